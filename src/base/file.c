@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+from_errno(int number)
+{
+	switch (number) {
+	case ENOENT:
+	case ENOTDIR:
+		return MUSTER_E_NOENT;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return MUSTER_E_DENIED;
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return MUSTER_E_FULL;
+	default:
+		return MUSTER_E_IO;
+	}
+}
+
+int
+file_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
+{
+	struct stat st;
+	size_t len = 0;
+	int fd, err = 0;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return from_errno(errno);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		err = MUSTER_E_IO;
+		goto out;
+	}
+	if (st.st_size < 0 || (uint64_t)st.st_size > cap) {
+		err = MUSTER_E_TOOBIG;
+		goto out;
+	}
+	while (len < cap) {
+		ssize_t n = read(fd, buf + len, cap - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			err = from_errno(errno);
+			goto out;
+		}
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*len_out = len;
+out:
+	close(fd);
+	return err;
+}
+
+static int
+write_all(int fd, const uint8_t *p, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return from_errno(errno);
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int
+sync_folder(const char *path)
+{
+	char dir[FILE_PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+	int fd, err = 0;
+
+	memcpy(dir, path, len);
+	dir[len] = '\0';
+	if (slash == NULL || len == 0)
+		memcpy(dir, slash == NULL ? "." : "/", 2);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return from_errno(errno);
+	if (fsync(fd) != 0)
+		err = MUSTER_E_IO;
+	close(fd);
+	return err;
+}
+
+int
+file_replace(const char *path, const void *data, size_t len, mode_t mode)
+{
+	char temp[FILE_PATH_MAX];
+	int n =
+	    snprintf(temp, sizeof(temp), "%s.new.%ld", path, (long)getpid());
+	int fd, err;
+
+	if (n < 0 || (size_t)n >= sizeof(temp))
+		return MUSTER_E_TOOBIG;
+	(void)unlink(temp);
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return from_errno(errno);
+	err = write_all(fd, data, len);
+	if (err == 0 && fchmod(fd, mode) != 0)
+		err = from_errno(errno);
+	if (err == 0 && fsync(fd) != 0)
+		err = from_errno(errno);
+	if (close(fd) != 0 && err == 0)
+		err = from_errno(errno);
+	if (err == 0 && rename(temp, path) != 0)
+		err = from_errno(errno);
+	if (err != 0) {
+		(void)unlink(temp);
+		return err;
+	}
+	return sync_folder(path);
+}
+
+int
+file_mkdirs(const char *path, mode_t mode)
+{
+	char part[FILE_PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(part))
+		return MUSTER_E_TOOBIG;
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (part[i] != '/' && part[i] != '\0')
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, mode) != 0 && errno != EEXIST)
+			return from_errno(errno);
+		if (i < len)
+			part[i] = '/';
+	}
+	return 0;
+}
+
+int
+file_join(const char *root, const char *path, char *out, size_t cap)
+{
+	int n = snprintf(out, cap, "%s%s", root == NULL ? "" : root, path);
+
+	if (n < 0 || (size_t)n >= cap)
+		return MUSTER_E_TOOBIG;
+	return 0;
+}

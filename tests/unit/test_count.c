@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+#include "count/count.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "tap.h"
+
+#define DAY INT64_C(86400)
+#define T0 INT64_C(1800000000)
+
+static struct count_row
+row(uint32_t who, uint64_t seq, int64_t seen)
+{
+	struct count_row r = {.seq = seq, .seen_unix_s = seen};
+
+	memcpy(r.cmid, &who, sizeof(who));
+	r.cmid[15] = 1;
+	return r;
+}
+
+static uint32_t
+touch(struct count *c, uint32_t who, uint64_t seq, int64_t now)
+{
+	const struct count_row r = row(who, seq, now);
+	uint32_t n = 0;
+
+	is(count_touch(c, &r, &n), 0);
+	return n;
+}
+
+static void *
+fresh(struct count *c, uint32_t slots, uint32_t capacity)
+{
+	void *mem = malloc(count_memory(slots));
+
+	count_init(c, mem, slots, capacity);
+	return mem;
+}
+
+/* The guide's example: two desktops 1 and 2, a virtual one 3, a server 4. */
+static void
+test_b1_each_machine_gets_its_count(void)
+{
+	struct count c;
+	void *mem = fresh(&c, 50, 50);
+
+	for (uint32_t i = 1; i <= 4; i++)
+		is(touch(&c, i, i, T0), i);
+	is(touch(&c, 2, 5, T0 + 9), 4);
+	free(mem);
+}
+
+static void
+test_b2_a_record_counts_for_thirty_days(void)
+{
+	struct count c;
+	void *mem = fresh(&c, 10, 10);
+
+	touch(&c, 1, 1, T0);
+	touch(&c, 2, 2, T0 + DAY);
+	is(count_value(&c, T0 + 30 * DAY - 1), 2);
+	is(count_value(&c, T0 + 30 * DAY), 1);
+	is(count_value(&c, T0 + 31 * DAY), 0);
+	/* a clock that jumped and came back costs nothing */
+	is(count_value(&c, T0 + DAY), 2);
+	is(touch(&c, 1, 3, T0 + 30 * DAY), 2);
+	is(count_value(&c, T0 + 31 * DAY), 1);
+	free(mem);
+}
+
+static void
+test_b2_a_record_from_the_future_is_repaired(void)
+{
+	struct count c;
+	struct count_row out;
+	void *mem = fresh(&c, 10, 10);
+	uint32_t iter = 0;
+
+	touch(&c, 1, 1, T0 + 4 * 3600);
+	touch(&c, 2, 2, T0 + 4 * 3600 + 1);
+	count_flushed(&c);
+	is(count_value(&c, T0), 2);
+	ok(count_next_dirty(&c, &iter, &out));
+	is(out.seq, 2);
+	is(out.seen_unix_s, T0);
+	ok(!count_next_dirty(&c, &iter, &out));
+	is(count_value(&c, T0 + 30 * DAY), 1);
+	free(mem);
+}
+
+static void
+test_b2_clean_up_thirty_days_later(void)
+{
+	struct count c;
+	void *mem = fresh(&c, 10, 10);
+
+	for (uint32_t i = 1; i <= 6; i++)
+		touch(&c, i, i, T0 + i);
+	is(count_clean(&c, T0 + 60 * DAY, 99), 0);
+	is(count_clean(&c, T0 + 60 * DAY + 3, 2), 2);
+	is(count_clean(&c, T0 + 60 * DAY + 3, 99), 1);
+	is(c.n, 3);
+	is(c.n_evicted, 3);
+	is(count_value(&c, T0 + 10), 3);
+	is(touch(&c, 4, 7, T0 + 11), 3);
+	is(touch(&c, 1, 8, T0 + 12), 4);
+	free(mem);
+}
+
+static void
+test_b3_servers_alone_ten_then_fifty(void)
+{
+	struct count c;
+	void *mem = fresh(&c, 50, 10);
+
+	for (uint32_t i = 1; i <= 12; i++)
+		is(touch(&c, i, i, T0), i < 10 ? i : 10);
+	is(c.n_evicted, 2);
+	is(count_raise(&c, 50), 0);
+	for (uint32_t i = 13; i <= 60; i++)
+		touch(&c, i, i, T0);
+	is(count_value(&c, T0), 50);
+	is(count_raise(&c, 10), 0);
+	is(c.capacity, 50);
+	is(count_raise(&c, 51), MUSTER_E_FULL);
+	free(mem);
+}
+
+/* Recency is the sequence number, so a clock set back evicts nobody new. */
+static void
+test_b3_recency_is_not_time(void)
+{
+	struct count c;
+	void *mem = fresh(&c, 2, 2);
+
+	touch(&c, 1, 1, T0 + 100);
+	touch(&c, 2, 2, T0);
+	is(touch(&c, 3, 3, T0), 2);
+	is(c.n_evicted, 1);
+	is(c.evicted[0][0], 1);
+	free(mem);
+}
+
+static void
+test_count_refuses(void)
+{
+	struct count c;
+	struct count_row r;
+	void *mem = fresh(&c, 2, 1);
+	uint32_t n = 77;
+
+	r = row(1, 5, T0);
+	is(count_load(&c, &r), 0);
+	is(count_load(&c, &r), MUSTER_E_EXIST);
+	r = row(2, 6, T0);
+	is(count_load(&c, &r), MUSTER_E_FULL);
+	is(count_raise(&c, 2), 0);
+	r = row(2, 5, T0);
+	is(count_load(&c, &r), MUSTER_E_EXIST);
+	is(count_touch(&c, &r, &n), MUSTER_E_INVAL);
+	is(n, 77);
+	c.n_evicted = COUNT_EVICTED_MAX;
+	r = row(2, 6, T0);
+	is(count_load(&c, &r), 0);
+	r = row(3, 7, T0);
+	is(count_touch(&c, &r, &n), MUSTER_E_FULL);
+	is(count_value(&c, T0), 2);
+	free(mem);
+}
+
+static uint32_t
+draw(uint64_t *rng, uint32_t below)
+{
+	*rng ^= *rng << 13;
+	*rng ^= *rng >> 7;
+	*rng ^= *rng << 17;
+	return (uint32_t)(*rng % below);
+}
+
+/* A model that is plainly right: an array, searched from end to end. */
+struct model {
+	struct count_row rows[64];
+	uint32_t n, capacity;
+};
+
+static uint32_t
+model_value(struct model *m, int64_t now)
+{
+	uint32_t counted = 0;
+
+	for (uint32_t i = 0; i < m->n; i++) {
+		if (m->rows[i].seen_unix_s > now + 4 * 3600)
+			m->rows[i].seen_unix_s = now;
+		counted += now - m->rows[i].seen_unix_s < 30 * DAY;
+	}
+	return counted;
+}
+
+static uint32_t
+model_touch(struct model *m, const struct count_row *r)
+{
+	uint32_t at = m->n;
+
+	(void)model_value(m, r->seen_unix_s);
+	for (uint32_t i = 0; i < m->n; i++) {
+		if (memcmp(m->rows[i].cmid, r->cmid, 16) == 0)
+			at = i;
+	}
+	if (at == m->n && m->n == m->capacity)
+		at = 0;
+	else if (at == m->n)
+		m->n++;
+	for (uint32_t i = at; i + 1 < m->n; i++)
+		m->rows[i] = m->rows[i + 1];
+	m->rows[m->n - 1] = *r;
+	return model_value(m, r->seen_unix_s);
+}
+
+static uint32_t
+model_clean(struct model *m, int64_t now)
+{
+	uint32_t kept = 0, n = m->n;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (now - m->rows[i].seen_unix_s < 60 * DAY)
+			m->rows[kept++] = m->rows[i];
+	}
+	m->n = kept;
+	return n - kept;
+}
+
+static bool
+same_rows(const struct count *c, const struct model *m)
+{
+	struct count_row r;
+	uint32_t iter = 0;
+	uint32_t i = m->n;
+
+	while (count_next(c, &iter, &r)) {
+		if (i-- == 0 || memcmp(m->rows[i].cmid, r.cmid, 16) != 0 ||
+		    m->rows[i].seq != r.seq ||
+		    m->rows[i].seen_unix_s != r.seen_unix_s)
+			return false;
+	}
+	return i == 0;
+}
+
+static void
+test_count_random_equals_model(uint64_t seed)
+{
+	struct model m = {.n = 0, .capacity = 7};
+	struct count c;
+	void *mem = fresh(&c, 64, 7);
+	uint64_t rng = seed;
+	int64_t now = T0;
+	unsigned bad = 0, cleaned = 0;
+
+	for (uint64_t seq = 1; seq < 30000; seq++) {
+		struct count_row r = row(draw(&rng, 90), seq, 0);
+		uint32_t got = 0;
+
+		now += (int64_t)draw(&rng, 4 * 86400) - (int64_t)DAY;
+		if (draw(&rng, 200) == 0)
+			now += ((int64_t)draw(&rng, 160) - 80) * DAY;
+		r.seen_unix_s = now;
+		if (seq % 5000 == 0 && m.capacity < 40) {
+			m.capacity += 20;
+			bad += count_raise(&c, m.capacity) != 0;
+		}
+		bad += count_touch(&c, &r, &got) != 0;
+		bad += got != model_touch(&m, &r);
+		if (draw(&rng, 20) == 0) {
+			uint32_t n = count_clean(&c, now, 99);
+
+			cleaned += n;
+			bad += n != model_clean(&m, now);
+			bad += count_value(&c, now) != model_value(&m, now);
+		}
+		bad += !same_rows(&c, &m);
+		if (draw(&rng, 3) == 0 || c.n_evicted > 100)
+			count_flushed(&c);
+	}
+	if (!is(bad, 0) || !ok(cleaned > 100))
+		printf("# rerun with seed %" PRIu64 "\n", seed);
+	free(mem);
+}
+
+/* Deletes first, then upserts: a database so fed equals the cache. */
+static void
+test_count_differences_rebuild_the_cache(uint64_t seed)
+{
+	struct count c;
+	struct count_row db[90];
+	bool there[90] = {false};
+	void *mem = fresh(&c, 20, 20);
+	uint64_t rng = seed;
+	unsigned bad = 0, n = 0;
+
+	for (uint64_t seq = 1; seq < 20000; seq++) {
+		struct count_row r = row(draw(&rng, 90), seq,
+		    T0 + (int64_t)(seq * 4000 % 9000000));
+		uint32_t got, iter = 0;
+
+		bad += count_touch(&c, &r, &got) != 0;
+		if (draw(&rng, 16) == 0)
+			(void)count_clean(&c, r.seen_unix_s, 5);
+		if (draw(&rng, 8) != 0)
+			continue;
+		for (uint32_t i = 0; i < c.n_evicted; i++)
+			there[c.evicted[i][0]] = false;
+		while (count_next_dirty(&c, &iter, &r)) {
+			db[r.cmid[0]] = r;
+			there[r.cmid[0]] = true;
+		}
+		count_flushed(&c);
+		iter = n = 0;
+		while (count_next(&c, &iter, &r)) {
+			n++;
+			bad += !there[r.cmid[0]] ||
+			    db[r.cmid[0]].seq != r.seq ||
+			    db[r.cmid[0]].seen_unix_s != r.seen_unix_s;
+		}
+		for (uint32_t i = 0; i < 90; i++)
+			n -= there[i];
+		bad += n != 0;
+	}
+	if (!is(bad, 0))
+		printf("# rerun with seed %" PRIu64 "\n", seed);
+	free(mem);
+}
+
+int
+main(int argc, char *argv[])
+{
+	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+
+	printf("# seed %" PRIu64 "\n", seed);
+	test_b1_each_machine_gets_its_count();
+	test_b2_a_record_counts_for_thirty_days();
+	test_b2_a_record_from_the_future_is_repaired();
+	test_b2_clean_up_thirty_days_later();
+	test_b3_servers_alone_ten_then_fifty();
+	test_b3_recency_is_not_time();
+	test_count_refuses();
+	test_count_random_equals_model(seed);
+	test_count_differences_rebuild_the_cache(seed);
+	return tap_done();
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+static char dir[] = "/tmp/muster-file.XXXXXX";
+
+static const char *
+at(const char *name)
+{
+	static char path[FILE_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void
+test_file_replace_then_read(void)
+{
+	uint8_t buf[8];
+	size_t len = 0;
+	struct stat st;
+
+	is(file_replace(at("a"), "first", 5, 0640), 0);
+	is(file_replace(at("a"), "second", 6, 0600), 0);
+	is(file_read(at("a"), buf, sizeof(buf), &len), 0);
+	is((long long)len, 6);
+	ok(memcmp(buf, "second", 6) == 0);
+	is(stat(at("a"), &st), 0);
+	is(st.st_mode & 0777, 0600);
+}
+
+static void
+test_file_read_refuses(void)
+{
+	uint8_t buf[4];
+	size_t len = 77;
+
+	is(file_read(at("none"), buf, sizeof(buf), &len), MUSTER_E_NOENT);
+	is(file_replace(at("big"), "12345", 5, 0600), 0);
+	is(file_read(at("big"), buf, sizeof(buf), &len), MUSTER_E_TOOBIG);
+	is(file_read(dir, buf, sizeof(buf), &len), MUSTER_E_IO);
+	is(mkfifo(at("pipe"), 0600), 0);
+	is(file_read(at("pipe"), buf, sizeof(buf), &len), MUSTER_E_IO);
+	is((long long)len, 77);
+}
+
+static void
+test_file_replace_refuses(void)
+{
+	is(file_replace(at("no/such/folder"), "x", 1, 0600), MUSTER_E_NOENT);
+	is(file_mkdirs(at("no/such"), 0700), 0);
+	is(file_mkdirs(at("no/such"), 0700), 0);
+	is(file_replace(at("no/such/folder"), "x", 1, 0600), 0);
+}
+
+static void
+test_file_join(void)
+{
+	char out[12];
+
+	is(file_join("/r", "/etc/x", out, sizeof(out)), 0);
+	is_str(out, "/r/etc/x");
+	is(file_join(NULL, "/etc/x", out, sizeof(out)), 0);
+	is_str(out, "/etc/x");
+	is(file_join("/root", "/etc/xyz", out, sizeof(out)), MUSTER_E_TOOBIG);
+}
+
+int
+main(void)
+{
+	char cmd[64];
+
+	ok(mkdtemp(dir) != NULL);
+	test_file_replace_then_read();
+	test_file_read_refuses();
+	test_file_replace_refuses();
+	test_file_join();
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	is(system(cmd), 0);
+	return tap_done();
+}

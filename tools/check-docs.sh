@@ -1,0 +1,27 @@
+#!/bin/sh
+# Every function that a header declares has a docblock which begins with its
+# name; one that is not void says what it returns.
+set -eu
+exec awk '
+	FNR == 1 { doc = ""; says = 0; inside = 0 }
+	/^\/\*\*$/ { inside = 1; first = 1; doc = ""; says = 0; next }
+	inside {
+		if (first) { split($0, w, /[ (:]+/); doc = w[3]; first = 0 }
+		if ($0 ~ /^ \* Returns:/) says = 1
+		if ($0 ~ /\*\/$/) inside = 0
+		next
+	}
+	/^[a-zA-Z_]/ && !/^(typedef|enum|extern)/ && !/^struct [a-z_]*( \{|;)/ {
+		text = $0
+		while (text !~ /[;{=]/ && (getline line) > 0) text = text " " line
+		if (text !~ /\(/ || text ~ /^static const/) next
+		sub(/__attribute__\(\(.*\)\) (void|int)/, "void", text)
+		name = text; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name)
+		isvoid = text ~ /^(static inline )?void [^*]/
+		n++
+		if (doc != name) { printf "%s:%d: %s: no docblock\n", FILENAME, FNR, name; bad = 1 }
+		else if (!isvoid && !says) { printf "%s:%d: %s: no Returns:\n", FILENAME, FNR, name; bad = 1 }
+		doc = ""
+	}
+	END { printf "%d functions in headers\n", n; exit bad || n == 0 }
+' $(git ls-files -co --exclude-standard 'include/*.h' 'src/*.h')

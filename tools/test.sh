@@ -1,0 +1,49 @@
+#!/bin/sh
+# Checks of structure, unit tests, end-to-end tests; ends with one line that
+# counts them.  An unexpected skip or an empty suite is a failure.
+set -u
+passed=0
+failed=0
+tally() { # NAME COMMAND...
+	name=$1
+	shift
+	if "$@" >build/"$name".log 2>&1; then
+		passed=$((passed + 1))
+		echo "ok $name"
+	else
+		failed=$((failed + 1))
+		echo "FAILED $name"
+		tail -n 40 build/"$name".log
+	fi
+}
+for check in format layers sizes docs; do
+	tally "check-$check" sh "tools/check-$check.sh"
+done
+
+meson test -C build --no-rebuild --num-processes 2 --print-errorlogs >build/unit.log 2>&1
+status=$?
+ok=$(awk '/^Ok:/ { print $2 }' build/unit.log)
+bad=$(awk '/^(Fail|Timeout|Unexpected Pass|Skipped):/ { n += $NF } END { print n + 0 }' build/unit.log)
+ok=${ok:-0}
+if [ "$ok" -eq 0 ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
+	bad=$((bad + 1))
+fi
+[ "$bad" -eq 0 ] || cat build/unit.log
+echo "unit: $ok programs passed, $bad failed"
+passed=$((passed + ok))
+failed=$((failed + bad))
+
+if ls tests/e2e/test_*.py >/dev/null 2>&1; then
+	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e >build/e2e.log 2>&1
+	status=$?
+	last=$(tail -n 1 build/e2e.log)
+	n_ok=$(echo "$last" | sed -n 's/.*\b\([0-9][0-9]*\) passed.*/\1/p')
+	n_bad=$(echo "$last" | grep -oE '[0-9]+ (failed|error|errors|skipped)' | awk '{ n += $1 } END { print n + 0 }')
+	if [ "$status" -ne 0 ] && [ "$n_bad" -eq 0 ]; then n_bad=1; fi
+	if [ "$n_bad" -ne 0 ]; then tail -n 80 build/e2e.log; fi
+	echo "end to end: ${n_ok:-0} passed, $n_bad failed"
+	passed=$((passed + ${n_ok:-0}))
+	failed=$((failed + n_bad))
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
