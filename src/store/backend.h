@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * backend.h -- between store.c and the backends; nobody else includes it.
+ *
+ * store.c keeps the count caches and applies batches; a backend keeps the
+ * inventory and makes both durable.  It sees a batch as
+ *
+ *   begin(), room(n), then per record client() and put(), then flush() per
+ *   changed cache, then commit(); after a failure of anything but begin()
+ *   rollback()
+ */
+#ifndef MUSTER_STORE_BACKEND_H
+#define MUSTER_STORE_BACKEND_H
+
+#include "store/store.h"
+
+#define STORE_PIECE 512 /* rows a call of store_idle() handles, at most */
+
+/* The cache of one counting group; its memory only grows. */
+struct cache {
+	uint8_t publisher[PUBLISHER_LEN];
+	uint32_t group;
+	uint32_t capacity; /* 0: nothing recorded yet */
+	uint64_t seq;      /* last one given */
+	bool is_changed;   /* capacity or seq, since the last commit */
+	struct count count;
+	void *mem;
+};
+
+/* A hash of clients by publisher, product and CMID. */
+struct clients {
+	struct store_client *rows;
+	uint32_t *buckets; /* row number plus one; 0: empty */
+	uint32_t n, n_rows, n_buckets;
+};
+
+struct store_ops {
+	int (*begin)(struct store *s);
+	/* make place for n records, so that put() cannot run out of it */
+	int (*room)(struct store *s, size_t n);
+	/* the item's row to be changed in place; contacts is 0 in a new one */
+	int (*client)(struct store *s, const struct turn_item *item,
+	    struct store_client **row_out);
+	int (*put)(struct store *s, const struct store_client *row);
+	int (*flush)(struct store *s, const struct cache *c);
+	int (*commit)(struct store *s);
+	/* undo; returns the outcome: err, or a worse one that stays */
+	int (*rollback)(struct store *s, int err);
+	/* one piece of the inventory's upkeep, inside begin() and commit() */
+	int (*upkeep)(struct store *s, int64_t now_unix_s, bool *has_more_out);
+	int (*clients)(struct store *s, store_client_fn *fn, void *arg);
+	void (*close)(struct store *s);
+};
+
+/* Backends begin with it. */
+struct store {
+	const struct store_ops *ops;
+	int failed;        /* an outcome after which nothing is done any more */
+	uint32_t rows_max; /* b5: of the inventory */
+	int64_t retention_s; /* b5 */
+	uint32_t n_caches;
+	struct cache *caches[STORE_GROUPS_MAX];
+	struct store_diag diag;
+};
+
+/**
+ * store_cache(): the cache of a group.
+ *
+ * Returns: NULL when there is none
+ */
+struct cache *
+store_cache(const struct store *s, const uint8_t *publisher, uint32_t group);
+
+/**
+ * store_cache_make(): find or add a cache and give it memory.
+ *
+ * In:      n_slots  records; less than there is changes nothing
+ * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_FULL
+ */
+MUSTER_NODISCARD int store_cache_make(struct store *s, const uint8_t *publisher,
+    uint32_t group, uint32_t n_slots, struct cache **cache_out);
+
+/**
+ * store_cache_clear(): an empty cache again, in the memory it has.
+ */
+void store_cache_clear(struct cache *c);
+
+/**
+ * store_flush(): hand every changed cache to the backend.
+ *
+ * Returns: 0, or an outcome
+ */
+MUSTER_NODISCARD int store_flush(struct store *s);
+
+/**
+ * store_flushed(): they are on disk.
+ */
+void store_flushed(struct store *s);
+
+/**
+ * clients_grow(): memory for n_rows rows; less changes nothing.
+ *
+ * Returns: 0; MUSTER_E_NOMEM, the table is then as before
+ */
+MUSTER_NODISCARD int clients_grow(struct clients *t, uint32_t n_rows);
+
+/**
+ * clients_find(): the row of the key in `key`, or NULL.
+ *
+ * Returns: what its name says; borrowed where it is a pointer
+ */
+struct store_client *
+clients_find(const struct clients *t, const struct store_client *key);
+
+/**
+ * clients_add(): a copy of a row whose key is not there; there must be room.
+ *
+ * Returns: what its name says; borrowed where it is a pointer
+ */
+struct store_client *
+clients_add(struct clients *t, const struct store_client *row);
+
+/**
+ * clients_evict(): drop n rows, the never renewed and the longest unseen first.
+ */
+void clients_evict(struct clients *t, uint32_t n);
+
+/**
+ * clients_expire(): drop at most max rows last seen at `until` or earlier.
+ *
+ * Returns: rows dropped
+ */
+uint32_t clients_expire(struct clients *t, int64_t until, uint32_t max);
+
+/**
+ * clients_clear(): no rows, the memory stays.
+ */
+void clients_clear(struct clients *t);
+
+/**
+ * clients_free(): no memory either.
+ */
+void clients_free(struct clients *t);
+
+/**
+ * client_key(): an empty row with the item's key.
+ *
+ * Returns: what its name says; borrowed where it is a pointer
+ */
+struct store_client client_key(const struct turn_item *item);
+
+#endif /* MUSTER_STORE_BACKEND_H */

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store.c -- what all backends share: caches, and the way of a batch.
+ *
+ * The caches change while a batch is applied, before its commit.  So whatever
+ * fails after the first change ends in rollback(), which loads them afresh.
+ */
+#include "store/backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct cache *
+store_cache(const struct store *s, const uint8_t *publisher, uint32_t group)
+{
+	for (uint32_t i = 0; i < s->n_caches; i++) {
+		struct cache *c = s->caches[i];
+
+		if (c->group == group &&
+		    memcmp(c->publisher, publisher, PUBLISHER_LEN) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+void
+store_cache_clear(struct cache *c)
+{
+	count_init(&c->count, c->mem, c->count.n_slots, 1);
+	c->capacity = 0;
+	c->seq = 0;
+	c->is_changed = false;
+}
+
+/* Move a cache into more memory; what it had to write is written before. */
+static int
+cache_grow(struct cache *c, uint32_t n_slots)
+{
+	struct count old = c->count;
+	struct count_row *rows = calloc(old.n + 1, sizeof(*rows));
+	void *mem = malloc(count_memory(n_slots));
+	uint32_t iter = 0;
+	uint32_t n = 0;
+	int err = 0;
+
+	if (rows == NULL || mem == NULL) {
+		err = MUSTER_E_NOMEM;
+		goto out;
+	}
+	while (count_next(&old, &iter, &rows[n]))
+		n++;
+	count_init(&c->count, mem, n_slots, old.capacity);
+	while (n > 0 && err == 0)
+		err = count_load(&c->count, &rows[--n]);
+	if (err != 0) {
+		c->count = old;
+		goto out;
+	}
+	free(c->mem);
+	c->mem = mem;
+	mem = NULL;
+out:
+	free(mem);
+	free(rows);
+	return err;
+}
+
+int
+store_cache_make(struct store *s, const uint8_t *publisher, uint32_t group,
+    uint32_t n_slots, struct cache **cache_out)
+{
+	struct cache *c = store_cache(s, publisher, group);
+
+	if (c != NULL) {
+		*cache_out = c;
+		return n_slots > c->count.n_slots ? cache_grow(c, n_slots) : 0;
+	}
+	if (s->n_caches == STORE_GROUPS_MAX)
+		return MUSTER_E_FULL;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return MUSTER_E_NOMEM;
+	c->mem = malloc(count_memory(n_slots));
+	if (c->mem == NULL) {
+		free(c);
+		return MUSTER_E_NOMEM;
+	}
+	memcpy(c->publisher, publisher, PUBLISHER_LEN);
+	c->group = group;
+	count_init(&c->count, c->mem, n_slots, 1);
+	s->caches[s->n_caches++] = c;
+	*cache_out = c;
+	return 0;
+}
+
+static bool
+cache_is_changed(const struct cache *c)
+{
+	struct count_row row;
+	uint32_t iter = 0;
+
+	return c->is_changed || c->count.n_evicted > 0 ||
+	    count_next_dirty(&c->count, &iter, &row);
+}
+
+int
+store_flush(struct store *s)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->n_caches && err == 0; i++) {
+		if (cache_is_changed(s->caches[i]))
+			err = s->ops->flush(s, s->caches[i]);
+	}
+	return err;
+}
+
+void
+store_flushed(struct store *s)
+{
+	for (uint32_t i = 0; i < s->n_caches; i++) {
+		count_flushed(&s->caches[i]->count);
+		s->caches[i]->is_changed = false;
+	}
+}
+
+/* Write what reading has changed: records from the future are repaired. */
+static int
+write_repairs(struct store *s)
+{
+	int err = s->ops->begin(s);
+
+	if (err != 0)
+		return err;
+	err = store_flush(s);
+	if (err == 0)
+		err = s->ops->commit(s);
+	if (err != 0)
+		return s->ops->rollback(s, err);
+	store_flushed(s);
+	return 0;
+}
+
+int
+store_reserve(struct store *s, const uint8_t *publisher, uint32_t group,
+    uint32_t capacity)
+{
+	struct cache *c = store_cache(s, publisher, group);
+	int err = s->failed != 0 ? MUSTER_E_IO : 0;
+
+	if (capacity < 1 || capacity > COUNT_CAPACITY_MAX)
+		return MUSTER_E_INVAL;
+	if (err == 0 && c != NULL && cache_is_changed(c) &&
+	    write_repairs(s) != 0)
+		err = MUSTER_E_IO;
+	if (err == 0)
+		err = store_cache_make(s, publisher, group, capacity, &c);
+	return err;
+}
+
+/* Nothing in a batch may fail for a reason that can be seen before it. */
+static int
+check_batch(const struct store *s, const struct turn_item *items, size_t n,
+    size_t *n_records)
+{
+	*n_records = 0;
+	if (n < 1 || n > TURN_MAX)
+		return MUSTER_E_INVAL;
+	for (size_t i = 0; i < n; i++) {
+		const struct cache *c =
+		    store_cache(s, items[i].publisher_id, items[i].group);
+
+		if (c == NULL)
+			return MUSTER_E_INVAL;
+		if (items[i].is_probe)
+			continue;
+		if (items[i].threshold < 1 ||
+		    items[i].threshold > c->count.n_slots / 2)
+			return MUSTER_E_INVAL;
+		(*n_records)++;
+	}
+	return 0;
+}
+
+/* Bring a row of the inventory up to date with an item that was counted. */
+static void
+note_contact(struct store_client *row, const struct turn_item *item,
+    int64_t now_unix_s)
+{
+	const struct wire_args *args = &item->args;
+
+	if (row->contacts == 0)
+		row->first_unix_s = now_unix_s;
+	else if (item->is_clone ||
+	    memcmp(row->machine, args->machine, WIRE_ID_LEN) != 0) {
+		row->is_duplicate = true;
+		memcpy(row->other_machine, row->machine, WIRE_ID_LEN);
+		memcpy(row->other_name, row->name, sizeof(row->name));
+	}
+	memcpy(row->machine, args->machine, WIRE_ID_LEN);
+	memcpy(row->name, args->name, sizeof(row->name));
+	memcpy(row->address, item->address, TURN_ADDRESS_LEN);
+	row->state = args->state;
+	row->threshold = args->threshold;
+	row->last_unix_s = now_unix_s;
+	row->count = item->grant.count;
+	row->contacts++;
+}
+
+static int
+record(struct store *s, struct turn_item *item, int64_t now_unix_s)
+{
+	struct cache *c = store_cache(s, item->publisher_id, item->group);
+	struct store_client *row;
+	uint32_t want = 2 * item->threshold;
+	int err = 0;
+
+	if (want > c->capacity) {
+		err = count_raise(&c->count, want);
+		if (err != 0)
+			return err;
+		c->capacity = want;
+	}
+	err = s->ops->client(s, item, &row);
+	if (err != 0)
+		return err;
+	err = turn_apply(item, &c->count, &row->chain, c->seq + 1);
+	if (err != 0)
+		return err;
+	c->seq++;
+	c->is_changed = true;
+	note_contact(row, item, now_unix_s);
+	return s->ops->put(s, row);
+}
+
+static int
+apply(struct store *s, struct turn_item *items, size_t n, int64_t now_unix_s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && err == 0; i++) {
+		struct turn_item *it = &items[i];
+
+		if (it->is_probe)
+			err = turn_apply(it,
+			    &store_cache(s, it->publisher_id, it->group)->count,
+			    NULL, 0);
+		else
+			err = record(s, it, now_unix_s);
+	}
+	return err;
+}
+
+int
+store_batch(struct store *s, struct turn_item *items, size_t n,
+    int64_t now_unix_s)
+{
+	size_t n_records;
+	int err = s->failed;
+
+	if (err == 0)
+		err = check_batch(s, items, n, &n_records);
+	if (err != 0)
+		return err;
+	if (n_records == 0)
+		return apply(s, items, n, now_unix_s);
+
+	err = s->ops->begin(s);
+	if (err != 0)
+		return err;
+	err = s->ops->room(s, n_records);
+	if (err == 0)
+		err = apply(s, items, n, now_unix_s);
+	if (err == 0)
+		err = store_flush(s);
+	if (err == 0)
+		err = s->ops->commit(s);
+	if (err != 0)
+		return s->ops->rollback(s, err);
+	store_flushed(s);
+	return 0;
+}
+
+int
+store_idle(struct store *s, int64_t now_unix_s)
+{
+	uint32_t left = COUNT_EVICTED_MAX;
+	bool has_more = false;
+	int err = s->failed;
+
+	if (err == 0)
+		err = s->ops->begin(s);
+	if (err != 0)
+		return err;
+	err = s->ops->upkeep(s, now_unix_s, &has_more);
+	for (uint32_t i = 0; i < s->n_caches && left > 0; i++)
+		left -= count_clean(&s->caches[i]->count, now_unix_s, left);
+	has_more |= left == 0;
+	if (err == 0)
+		err = store_flush(s);
+	if (err == 0)
+		err = s->ops->commit(s);
+	if (err != 0)
+		return s->ops->rollback(s, err);
+	store_flushed(s);
+	return has_more ? MUSTER_E_AGAIN : 0;
+}
+
+int
+store_groups(struct store *s, int64_t now_unix_s, struct store_group *out,
+    size_t max, size_t *n_out)
+{
+	*n_out = 0;
+	if (s->failed != 0)
+		return s->failed;
+	for (uint32_t i = 0; i < s->n_caches && i < max; i++) {
+		struct cache *c = s->caches[i];
+		struct store_group *g = &out[(*n_out)++];
+
+		memcpy(g->publisher, c->publisher, PUBLISHER_LEN);
+		g->group = c->group;
+		g->count = count_value(&c->count, now_unix_s);
+		g->held = c->count.n;
+		g->capacity = c->capacity;
+	}
+	return s->n_caches > max ? MUSTER_E_TOOBIG : 0;
+}
+
+int
+store_clients(struct store *s, store_client_fn *fn, void *arg)
+{
+	return s->failed != 0 ? s->failed : s->ops->clients(s, fn, arg);
+}
+
+int
+store_cached(struct store *s, const uint8_t *publisher, uint32_t group,
+    struct count_row *out, size_t max, size_t *n_out)
+{
+	const struct cache *c = store_cache(s, publisher, group);
+	struct count_row row;
+	uint32_t iter = 0;
+	int err = 0;
+
+	*n_out = 0;
+	if (c == NULL)
+		return MUSTER_E_NOENT;
+	while (err == 0 && count_next(&c->count, &iter, &row)) {
+		if (*n_out < max)
+			out[(*n_out)++] = row;
+		else
+			err = MUSTER_E_TOOBIG;
+	}
+	return err;
+}
+
+void
+store_set_limits(struct store *s, uint32_t rows_max, uint32_t retention_days)
+{
+	s->rows_max = rows_max;
+	s->retention_s = INT64_C(86400) * retention_days;
+}
+
+const struct store_diag *
+store_last_diag(const struct store *s)
+{
+	return &s->diag;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	/* nobody is left to tell: what fails here, the next start recovers */
+	if (s->failed == 0)
+		(void)write_repairs(s);
+	s->ops->close(s);
+	for (uint32_t i = 0; i < s->n_caches; i++) {
+		free(s->caches[i]->mem);
+		free(s->caches[i]);
+	}
+	free(s);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.h -- the store thread: one batch in flight, with a completion.
+ *
+ * worker_submit() hands a batch over and returns; done() runs on the store
+ * thread when the batch has ended and must only pass the word on (uv_async_send
+ * in the daemon).  The items belong to the worker between the two.
+ */
+#ifndef MUSTER_STORE_WORKER_H
+#define MUSTER_STORE_WORKER_H
+
+#include "store/store.h"
+
+typedef void worker_done_fn(void *arg);
+
+struct worker;
+
+/**
+ * worker_new(): start the thread over a store.
+ *
+ * In:      store    used by the thread alone until worker_free(), but for
+ *                   worker_lock()
+ *          done     called on the store thread, once a submit
+ * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_IO (no thread)
+ */
+MUSTER_NODISCARD int worker_new(struct store *store, worker_done_fn *done,
+    void *arg, struct worker **worker_out);
+
+/**
+ * worker_free(): wait for the batch in flight, end the thread; NULL is fine.
+ */
+void worker_free(struct worker *w);
+
+/**
+ * worker_submit(): hand a batch to the store thread.
+ *
+ * In:      items    n, kept by the worker until done()
+ * Returns: 0; MUSTER_E_AGAIN a batch is in flight
+ */
+MUSTER_NODISCARD int worker_submit(struct worker *w, struct turn_item *items,
+    size_t n, int64_t now_unix_s);
+
+/**
+ * worker_outcome(): how the last batch ended; valid from done() on.
+ *
+ * Returns: an outcome of store_batch()
+ */
+int worker_outcome(const struct worker *w);
+
+/**
+ * worker_lock(): use the store from another thread, between batches.
+ *
+ * Returns: the store; call worker_unlock() soon, the batch waits
+ */
+struct store *worker_lock(struct worker *w);
+
+/**
+ * worker_unlock(): end of worker_lock().
+ */
+void worker_unlock(struct worker *w);
+
+#endif /* MUSTER_STORE_WORKER_H */

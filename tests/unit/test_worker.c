@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "store_kit.h"
+
+#include <pthread.h>
+
+#include "store/worker.h"
+
+/* What the daemon's uv_async_send() does: only pass the word on. */
+struct bell {
+	pthread_mutex_t lock;
+	pthread_cond_t rung;
+	unsigned n;
+};
+
+static void
+ring(void *arg)
+{
+	struct bell *bell = arg;
+
+	(void)pthread_mutex_lock(&bell->lock);
+	bell->n++;
+	(void)pthread_cond_signal(&bell->rung);
+	(void)pthread_mutex_unlock(&bell->lock);
+}
+
+static void
+await(struct bell *bell, unsigned n)
+{
+	(void)pthread_mutex_lock(&bell->lock);
+	while (bell->n < n)
+		(void)pthread_cond_wait(&bell->rung, &bell->lock);
+	(void)pthread_mutex_unlock(&bell->lock);
+}
+
+#define BELL                                                           \
+	{                                                              \
+		PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 \
+	}
+
+static void
+test_worker_runs_one_batch_after_another(void)
+{
+	struct bell bell = BELL;
+	struct store *s = kit_open(NULL);
+	struct worker *w = NULL;
+	unsigned bad = 0;
+
+	is(worker_new(s, ring, &bell, &w), 0);
+	for (uint32_t i = 1; i <= 500; i++) {
+		struct turn_item it = kit_item(0, 1, i, 50, T0);
+
+		/* done() has been called, so the next may come at once */
+		bad += worker_submit(w, &it, 1, T0) != 0;
+		await(&bell, i);
+		bad += worker_outcome(w) != 0;
+		bad += it.grant.count != (i < 100 ? i : 100);
+	}
+	is(bad, 0);
+	is(bell.n, 500);
+	worker_free(w);
+	worker_free(NULL);
+	store_close(s);
+}
+
+static void
+test_worker_holds_one_batch_only(void)
+{
+	struct bell bell = BELL;
+	struct store *s = kit_open(NULL);
+	struct worker *w = NULL;
+	struct turn_item a = kit_item(0, 1, 1, 5, T0);
+	struct turn_item b = kit_item(0, 1, 2, 5, T0);
+
+	is(worker_new(s, ring, &bell, &w), 0);
+	/* while the store is ours the batch waits, and stays in flight */
+	ok(worker_lock(w) == s);
+	is(worker_submit(w, &a, 1, T0), 0);
+	is(worker_submit(w, &b, 1, T0), MUSTER_E_AGAIN);
+	(void)usleep(20000);
+	is(a.grant.count, 0);
+	is(kit_touch(s, 1, 7, 5, T0), 1);
+	worker_unlock(w);
+	await(&bell, 1);
+	is(a.grant.count, 2);
+	is(worker_submit(w, &b, 1, T0), 0);
+	await(&bell, 2);
+	is(b.grant.count, 3);
+	worker_free(w);
+	store_close(s);
+}
+
+static void
+test_worker_passes_the_outcome_on(void)
+{
+	struct bell bell = BELL;
+	struct store *s = kit_open(NULL);
+	struct worker *w = NULL;
+	struct turn_item it = kit_item(0, 9, 1, 5, T0);
+
+	is(worker_new(s, ring, &bell, &w), 0);
+	is(worker_submit(w, &it, 1, T0), 0);
+	await(&bell, 1);
+	is(worker_outcome(w), MUSTER_E_INVAL);
+	it = kit_item(0, 1, 1, 5, T0);
+	is(worker_submit(w, &it, 1, T0), 0);
+	await(&bell, 2);
+	is(worker_outcome(w), 0);
+	worker_free(w);
+	store_close(s);
+}
+
+static void
+test_worker_ends_after_the_batch_in_flight(void)
+{
+	struct bell bell = BELL;
+	struct store *s = kit_open(kit_path("worker.db"));
+	unsigned bad = 0;
+
+	for (uint32_t i = 1; i <= 50; i++) {
+		struct turn_item it = kit_item(0, 1, i, 50, T0);
+		struct worker *w = NULL;
+
+		bad += worker_new(s, ring, &bell, &w) != 0;
+		bad += worker_submit(w, &it, 1, T0) != 0;
+		worker_free(w);
+		bad += it.grant.count != i || bell.n != i;
+	}
+	is(bad, 0);
+	store_close(s);
+}
+
+int
+main(void)
+{
+	kit_dir_make();
+	test_worker_runs_one_batch_after_another();
+	test_worker_holds_one_batch_only();
+	test_worker_passes_the_outcome_on();
+	test_worker_ends_after_the_batch_in_flight();
+	kit_dir_remove();
+	return tap_done();
+}
