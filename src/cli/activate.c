@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "cli/cli.h"
+#include "client/direct.h"
+
+static const char *const state_names[] = {
+    [WIRE_UNLICENSED] = "unlicensed",
+    [WIRE_INITIAL_GRACE] = "initial grace",
+    [WIRE_LICENSED] = "licensed",
+    [WIRE_TOLERANCE_GRACE] = "out-of-tolerance grace",
+    [WIRE_NOTIFICATION] = "notification",
+};
+
+static const char *const status_names[] = {
+    [WIRE_OK] = "rpc_error",
+    [WIRE_UNKNOWN_PRODUCT] = "unknown_product",
+    [WIRE_NOT_COVERED] = "not_covered",
+    [WIRE_HOST_NOT_ACTIVATED] = "host_not_activated",
+    [WIRE_CLOCK] = "clock",
+    [WIRE_BUSY] = "busy",
+    [WIRE_REFUSED] = "refused",
+};
+
+/* One stable word for what became of a target. */
+static void
+outcome_name(const struct direct_outcome *o, char *out)
+{
+	if (o->err == 0)
+		(void)snprintf(out, 32, "responded");
+	else if (o->err == MUSTER_E_REFUSED)
+		(void)snprintf(out, 32, "%s", status_names[o->status]);
+	else
+		cli_code(o->err, out);
+}
+
+static bool
+is_unreached(const struct direct_outcome *o)
+{
+	return o->err == MUSTER_E_RESOLVE || o->err == MUSTER_E_CONNECT ||
+	    o->err == MUSTER_E_TIMEOUT || o->err == MUSTER_E_IO ||
+	    o->err == MUSTER_E_TRUNC;
+}
+
+static json_t *
+targets_json(const struct direct_options *opt, const struct direct_result *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_outcomes; i++) {
+		const struct direct_outcome *o = &r->outcome[i];
+		char word[32];
+		json_t *t;
+
+		outcome_name(o, word);
+		t = json_pack("{s:s,s:s}", "host", opt->targets[i].text,
+		    "outcome", word);
+		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_CLOCK) {
+			(void)json_object_set_new(t, "host_time",
+			    json_integer(o->host_unix_s));
+		}
+		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_BUSY) {
+			(void)json_object_set_new(t, "seconds",
+			    json_integer((json_int_t)o->busy_s));
+		}
+		(void)json_array_append_new(list, t);
+	}
+	return list;
+}
+
+/* No host responded: one cause for each target. */
+static int
+report_failure(const struct cli *c, const struct direct_options *opt,
+    const struct direct_result *r)
+{
+	struct cli_error e = {"no_host", "no host could be reached",
+	    "check the name, the port and the host's `muster host status`"};
+	int exit_code = CLI_UNREACHABLE;
+	json_t *object;
+
+	for (size_t i = 0; i < r->n_outcomes; i++) {
+		if (is_unreached(&r->outcome[i]))
+			continue;
+		e.code = "not_answered";
+		e.message = "no host answered with a reply that counts";
+		e.next_step = "see what each host said, and its "
+		              "`muster host status`";
+		exit_code = CLI_FAILED;
+	}
+	if (c->is_json) {
+		object = json_pack("{s:{s:s,s:s,s:s},s:o}", "error", "code",
+		    e.code, "message", e.message, "next_step", e.next_step,
+		    "targets", targets_json(opt, r));
+		(void)cli_print(object);
+		return exit_code;
+	}
+	for (size_t i = 0; i < r->n_outcomes; i++) {
+		char word[32];
+
+		outcome_name(&r->outcome[i], word);
+		(void)fprintf(stderr, "muster: %s: %s\n", opt->targets[i].text,
+		    word);
+	}
+	return cli_error(c, exit_code, &e);
+}
+
+static int
+report(const struct cli *c, const struct direct_options *opt,
+    const struct direct_result *r)
+{
+	const struct wire_grant *grant = &r->reply.lease.grant;
+	const char *host = opt->targets[r->n_outcomes - 1].text;
+	char product[UUID_TEXT_LEN + 1];
+	json_t *object;
+
+	uuid_format(r->product.id, product);
+	if (!c->is_json) {
+		(void)printf("%s: %s; count %u of %u at %s\n", r->product.name,
+		    r->reply.is_activated ? "activated" : "not activated yet",
+		    r->reply.count, r->reply.threshold, host);
+		return r->reply.is_activated ? CLI_DONE : CLI_NOT_ACTIVATED;
+	}
+	object = json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:s,s:s}", "schema",
+	    "muster.activate/1", "product", product, "name", r->product.name,
+	    "class", r->product.class == CAT_SERVER ? "server" : "desktop",
+	    "count", (json_int_t)r->reply.count, "threshold",
+	    (json_int_t)r->reply.threshold, "activated",
+	    (int)r->reply.is_activated, "state", state_names[r->state], "host",
+	    host);
+	if (object == NULL ||
+	    json_object_update_new(object,
+	        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:s,s:o}",
+	            "renewal_minutes", (json_int_t)grant->renewal_min,
+	            "retry_minutes", (json_int_t)grant->retry_min, "issued",
+	            (json_int_t)grant->issued_unix_s, "minutes_left",
+	            (json_int_t)r->minutes_left, "catalogue",
+	            (json_int_t)r->serial, "host_catalogue",
+	            (json_int_t)grant->catalogue, "stored", (int)r->is_stored,
+	            "lease", r->lease_path, "targets", targets_json(opt, r))) !=
+	        0)
+		return CLI_FAILED;
+	if (cli_print(object) != CLI_DONE)
+		return CLI_FAILED;
+	return r->reply.is_activated ? CLI_DONE : CLI_NOT_ACTIVATED;
+}
+
+static const char *
+next_step(int err)
+{
+	switch (err) {
+	case MUSTER_E_NOMACHINE:
+		return "write 32 hex digits into /etc/machine-id "
+		       "(systemd-machine-id-setup); nothing was sent";
+	case MUSTER_E_NOENT:
+		return "name a catalogue by --catalogue, or install the "
+		       "product's package";
+	case MUSTER_E_PRODUCT:
+		return "check the id against `muster catalogue show FILE`";
+	case MUSTER_E_SERIAL:
+		return "use the newer catalogue";
+	case MUSTER_E_DENIED:
+		return "run as a user who may write the state folder, or "
+		       "name another by --root";
+	default:
+		return "";
+	}
+}
+
+static int
+parse_targets(const struct cli *c, const struct cli_list *hosts,
+    struct exchange_target *targets, size_t *n_out)
+{
+	const struct cli_error none = {"usage",
+	    "activate --direct needs --host NAME[:PORT]",
+	    "name the host; [..]:port for an IPv6 address"};
+
+	if (hosts->n == 0)
+		return cli_error(c, CLI_USAGE, &none);
+	for (size_t i = 0; i < hosts->n; i++) {
+		int err = exchange_parse(hosts->item[i], &targets[i]);
+
+		if (err != 0) {
+			(void)cli_fail(c, err, "--host",
+			    "NAME[:PORT] or [IPV6]:PORT");
+			return CLI_USAGE;
+		}
+	}
+	*n_out = hosts->n;
+	return 0;
+}
+
+int
+cmd_activate(struct cli *c, int argc, char **argv)
+{
+	static struct exchange_target targets[DIRECT_TARGETS_MAX];
+	static struct direct_result result;
+	const struct cli_error agent = {"no_agent",
+	    "there is no agent here to ask", "use --direct"};
+	const struct cli_error id = {"usage", "--product is not a UUID",
+	    "muster catalogue show FILE lists the ids"};
+	struct direct_options opt = {.targets = targets};
+	struct cli_list hosts = {.n = 0};
+	const char *product = NULL;
+	bool is_direct = false;
+	const struct cli_option options[] = {{"direct", &is_direct, NULL, NULL},
+	    {"host", NULL, NULL, &hosts},
+	    {"catalogue", NULL, &opt.catalogue, NULL},
+	    {"product", NULL, &product, NULL}, {NULL, NULL, NULL, NULL}};
+	int err;
+
+	if (!cli_parse(c, argc, argv, options, 0, 1, &err))
+		return err;
+	if (product == NULL && c->n_args == 1)
+		product = c->arg[0];
+	if (!is_direct)
+		return cli_error(c, CLI_UNREACHABLE, &agent);
+	if (product == NULL || uuid_parse(product, opt.product) != 0)
+		return cli_error(c, CLI_USAGE, &id);
+	err = parse_targets(c, &hosts, targets, &opt.n_targets);
+	if (err != 0)
+		return err;
+	opt.root = c->root;
+	err = direct_run(&opt, &result);
+	if (err != 0)
+		return cli_fail(c, err, NULL, next_step(err));
+	if (!result.has_reply)
+		return report_failure(c, &opt, &result);
+	return report(c, &opt, &result);
+}

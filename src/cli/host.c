@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host.c -- muster host: everything goes through musterd's socket.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/hex.h"
+#include "cli/cli.h"
+#include "cli/http.h"
+#include "trust/catalogue.h"
+#include "trust/cert.h"
+#include "trust/enrol.h"
+
+/* Facts as text: one line a value, nested names with dots. */
+static void
+show(const char *prefix, const json_t *value)
+{
+	char name[160];
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (json_is_object(value)) {
+		void *it = json_object_iter((json_t *)(uintptr_t)value);
+
+		for (; it != NULL;
+		     it = json_object_iter_next((json_t *)(uintptr_t)value,
+		         it)) {
+			key = json_object_iter_key(it);
+			(void)snprintf(name, sizeof(name), "%s%s%s", prefix,
+			    prefix[0] != '\0' ? "." : "", key);
+			show(name, json_object_iter_value(it));
+		}
+	} else if (json_is_array(value)) {
+		json_array_foreach(value, i, item)
+		{
+			(void)snprintf(name, sizeof(name), "%s[%zu]", prefix,
+			    i);
+			show(name, item);
+		}
+	} else if (json_is_string(value)) {
+		(void)printf("%s: %s\n", prefix, json_string_value(value));
+	} else {
+		(void)printf("%s: ", prefix);
+		(void)json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+		(void)putchar('\n');
+	}
+}
+
+/* Show a reply and give it up. */
+static int
+finish(const struct cli *c, int exit_code, json_t *reply, const char *done)
+{
+	if (exit_code != CLI_DONE)
+		return exit_code;
+	if (c->is_json)
+		return cli_print(reply);
+	if (done != NULL)
+		(void)printf("%s\n", done);
+	else
+		show("", reply);
+	json_decref(reply);
+	return CLI_DONE;
+}
+
+static int
+get(struct cli *c, int argc, char **argv, const char *path)
+{
+	json_t *reply = NULL;
+	int exit_code;
+
+	if (!cli_parse(c, argc, argv, NULL, 0, 0, &exit_code))
+		return exit_code;
+	exit_code = http_call(c, path, NULL, &reply);
+	return finish(c, exit_code, reply, NULL);
+}
+
+int
+cmd_host_status(struct cli *c, int argc, char **argv)
+{
+	return get(c, argc, argv, "/v1/status");
+}
+
+int
+cmd_host_clients(struct cli *c, int argc, char **argv)
+{
+	return get(c, argc, argv, "/v1/clients");
+}
+
+static json_t *
+with_publisher(const char *publisher)
+{
+	json_t *body = json_object();
+
+	if (publisher != NULL)
+		(void)json_object_set_new(body, "publisher",
+		    json_string(publisher));
+	return body;
+}
+
+int
+cmd_host_remove_key(struct cli *c, int argc, char **argv)
+{
+	const char *publisher = NULL;
+	const struct cli_option options[] = {{"publisher", NULL, &publisher,
+	                                         NULL},
+	    {NULL, NULL, NULL, NULL}};
+	json_t *reply = NULL;
+	int exit_code;
+
+	if (!cli_parse(c, argc, argv, options, 0, 0, &exit_code))
+		return exit_code;
+	exit_code =
+	    http_call(c, "/v1/remove-key", with_publisher(publisher), &reply);
+	return finish(c, exit_code, reply, "host key removed");
+}
+
+static int
+parse_slot(const char *text, long *slot_out)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || n < 1 || n > 255)
+		return MUSTER_E_RANGE;
+	*slot_out = n;
+	return 0;
+}
+
+/* The request of a reply into a file. */
+static int
+write_request(const struct cli *c, const json_t *reply, const char *path)
+{
+	const char *hex = json_string_value(json_object_get(reply, "request"));
+	uint8_t buf[ENROL_MAX];
+	size_t len = hex != NULL ? strlen(hex) / 2 : 0;
+	int err = MUSTER_E_PROTO;
+
+	if (len > 0 && len <= sizeof(buf))
+		err = hex_decode(hex, strlen(hex), buf, len);
+	if (err == 0)
+		err = file_replace(path, buf, len, 0644);
+	return err == 0 ? CLI_DONE : cli_fail(c, err, path, "");
+}
+
+int
+cmd_host_activate(struct cli *c, int argc, char **argv)
+{
+	const struct cli_error how = {"usage",
+	    "host activate needs --offline and --file F",
+	    "the file goes to the publisher's operator"};
+	const char *publisher = NULL, *file = NULL, *replaces = NULL;
+	bool offline = false;
+	const struct cli_option options[] = {{"offline", &offline, NULL, NULL},
+	    {"file", NULL, &file, NULL}, {"publisher", NULL, &publisher, NULL},
+	    {"replaces", NULL, &replaces, NULL}, {NULL, NULL, NULL, NULL}};
+	json_t *reply = NULL, *body;
+	long slot = 0;
+	int exit_code;
+
+	if (!cli_parse(c, argc, argv, options, 0, 0, &exit_code))
+		return exit_code;
+	if (!offline || file == NULL)
+		return cli_error(c, CLI_USAGE, &how);
+	if (replaces != NULL && parse_slot(replaces, &slot) != 0) {
+		(void)cli_fail(c, MUSTER_E_RANGE, "--replaces",
+		    "a slot is 1 to 255");
+		return CLI_USAGE;
+	}
+	body = with_publisher(publisher);
+	if (slot != 0)
+		(void)json_object_set_new(body, "replaces", json_integer(slot));
+	exit_code = http_call(c, "/v1/enrolment", body, &reply);
+	if (exit_code == CLI_DONE) {
+		exit_code = write_request(c, reply, file);
+		if (exit_code != CLI_DONE)
+			json_decref(reply);
+	}
+	return finish(c, exit_code, reply,
+	    "request written; the certificate that comes back goes to "
+	    "`muster host confirm --file F`");
+}
+
+int
+cmd_host_confirm(struct cli *c, int argc, char **argv)
+{
+	const struct cli_error how = {"usage", "host confirm needs --file F",
+	    "the file that the publisher's operator sent back"};
+	const char *file = NULL;
+	const struct cli_option options[] = {{"file", NULL, &file, NULL},
+	    {NULL, NULL, NULL, NULL}};
+	char hex[2 * CERT_LEN + 1];
+	uint8_t buf[CERT_LEN + 1];
+	json_t *reply = NULL;
+	size_t len = 0;
+	int exit_code, err;
+
+	if (!cli_parse(c, argc, argv, options, 0, 0, &exit_code))
+		return exit_code;
+	if (file == NULL)
+		return cli_error(c, CLI_USAGE, &how);
+	err = cli_read(file, buf, sizeof(buf), &len);
+	if (err == 0 && len != CERT_LEN)
+		err = MUSTER_E_PROTO;
+	if (err != 0)
+		return cli_fail(c, err, file, "a certificate has 120 bytes");
+	hex_encode(buf, len, hex);
+	exit_code = http_call(c, "/v1/certificate",
+	    json_pack("{s:s}", "certificate", hex), &reply);
+	return finish(c, exit_code, reply, "the host is activated");
+}
+
+int
+cmd_host_catalogue(struct cli *c, int argc, char **argv)
+{
+	const char *trust = NULL;
+	const struct cli_option options[] = {{"trust", NULL, &trust, NULL},
+	    {NULL, NULL, NULL, NULL}};
+	json_t *reply = NULL, *body = NULL;
+	uint8_t *buf = NULL;
+	char *hex = NULL;
+	size_t len = 0;
+	int exit_code, err = MUSTER_E_NOMEM;
+
+	if (!cli_parse(c, argc, argv, options, 1, 1, &exit_code))
+		return exit_code;
+	buf = malloc(CAT_FILE_MAX);
+	hex = malloc(2 * (size_t)CAT_FILE_MAX + 1);
+	if (buf != NULL && hex != NULL)
+		err = file_read(c->arg[0], buf, CAT_FILE_MAX, &len);
+	if (err != 0) {
+		exit_code = cli_fail(c, err, c->arg[0], "");
+		goto out;
+	}
+	hex_encode(buf, len, hex);
+	body = json_pack("{s:s}", "catalogue", hex);
+	if (trust != NULL)
+		(void)json_object_set_new(body, "trust", json_string(trust));
+	exit_code = http_call(c, "/v1/catalogue", body, &reply);
+	exit_code = finish(c, exit_code, reply, "catalogue installed");
+out:
+	free(hex);
+	free(buf);
+	return exit_code;
+}

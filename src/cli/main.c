@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c -- muster: the table of commands.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct cli_command commands[] = {
+    {"activate", "--direct --host NAME[:PORT]... --product ID [--catalogue F]",
+        "ask for activation now, without an agent", cmd_activate},
+    {"verify", "LEASE --catalogue F --root-key F [--any-machine]",
+        "check a lease file, say which link fails", cmd_verify},
+    {"ping", "HOST[:PORT] [--catalogue F]",
+        "round trip, host clock and what a host covers; counts nothing",
+        cmd_ping},
+    {"catalogue show", "FILE", "what a catalogue says", cmd_catalogue_show},
+    {"catalogue install", "FILE [--trust ID]", "put a catalogue in force",
+        cmd_catalogue_install},
+    {"catalogue list", "", "catalogues here, and which are in force",
+        cmd_catalogue_list},
+    {"host status", "", "keys, certificates, counts", cmd_host_status},
+    {"host clients", "", "the inventory", cmd_host_clients},
+    {"host install-key", "[--publisher NAME|ID] [--file F]",
+        "host key in: prompt, standard input or file", cmd_host_install_key},
+    {"host remove-key", "[--publisher NAME|ID]", "host key out",
+        cmd_host_remove_key},
+    {"host activate", "--offline --file F [--publisher NAME|ID] [--replaces N]",
+        "enrolment request out", cmd_host_activate},
+    {"host confirm", "--file F", "host certificate in", cmd_host_confirm},
+    {"host catalogue", "FILE [--trust ID]", "give a catalogue to the host",
+        cmd_host_catalogue},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void
+help(FILE *to)
+{
+	(void)fputs("usage: muster COMMAND [OPTION]... [ARGUMENT]...\n\n", to);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		(void)fprintf(to, "  muster %s%s%s\n        %s\n",
+		    commands[i].name, commands[i].args[0] != '\0' ? " " : "",
+		    commands[i].args, commands[i].summary);
+	}
+	(void)fputs("\nEvery command takes --json, --root DIR, --config FILE "
+	            "and --help.\n",
+	    to);
+}
+
+/* How many words of argv name this command; 0: another one. */
+static int
+words(const struct cli_command *cmd, int argc, char **argv)
+{
+	const char *space = strchr(cmd->name, ' ');
+	size_t len =
+	    space == NULL ? strlen(cmd->name) : (size_t)(space - cmd->name);
+	int n = 0;
+
+	if (argc > 1 && strlen(argv[1]) == len &&
+	    memcmp(argv[1], cmd->name, len) == 0) {
+		if (space == NULL)
+			n = 1;
+		else if (argc > 2 && strcmp(argv[2], space + 1) == 0)
+			n = 2;
+	}
+	return n;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct cli_error unknown = {"usage", "no such command",
+	    "muster --help lists the commands"};
+	struct cli c = {0};
+
+	if (sodium_init() < 0) {
+		(void)fputs("muster: libsodium does not start\n", stderr);
+		return CLI_FAILED;
+	}
+	for (int i = 1; i < argc; i++)
+		c.is_json = c.is_json || strcmp(argv[i], "--json") == 0;
+	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+		(void)printf("muster %s\n", MUSTER_VERSION);
+		return CLI_DONE;
+	}
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		help(stdout);
+		return CLI_DONE;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		int n = words(&commands[i], argc, argv);
+
+		if (n == 0)
+			continue;
+		c.command = &commands[i];
+		return commands[i].run(&c, argc - n, argv + n);
+	}
+	return cli_error(&c, CLI_USAGE, &unknown);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * catalogues.h -- which catalogue is in force on a machine; an edge.
+ *
+ * Packages ship catalogues and so name the publishers that are trusted; a
+ * file in PATH_CATALOGUES counts only for one of these, or beside a file
+ * PUBLISHERID.trust that `muster catalogue install --trust` left.  In force
+ * is, per publisher, the highest serial that verifies.
+ * Source: doc/protocol.md, "Catalogue".
+ */
+#ifndef MUSTER_CLIENT_CATALOGUES_H
+#define MUSTER_CLIENT_CATALOGUES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/file.h"
+#include "muster/err.h"
+#include "trust/catalogue.h"
+
+#define CATALOGUES_MAX 64
+
+struct catalogues_entry {
+	char path[FILE_PATH_MAX];
+	int err; /* why it does not count, or 0 */
+	bool is_shipped;
+	bool is_in_force;
+	struct cat_head head;   /* when err is 0, and with MUSTER_E_PUBLISHER */
+	uint8_t hash[HASH_LEN]; /* of the file */
+};
+
+struct catalogues {
+	size_t n;
+	struct catalogues_entry entry[CATALOGUES_MAX];
+};
+
+/**
+ * catalogues_load(): read and verify one file.
+ *
+ * Out:     cat_out  caller's memory; undefined on failure
+ *          hash_out HASH_LEN bytes, or NULL
+ * Returns: 0; as cat_load() and file_read(); MUSTER_E_NOMEM
+ */
+MUSTER_NODISCARD int
+catalogues_load(const char *path, struct catalogue *cat_out, uint8_t *hash_out);
+
+/**
+ * catalogues_scan(): every catalogue under a root, and which are in force.
+ *
+ * In:      extra    one more file, trusted as if a package had shipped it, or
+ *                   NULL
+ * Out:     c_out    caller's memory; entries in no particular order; an err of
+ *                   MUSTER_E_PUBLISHER: not trusted; of MUSTER_E_EXIST: differs
+ *                   from another file of its serial
+ * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_TOOBIG: over CATALOGUES_MAX files
+ */
+MUSTER_NODISCARD int
+catalogues_scan(const char *root, const char *extra, struct catalogues *c_out);
+
+/**
+ * catalogues_for(): the catalogue in force that has a product.
+ *
+ * Out:     cat_out  caller's memory; undefined on failure
+ * Returns: 0
+ *          MUSTER_E_NOENT    there is no catalogue that counts
+ *          MUSTER_E_PRODUCT  none has the product
+ *          and the failure of the extra file
+ */
+MUSTER_NODISCARD int catalogues_for(const char *root, const char *extra,
+    const uint8_t *product, struct catalogue *cat_out);
+
+#endif /* MUSTER_CLIENT_CATALOGUES_H */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exchange.h -- one call to one host over TCP; an edge.
+ *
+ * The call and the FIN leave together, then the one reply is read.  A name
+ * that does not resolve may take the resolver's own time; everything after
+ * that ends within EXCHANGE_MS.
+ * Source: doc/behaviour.md, "Numbers"; doc/protocol.md, "RPC".
+ */
+#ifndef MUSTER_CLIENT_EXCHANGE_H
+#define MUSTER_CLIENT_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "muster/err.h"
+#include "wire/rpc.h"
+
+#define EXCHANGE_PORT "1688"
+#define EXCHANGE_NAME_MAX 253
+#define EXCHANGE_TEXT_MAX 261    /* name, brackets or dot, colon, port */
+#define EXCHANGE_MS 10000        /* connect included */
+#define EXCHANGE_CONNECT_MS 2000 /* while other targets remain */
+
+struct exchange_target {
+	char text[EXCHANGE_TEXT_MAX + 1]; /* name:port or [v6]:port */
+	char name[EXCHANGE_NAME_MAX + 1];
+	char port[6];
+};
+
+/**
+ * exchange_parse(): name[:port] or [v6][:port]; pure.
+ *
+ * Returns: 0
+ *          MUSTER_E_PROTO  not of these forms, or a character of no name
+ *          MUSTER_E_RANGE  port outside 1 to 65535
+ *          MUSTER_E_TOOBIG name too long
+ */
+MUSTER_NODISCARD int
+exchange_parse(const char *text, struct exchange_target *target_out);
+
+/**
+ * exchange_run(): send one record, read one.
+ *
+ * In:      has_more  other targets remain: connects for 2 s only
+ *          rec, len  a whole record, mark included
+ * Out:     body_out  RPC_BODY_MAX bytes; the reply without its mark
+ * Returns: 0
+ *          MUSTER_E_RESOLVE  the name does not resolve
+ *          MUSTER_E_CONNECT  no address took the connection
+ *          MUSTER_E_TIMEOUT  not connected or not answered in time
+ *          MUSTER_E_TRUNC    closed before the end of the reply
+ *          MUSTER_E_PROTO, MUSTER_E_TOOBIG  a mark that no reply has
+ *          MUSTER_E_IO       the connection broke
+ */
+MUSTER_NODISCARD int
+exchange_run(const struct exchange_target *target, bool has_more,
+    const uint8_t *rec, size_t len, uint8_t *body_out, size_t *len_out);
+
+#endif /* MUSTER_CLIENT_EXCHANGE_H */

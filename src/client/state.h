@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.h -- what a client remembers between two requests.
+ *
+ * Two kinds of file, both XDR between a magic and a checksum (BLAKE2b-256 of
+ * all bytes before it), strict: one encoding, no trailing bytes.
+ *
+ *   bytes  publisher's file        bytes  product's file
+ *       8  magic MUSTERP1              8  magic MUSTERR1
+ *       4  version, 1                  4  version, 1
+ *      16  publisher id               16  product id
+ *      16  CMID, never zero            4  last count
+ *      16  machine tag                 4  renewal interval, 0 or minutes
+ *      16  instance, or zeros          4  retry interval, 0 or minutes
+ *       8  high water                  8  previous, or zeros
+ *       4  highest serial in force     8  first seen, never 0
+ *      32  checksum                    8  start of grace, or 0
+ *                                      8  last verified reply, or 0
+ *                                    4+n  last host, string<261>
+ *                                      4  0 or 1: certificate follows
+ *                                    120  known certificate
+ *                                     32  checksum
+ *
+ * Times are seconds since 1970.  The machine tag is the fingerprint with an
+ * instance of zeros, so that an instance which comes or goes is no other
+ * machine.  Pure.
+ */
+#ifndef MUSTER_CLIENT_STATE_H
+#define MUSTER_CLIENT_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "muster/err.h"
+#include "trust/catalogue.h"
+#include "trust/cert.h"
+#include "wire/msg.h"
+
+#define STATE_VERSION 1U
+#define STATE_PUBLISHER_MAGIC "MUSTERP1"
+#define STATE_PRODUCT_MAGIC "MUSTERR1"
+#define STATE_HOST_MAX 261 /* a DNS name, a colon and a port */
+#define STATE_FILE_MAX 576 /* bytes: more than the largest encoding */
+
+struct state_publisher {
+	uint8_t publisher[PUBLISHER_LEN];
+	uint8_t cmid[WIRE_ID_LEN];
+	uint8_t machine[WIRE_ID_LEN];
+	uint8_t instance[WIRE_ID_LEN];
+	int64_t high_water_unix_s;
+	uint32_t serial;
+};
+
+struct state_product {
+	uint8_t product[PRODUCT_LEN];
+	uint32_t count;
+	uint32_t renewal_min; /* 0: no verified reply yet */
+	uint32_t retry_min;
+	uint8_t previous[WIRE_TAG_LEN];
+	int64_t first_seen_unix_s;
+	int64_t grace_unix_s; /* start of out-of-tolerance grace, or 0 */
+	int64_t answered_unix_s;
+	char host[STATE_HOST_MAX + 1];
+	bool has_certificate;
+	uint8_t certificate[CERT_LEN];
+};
+
+/* What the stored lease is worth at this moment. */
+struct state_lease {
+	bool holds;
+	int64_t ends_unix_s; /* only when it holds */
+};
+
+/**
+ * state_publisher_encode(): the bytes of a publisher's file.
+ *
+ * Returns: 0; MUSTER_E_RANGE: a CMID of zeros; MUSTER_E_TOOBIG: over cap
+ */
+MUSTER_NODISCARD int state_publisher_encode(const struct state_publisher *s,
+    uint8_t *buf, size_t cap, size_t *len_out);
+
+/**
+ * state_publisher_decode(): read a publisher's file.
+ *
+ * Returns: 0; MUSTER_E_TRUNC, MUSTER_E_PROTO, MUSTER_E_RANGE; MUSTER_E_DAMAGED
+ *          when the checksum does not match; s_out is untouched
+ */
+MUSTER_NODISCARD int state_publisher_decode(const uint8_t *p, size_t len,
+    struct state_publisher *s_out);
+
+/**
+ * state_product_encode(): the bytes of a product's file.
+ *
+ * Returns: 0; MUSTER_E_RANGE: an interval, a time or the host's text;
+ *          MUSTER_E_TOOBIG: over cap
+ */
+MUSTER_NODISCARD int state_product_encode(const struct state_product *s,
+    uint8_t *buf, size_t cap, size_t *len_out);
+
+/**
+ * state_product_decode(): read a product's file.
+ *
+ * Returns: as state_publisher_decode(), and MUSTER_E_TOOBIG
+ */
+MUSTER_NODISCARD int
+state_product_decode(const uint8_t *p, size_t len, struct state_product *s_out);
+
+/**
+ * state_licence(): the licence state (b33) at this moment.
+ *
+ * In:      s        NULL: the product was never seen
+ *          product  by the catalogue in force
+ * Out:     minutes_left_out  until the state ends; 0 where it has no end
+ * Returns: the state
+ */
+enum wire_state state_licence(const struct state_product *s,
+    const struct state_lease *lease, const struct cat_product *product,
+    int64_t now_unix_s, uint32_t *minutes_left_out);
+
+#endif /* MUSTER_CLIENT_STATE_H */
