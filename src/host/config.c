@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/config.h"
+
+#include <arpa/inet.h>
+#include <libconfig.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+#define SAY_MAX 512
+#define OPTION_AT(name) offsetof(struct host_config, name)
+
+static const struct config_option options[] = {
+    {"listen", CONFIG_ADDRESSES, 0, 0, 0, 0,
+        "addresses to listen on, IPv4 and IPv6"},
+    {"port", CONFIG_NUMBER, OPTION_AT(port), 0, 65535, 1688,
+        "TCP port; 0 takes any free one"},
+    {"renewal_minutes", CONFIG_NUMBER, OPTION_AT(renewal_min), 15, 43200, 10080,
+        "how often activated clients come back"},
+    {"retry_minutes", CONFIG_NUMBER, OPTION_AT(retry_min), 15, 43200, 120,
+        "how often other clients come back"},
+    {"log_level", CONFIG_LEVEL, OPTION_AT(log_level), LOG_ERROR, LOG_FINE,
+        LOG_NOTE, "error, warning, note or fine"},
+    {"connections", CONFIG_NUMBER, OPTION_AT(connections), 1, 65536, 10240,
+        "open at a time"},
+    {"first_byte_ms", CONFIG_NUMBER, OPTION_AT(first_byte_ms), 10, 600000, 2000,
+        "wait for the first byte of a session"},
+    {"record_ms", CONFIG_NUMBER, OPTION_AT(record_ms), 10, 600000, 500,
+        "wait for a whole record from its first byte on"},
+    {"idle_ms", CONFIG_NUMBER, OPTION_AT(idle_ms), 10, 86400000, 5000,
+        "wait between two records"},
+    {"calls_per_session", CONFIG_NUMBER, OPTION_AT(calls_per_session), 1, 65536,
+        16, "calls answered before a session is closed"},
+};
+
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+static const struct {
+	const char *name;
+	enum log_level level;
+} levels[] = {
+    {"error", LOG_ERROR},
+    {"warning", LOG_WARN},
+    {"note", LOG_NOTE},
+    {"fine", LOG_FINE},
+};
+
+struct parse {
+	const char *name;
+	config_say_fn *say;
+	void *arg;
+	unsigned n_mistakes;
+};
+
+const struct config_option *
+config_options(size_t *n_out)
+{
+	*n_out = N_OPTIONS;
+	return options;
+}
+
+static uint32_t *
+field(struct host_config *config, const struct config_option *option)
+{
+	return (uint32_t *)(void *)((char *)config + option->offset);
+}
+
+void
+config_defaults(struct host_config *config_out)
+{
+	memset(config_out, 0, sizeof(*config_out));
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		if (options[i].type != CONFIG_ADDRESSES)
+			*field(config_out, &options[i]) = options[i].preset;
+	}
+	config_out->n_listen = 2;
+	memcpy(config_out->listen[0], "0.0.0.0", sizeof("0.0.0.0"));
+	memcpy(config_out->listen[1], "::", sizeof("::"));
+}
+
+__attribute__((format(printf, 4, 5))) static void
+say(struct parse *parse, enum log_level level, unsigned line,
+    const char *format, ...)
+{
+	char text[SAY_MAX];
+	int n = snprintf(text, sizeof(text), "%s:%u: ", parse->name, line);
+	va_list ap;
+
+	if (n < 0 || (size_t)n >= sizeof(text))
+		n = 0;
+	va_start(ap, format);
+	(void)vsnprintf(text + n, sizeof(text) - (size_t)n, format, ap);
+	va_end(ap);
+	if (level == LOG_ERROR)
+		parse->n_mistakes++;
+	parse->say(parse->arg, level, text);
+}
+
+static void
+read_number(struct parse *parse, const struct config_option *option,
+    const config_setting_t *set, uint32_t *out)
+{
+	int type = config_setting_type(set);
+	long long v;
+
+	if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64) {
+		say(parse, LOG_ERROR, config_setting_source_line(set),
+		    "%s must be a number from %u to %u", option->name,
+		    option->min, option->max);
+		return;
+	}
+	v = type == CONFIG_TYPE_INT ? config_setting_get_int(set)
+	                            : config_setting_get_int64(set);
+	if (v < (long long)option->min || v > (long long)option->max) {
+		say(parse, LOG_ERROR, config_setting_source_line(set),
+		    "%s is %lld; it must be from %u to %u", option->name, v,
+		    option->min, option->max);
+		return;
+	}
+	*out = (uint32_t)v;
+}
+
+static void
+read_level(struct parse *parse, const struct config_option *option,
+    const config_setting_t *set, uint32_t *out)
+{
+	const char *text = config_setting_get_string(set);
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (text != NULL && strcmp(text, levels[i].name) == 0) {
+			*out = levels[i].level;
+			return;
+		}
+	}
+	say(parse, LOG_ERROR, config_setting_source_line(set),
+	    "%s must be \"error\", \"warning\", \"note\" or \"fine\"",
+	    option->name);
+}
+
+static void
+read_address(struct parse *parse, const struct config_option *option,
+    const config_setting_t *set, struct host_config *config)
+{
+	const char *text = config_setting_get_string(set);
+	uint8_t bytes[16];
+	size_t len = text == NULL ? 0 : strlen(text);
+
+	if (text == NULL || len >= CONFIG_ADDRESS_MAX ||
+	    (inet_pton(AF_INET, text, bytes) != 1 &&
+	        inet_pton(AF_INET6, text, bytes) != 1)) {
+		say(parse, LOG_ERROR, config_setting_source_line(set),
+		    "%s must hold addresses such as \"192.0.2.1\" or "
+		    "\"2001:db8::1\"; names are not looked up",
+		    option->name);
+		return;
+	}
+	for (uint32_t i = 0; i < config->n_listen; i++) {
+		if (strcmp(config->listen[i], text) == 0) {
+			say(parse, LOG_ERROR, config_setting_source_line(set),
+			    "%s names %s twice", option->name, text);
+			return;
+		}
+	}
+	memcpy(config->listen[config->n_listen++], text, len + 1);
+}
+
+static void
+read_addresses(struct parse *parse, const struct config_option *option,
+    const config_setting_t *set, struct host_config *config)
+{
+	int n;
+
+	config->n_listen = 0;
+	if (config_setting_type(set) == CONFIG_TYPE_STRING) {
+		read_address(parse, option, set, config);
+		return;
+	}
+	n = config_setting_length(set);
+	if (!config_setting_is_aggregate(set) || config_setting_is_group(set) ||
+	    n < 1 || n > CONFIG_LISTEN_MAX) {
+		say(parse, LOG_ERROR, config_setting_source_line(set),
+		    "%s must be a list of 1 to %d addresses, such as "
+		    "[ \"0.0.0.0\", \"::\" ]",
+		    option->name, CONFIG_LISTEN_MAX);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		read_address(parse, option,
+		    config_setting_get_elem(set, (unsigned)i), config);
+}
+
+static void
+read_setting(struct parse *parse, const config_setting_t *set,
+    struct host_config *config)
+{
+	const char *name = config_setting_name(set);
+	const struct config_option *option = NULL;
+
+	for (size_t i = 0; i < N_OPTIONS && option == NULL; i++) {
+		if (strcmp(options[i].name, name) == 0)
+			option = &options[i];
+	}
+	if (option == NULL) {
+		say(parse, LOG_ERROR, config_setting_source_line(set),
+		    "%.64s is no setting of musterd", name);
+		return;
+	}
+	switch (option->type) {
+	case CONFIG_NUMBER:
+		read_number(parse, option, set, field(config, option));
+		break;
+	case CONFIG_LEVEL:
+		read_level(parse, option, set, field(config, option));
+		break;
+	case CONFIG_ADDRESSES:
+		read_addresses(parse, option, set, config);
+		break;
+	}
+}
+
+static void
+read_tree(struct parse *parse, const config_setting_t *top,
+    struct host_config *config)
+{
+	const config_setting_t *set;
+	int n = config_setting_length(top);
+
+	for (int i = 0; i < n; i++)
+		read_setting(parse, config_setting_get_elem(top, (unsigned)i),
+		    config);
+	set = config_setting_get_member(top, "renewal_minutes");
+	if (set != NULL && config->renewal_min > CONFIG_RENEWAL_WARN_MIN)
+		say(parse, LOG_WARN, config_setting_source_line(set),
+		    "renewal_minutes is above 20 days: renewals then compete "
+		    "with the count window of 30 days");
+}
+
+int
+config_parse(const char *text, const char *name, config_say_fn *say_fn,
+    void *arg, struct host_config *config_out)
+{
+	struct parse parse = {.name = name, .say = say_fn, .arg = arg};
+	struct host_config config;
+	config_t tree;
+
+	config_defaults(&config);
+	config_init(&tree);
+	if (config_read_string(&tree, text) != CONFIG_TRUE)
+		say(&parse, LOG_ERROR, (unsigned)config_error_line(&tree), "%s",
+		    config_error_text(&tree));
+	else
+		read_tree(&parse, config_root_setting(&tree), &config);
+	config_destroy(&tree);
+	if (parse.n_mistakes != 0)
+		return MUSTER_E_PROTO;
+	*config_out = config;
+	return 0;
+}
+
+int
+config_load(const char *path, config_say_fn *say_fn, void *arg,
+    struct host_config *config_out)
+{
+	char *text = malloc(CONFIG_FILE_MAX + 1);
+	size_t len = 0;
+	int err;
+
+	if (text == NULL)
+		return MUSTER_E_NOMEM;
+	err = file_read(path, (uint8_t *)text, CONFIG_FILE_MAX, &len);
+	if (err != 0)
+		goto out;
+	text[len] = '\0';
+	if (strlen(text) != len) {
+		struct parse parse = {.name = path, .say = say_fn, .arg = arg};
+
+		say(&parse, LOG_ERROR, 1,
+		    "holds a byte of zero; it is no text");
+		err = MUSTER_E_PROTO;
+		goto out;
+	}
+	err = config_parse(text, path, say_fn, arg, config_out);
+out:
+	free(text);
+	return err;
+}

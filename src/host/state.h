@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.h -- the publishers that this host serves, and what it keeps of each.
+ *
+ * Catalogues: ROOT/usr/share/muster/catalogues/ (their publishers are
+ * trusted), ROOT/var/lib/muster/catalogues/ID.muster (counts for a trusted
+ * publisher only).  In force is the highest serial that verifies, and never
+ * one below the highest that ever was.  Under ROOT/var/lib/muster/host/ID/:
+ *
+ *   identity.key  Ed25519 secret key, 64 bytes, 0600
+ *   hostkey       magic, key number, proof key; sealed, 0600 (keyring.c)
+ *   certificate   120 bytes
+ *   counter       decimal: the last request's number, stored before it is made
+ *   request       the last request until its certificate comes, so that asking
+ *                 again is the same request and counts nothing (b41)
+ *   serial        decimal and hash: the newest catalogue ever in force
+ *   trusted       there: trusted by `catalogue install --trust`
+ *
+ * turn_host is made anew by each change; callers change only between turns.
+ * Source: doc/protocol.md, "Catalogue", "Activating a host"; b9, b43, b44.
+ */
+#ifndef MUSTER_HOST_STATE_H
+#define MUSTER_HOST_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/file.h"
+#include "host/problem.h"
+#include "store/store.h"
+#include "trust/enrol.h"
+#include "turn/turn.h"
+
+#define STATE_HEX_LEN (2 * PUBLISHER_LEN)
+#define STATE_REASON_MAX 96
+
+struct publisher {
+	uint8_t id[PUBLISHER_LEN];
+	char hex[STATE_HEX_LEN + 1];
+	char folder[FILE_PATH_MAX];
+	struct catalogue *catalogue;
+	uint8_t catalogue_hash[HASH_LEN];
+	uint8_t *host_sk; /* SECKEY_LEN in locked memory, or NULL */
+	bool has_hostkey;
+	uint32_t key_number;
+	uint32_t counter;
+	bool has_cert; /* there, whether or not it is good */
+	bool is_cert_good;
+	struct cert cert;
+	uint8_t cert_bytes[CERT_LEN];
+	char reason[STATE_REASON_MAX]; /* why it is not good */
+};
+
+struct state {
+	char folder[FILE_PATH_MAX];
+	char shipped[FILE_PATH_MAX];
+	char updated[FILE_PATH_MAX];
+	uint32_t n;
+	struct publisher publishers[TURN_PUBLISHERS_MAX];
+	struct turn_host turn_host;
+	uint8_t *scratch; /* CAT_FILE_MAX bytes */
+	struct catalogue *spare;
+};
+
+/**
+ * state_open(): make the folders, read catalogues, keys and certificates.
+ *
+ * In:      root     or NULL
+ *          renewal_min, retry_min  for turn_host
+ * Out:     state_out  free it with state_close()
+ *          problem  on failure
+ * Returns: 0
+ *          MUSTER_E_NOMEM
+ *          MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_FULL  a folder or file
+ *          MUSTER_E_PROTO  a key file is damaged or readable by others
+ */
+MUSTER_NODISCARD int state_open(const char *root, uint32_t renewal_min,
+    uint32_t retry_min, struct state **state_out, struct problem *problem);
+
+/**
+ * state_close(): wipe and free; NULL is fine.
+ */
+void state_close(struct state *state);
+
+/**
+ * state_reserve(): make room in the store for every group.
+ *
+ * Returns: as store_reserve()
+ */
+MUSTER_NODISCARD int state_reserve(const struct state *state,
+    struct store *store, struct problem *problem);
+
+/**
+ * state_refresh(): judge the certificates again and make turn_host anew.
+ */
+void state_refresh(struct state *state);
+
+/**
+ * state_find(): the publisher of this id (hex) or name; NULL text stands for
+ * the only one.
+ *
+ * Returns: 0; MUSTER_E_NOENT none; MUSTER_E_INVAL several, none named
+ */
+MUSTER_NODISCARD int state_find(struct state *state, const char *text,
+    struct publisher **publisher_out, struct problem *problem);
+
+/**
+ * state_install_catalogue(): put a newer catalogue in force (b44).
+ *
+ * In:      bytes, len  of the file; borrowed
+ *          trust    PUBLISHER_LEN bytes of a publisher to trust, or NULL
+ * Returns: 0, the same catalogue again included
+ *          MUSTER_E_SIG, MUSTER_E_KEY and what else cat_load() gives
+ *          MUSTER_E_PUBLISHER  not trusted, or not the one named by trust
+ *          MUSTER_E_SERIAL     older than the one in force
+ *          MUSTER_E_EXIST      another catalogue of the same serial, or a
+ *                              product of another publisher
+ *          MUSTER_E_FULL, MUSTER_E_DENIED, MUSTER_E_IO  not stored
+ */
+MUSTER_NODISCARD int state_install_catalogue(struct state *state,
+    const uint8_t *bytes, size_t len, const uint8_t *trust,
+    struct publisher **publisher_out, struct problem *problem);
+
+/**
+ * keyring_load(): what a publisher's folder holds.
+ *
+ * Returns: 0; MUSTER_E_PROTO damaged, or of wrong owner or mode;
+ *          MUSTER_E_NOMEM, MUSTER_E_IO, MUSTER_E_DENIED
+ */
+MUSTER_NODISCARD int
+keyring_load(struct publisher *pub, struct problem *problem);
+
+/**
+ * keyring_judge(): is the certificate good today, by the catalogue in force?
+ */
+void keyring_judge(struct publisher *pub, int64_t now_unix_s);
+
+/**
+ * keyring_install(): take a host key in; a client setup key is refused (b43).
+ *
+ * In:      text     as typed; the caller wipes it
+ * Returns: 0; as hostkey_parse(); MUSTER_E_KIND; as file_replace()
+ */
+MUSTER_NODISCARD int keyring_install(struct publisher *pub, const char *text,
+    size_t text_len, struct problem *problem);
+
+/**
+ * keyring_remove(): host key, request and certificate out; the identity and
+ * its counter stay.
+ *
+ * Returns: 0; MUSTER_E_NOENT there is none; MUSTER_E_IO
+ */
+MUSTER_NODISCARD int
+keyring_remove(struct publisher *pub, struct problem *problem);
+
+/**
+ * keyring_request(): an enrolment request, the one that is open or a new one.
+ *
+ * In:      replaces  slot, or 0
+ * Out:     buf      ENROL_MAX bytes
+ * Returns: 0; MUSTER_E_NOENT no host key; MUSTER_E_FULL 255 requests made;
+ *          as file_replace()
+ */
+MUSTER_NODISCARD int keyring_request(struct publisher *pub, uint8_t replaces,
+    uint8_t *buf, size_t *len_out, struct problem *problem);
+
+/**
+ * keyring_certify(): take a certificate in, once it is found good.
+ *
+ * In:      bytes    CERT_LEN
+ * Returns: 0; MUSTER_E_MISMATCH of another host key;
+ *          MUSTER_E_ISSUER, MUSTER_E_SIG, MUSTER_E_ISSUED, MUSTER_E_REVOKED,
+ *          MUSTER_E_EXPIRED; as file_replace()
+ */
+MUSTER_NODISCARD int keyring_certify(struct publisher *pub,
+    const uint8_t *bytes, int64_t now_unix_s, struct problem *problem);
+
+/**
+ * keyring_free(): wipe and free the identity key.
+ */
+void keyring_free(struct publisher *pub);
+
+#endif /* MUSTER_HOST_STATE_H */
