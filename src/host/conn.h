@@ -115,6 +115,12 @@ void
 conn_server_stop(struct conn_server *srv, conn_stopped_fn *stopped, void *arg);
 
 /**
+ * conn_server_abort(): close what conn_server_stop() still waits for, but for
+ * connections whose request is in a batch.
+ */
+void conn_server_abort(struct conn_server *srv);
+
+/**
  * conn_server_free(): after the loop has run out; NULL is fine.
  */
 void conn_server_free(struct conn_server *srv);

@@ -392,6 +392,15 @@ conn_server_stop(struct conn_server *srv, conn_stopped_fn *stopped, void *arg)
 }
 
 void
+conn_server_abort(struct conn_server *srv)
+{
+	for (uint32_t i = 0; i < srv->n_used; i++) {
+		if (srv->pool[i].is_open)
+			conn_close(&srv->pool[i]);
+	}
+}
+
+void
 conn_server_free(struct conn_server *srv)
 {
 	if (srv == NULL)

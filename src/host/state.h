@@ -107,7 +107,8 @@ MUSTER_NODISCARD int state_find(struct state *state, const char *text,
 /**
  * state_install_catalogue(): put a newer catalogue in force (b44).
  *
- * In:      bytes, len  of the file; borrowed
+ * In:      store    gets room for the groups before anything changes
+ *          file     the file's bytes; borrowed
  *          trust    PUBLISHER_LEN bytes of a publisher to trust, or NULL
  * Returns: 0, the same catalogue again included
  *          MUSTER_E_SIG, MUSTER_E_KEY and what else cat_load() gives
@@ -115,10 +116,11 @@ MUSTER_NODISCARD int state_find(struct state *state, const char *text,
  *          MUSTER_E_SERIAL     older than the one in force
  *          MUSTER_E_EXIST      another catalogue of the same serial, or a
  *                              product of another publisher
- *          MUSTER_E_FULL, MUSTER_E_DENIED, MUSTER_E_IO  not stored
+ *          MUSTER_E_FULL       one publisher too many, or no space
+ *          MUSTER_E_NOMEM, MUSTER_E_DENIED, MUSTER_E_IO  not stored
  */
 MUSTER_NODISCARD int state_install_catalogue(struct state *state,
-    const uint8_t *bytes, size_t len, const uint8_t *trust,
+    struct store *store, const struct bytes *file, const uint8_t *trust,
     struct publisher **publisher_out, struct problem *problem);
 
 /**

@@ -107,7 +107,7 @@ MUSTER_NODISCARD int clients_grow(struct clients *t, uint32_t n_rows);
 /**
  * clients_find(): the row of the key in `key`, or NULL.
  *
- * Returns: what its name says; borrowed where it is a pointer
+ * Returns: the row, borrowed until the table grows; NULL: not there
  */
 struct store_client *
 clients_find(const struct clients *t, const struct store_client *key);
@@ -115,7 +115,7 @@ clients_find(const struct clients *t, const struct store_client *key);
 /**
  * clients_add(): a copy of a row whose key is not there; there must be room.
  *
- * Returns: what its name says; borrowed where it is a pointer
+ * Returns: the row, borrowed until the table grows
  */
 struct store_client *
 clients_add(struct clients *t, const struct store_client *row);
@@ -145,7 +145,7 @@ void clients_free(struct clients *t);
 /**
  * client_key(): an empty row with the item's key.
  *
- * Returns: what its name says; borrowed where it is a pointer
+ * Returns: the row
  */
 struct store_client client_key(const struct turn_item *item);
 

@@ -230,4 +230,33 @@ kit_same(const struct kit_image *a, const struct kit_image *b)
 	return what == NULL;
 }
 
+/* A store that n clients of one product asked before. */
+static inline void
+kit_history(struct store *s, uint32_t n)
+{
+	static struct turn_item items[TURN_MAX];
+
+	kit_nonce = 0;
+	for (uint32_t i = 1; i <= n;) {
+		size_t k = 0;
+
+		while (i <= n && k < TURN_MAX)
+			items[k++] = kit_item(0, 1, i++, 5, T0);
+		if (store_batch(s, items, k, T0) != 0)
+			abort();
+	}
+}
+
+static inline void
+kit_forget(const char *path)
+{
+	static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+	char name[400];
+
+	for (size_t i = 0; i < 4; i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+		(void)remove(name);
+	}
+}
+
 #endif /* MUSTER_STORE_KIT_H */

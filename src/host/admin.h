@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admin.h -- the administration interface: HTTP and JSON on host.sock.
+ *
+ *   GET  /v1/status       keys, certificates, counts, requests, listeners
+ *   GET  /v1/clients      the inventory
+ *   POST /v1/install-key  {"key", "publisher"?}
+ *   POST /v1/remove-key   {"publisher"?}
+ *   POST /v1/enrolment    {"publisher"?, "replaces"?}  -> {"request": hex}
+ *   POST /v1/certificate  {"certificate": hex}
+ *   POST /v1/catalogue    {"catalogue": hex, "trust"?: publisher id, hex}
+ *
+ * Who can connect may read (0660, group muster); who changes must be uid 0,
+ * or, for a host below --root, the user that runs it, by SO_PEERCRED.  An
+ * error is {"error": {"code", "message", "next_step"}}.  A change holds from
+ * the next turn on, without a restart.
+ */
+#ifndef MUSTER_HOST_ADMIN_H
+#define MUSTER_HOST_ADMIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "host/config.h"
+#include "host/conn.h"
+#include "host/problem.h"
+#include "host/state.h"
+#include "host/turnloop.h"
+
+/* What the interface shows and changes; all borrowed. */
+struct admin_host {
+	const struct host_config *config;
+	struct state *state;
+	struct turnloop *turnloop;
+	struct conn_server *server;
+	int64_t started_unix_s;
+	bool is_below_root; /* --root was given */
+};
+
+struct admin;
+
+/**
+ * admin_listen(): make the socket and serve it on the loop.
+ *
+ * In:      path     of the socket; one that is left over is replaced
+ *          fd       a listening socket that was handed over, or -1
+ * Out:     problem  on failure
+ * Returns: 0
+ *          MUSTER_E_TOOBIG  path over PATH_SOCKET_MAX
+ *          MUSTER_E_EXIST   something that is no socket has the name
+ *          MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_NOMEM
+ */
+MUSTER_NODISCARD int
+admin_listen(uv_loop_t *loop, const struct admin_host *host, const char *path,
+    int fd, struct admin **admin_out, struct problem *problem);
+
+/**
+ * admin_close(): end it and remove the socket; NULL is fine.
+ *
+ * The memory is freed by admin_free(), after the loop has ended.
+ */
+void admin_close(struct admin *admin);
+
+/**
+ * admin_free(): after the loop has run out; NULL is fine.
+ */
+void admin_free(struct admin *admin);
+
+#endif /* MUSTER_HOST_ADMIN_H */

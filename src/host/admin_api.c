@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/admin_api.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+
+/* 0, or a problem is filled in; out_out is what is answered. */
+typedef int api_fn(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem);
+
+static int
+bad_body(struct problem *problem, const char *what)
+{
+	return problem_set(problem, MUSTER_E_PROTO, 400, "bad_request",
+	    "send a JSON object as the manual of musterd describes it", "%s",
+	    what);
+}
+
+/* An optional string; not there is NULL. */
+static int
+get_text(json_t *in, const char *name, bool is_needed, const char **text_out,
+    struct problem *problem)
+{
+	json_t *value = json_object_get(in, name);
+
+	*text_out = json_string_value(value);
+	if (*text_out != NULL || (!is_needed && value == NULL))
+		return 0;
+	return problem_set(problem, MUSTER_E_PROTO, 400, "bad_request",
+	    "send a JSON object as the manual of musterd describes it",
+	    "\"%s\" must be a string", name);
+}
+
+/* No name that is not known: a typing error must not be taken for absence. */
+static int
+check_names(json_t *in, const char *const *names, struct problem *problem)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(in, key, value)
+	{
+		size_t i = 0;
+
+		while (names[i] != NULL && strcmp(names[i], key) != 0)
+			i++;
+		if (names[i] == NULL)
+			return bad_body(problem, "a name in it is not known");
+	}
+	return 0;
+}
+
+static int
+get_publisher(const struct admin_host *host, json_t *in,
+    struct publisher **pub_out, struct problem *problem)
+{
+	const char *text;
+	int err = get_text(in, "publisher", false, &text, problem);
+
+	return err != 0 ? err : state_find(host->state, text, pub_out, problem);
+}
+
+static json_t *
+about(const struct publisher *pub)
+{
+	return json_pack("{s:s, s:s, s:b}", "publisher", pub->hex, "name",
+	    pub->catalogue->head.name, "activated", (int)pub->is_cert_good);
+}
+
+static int
+install_key(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {"key", "publisher", NULL};
+	struct publisher *pub;
+	const char *text;
+	int err = check_names(in, names, problem);
+
+	if (err == 0)
+		err = get_text(in, "key", true, &text, problem);
+	if (err == 0)
+		err = get_publisher(host, in, &pub, problem);
+	if (err == 0)
+		err = keyring_install(pub, text, strlen(text), problem);
+	if (err != 0)
+		return err;
+	turnloop_settle(host->turnloop);
+	state_refresh(host->state);
+	log_line(LOG_NOTE, "key", "host key number %u of %s installed",
+	    pub->key_number, pub->hex);
+	*out_out = about(pub);
+	(void)json_object_set_new(*out_out, "key_number",
+	    json_integer((json_int_t)pub->key_number));
+	return 0;
+}
+
+static int
+remove_key(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {"publisher", NULL};
+	struct publisher *pub;
+	int err = check_names(in, names, problem);
+
+	if (err == 0)
+		err = get_publisher(host, in, &pub, problem);
+	if (err != 0)
+		return err;
+	turnloop_settle(host->turnloop);
+	err = keyring_remove(pub, problem);
+	state_refresh(host->state);
+	if (err != 0)
+		return err;
+	log_line(LOG_NOTE, "key", "host key of %s removed", pub->hex);
+	*out_out = about(pub);
+	return 0;
+}
+
+static int
+enrolment(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {"publisher", "replaces", NULL};
+	json_t *slot = json_object_get(in, "replaces");
+	char hex[2 * ENROL_MAX + 1];
+	uint8_t buf[ENROL_MAX];
+	struct publisher *pub;
+	size_t len = 0;
+	int err = check_names(in, names, problem);
+
+	if (err == 0 && slot != NULL &&
+	    (!json_is_integer(slot) || json_integer_value(slot) < 0 ||
+	        json_integer_value(slot) > UINT8_MAX))
+		err =
+		    bad_body(problem, "\"replaces\" must be a slot, 1 to 255");
+	if (err == 0)
+		err = get_publisher(host, in, &pub, problem);
+	if (err == 0)
+		err = keyring_request(pub, (uint8_t)json_integer_value(slot),
+		    buf, &len, problem);
+	if (err != 0)
+		return err;
+	hex_encode(buf, len, hex);
+	*out_out = json_pack("{s:s, s:s, s:i, s:s}", "publisher", pub->hex,
+	    "name", pub->catalogue->head.name, "counter", (int)pub->counter,
+	    "request", hex);
+	return 0;
+}
+
+/* The certificate names a public key, and each is of one publisher only. */
+static struct publisher *
+owner(struct state *state, const uint8_t *bytes)
+{
+	struct cert cert;
+
+	if (cert_decode(bytes, &cert) != 0)
+		return NULL;
+	for (uint32_t i = 0; i < state->n; i++) {
+		struct publisher *pub = &state->publishers[i];
+
+		if (pub->host_sk != NULL &&
+		    memcmp(pub->host_sk + crypto_sign_SEEDBYTES, cert.host_pk,
+		        PUBKEY_LEN) == 0)
+			return pub;
+	}
+	return NULL;
+}
+
+static int
+certificate(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {"certificate", NULL};
+	uint8_t bytes[CERT_LEN];
+	struct publisher *pub = NULL;
+	const char *text;
+	int err = check_names(in, names, problem);
+
+	if (err == 0)
+		err = get_text(in, "certificate", true, &text, problem);
+	if (err == 0 && hex_decode(text, strlen(text), bytes, CERT_LEN) != 0)
+		err = problem_set(problem, MUSTER_E_PROTO, 422,
+		    "certificate_bad", "hand over the file as it came",
+		    "a certificate has 120 bytes, here as 240 hex digits");
+	if (err != 0)
+		return err;
+	pub = owner(host->state, bytes);
+	if (pub == NULL)
+		return problem_set(problem, MUSTER_E_MISMATCH, 422,
+		    "certificate_other",
+		    "hand over the certificate that answers this host's "
+		    "request, or make a new request (muster host activate)",
+		    "the certificate is for no key of this host");
+	turnloop_settle(host->turnloop);
+	err = keyring_certify(pub, bytes, clock_unix_s(), problem);
+	state_refresh(host->state);
+	if (err != 0)
+		return err;
+	log_line(LOG_NOTE, "certificate",
+	    "of %s installed: slot %u, activation %u", pub->hex, pub->cert.slot,
+	    pub->cert.activation);
+	*out_out = about(pub);
+	(void)json_object_set_new(*out_out, "slot",
+	    json_integer(pub->cert.slot));
+	(void)json_object_set_new(*out_out, "activation",
+	    json_integer(pub->cert.activation));
+	return 0;
+}
+
+static int
+install_file(const struct admin_host *host, const struct bytes *file,
+    const uint8_t *trust, json_t **out_out, struct problem *problem)
+{
+	struct publisher *pub = NULL;
+	struct store *store;
+	int err;
+
+	turnloop_settle(host->turnloop);
+	store = turnloop_lock(host->turnloop);
+	err = state_install_catalogue(host->state, store, file, trust, &pub,
+	    problem);
+	turnloop_unlock(host->turnloop);
+	if (err != 0)
+		return err;
+	log_line(LOG_NOTE, "catalogue", "of %s in force: serial %u", pub->hex,
+	    pub->catalogue->head.serial);
+	*out_out = about(pub);
+	(void)json_object_set_new(*out_out, "serial",
+	    json_integer((json_int_t)pub->catalogue->head.serial));
+	return 0;
+}
+
+static int
+catalogue(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {"catalogue", "trust", NULL};
+	uint8_t trust[PUBLISHER_LEN];
+	struct bytes file = {NULL, 0};
+	const char *text, *id;
+	uint8_t *buf = NULL;
+	int err = check_names(in, names, problem);
+
+	if (err == 0)
+		err = get_text(in, "catalogue", true, &text, problem);
+	if (err == 0)
+		err = get_text(in, "trust", false, &id, problem);
+	if (err != 0)
+		return err;
+	if (id != NULL && hex_decode(id, strlen(id), trust, PUBLISHER_LEN) != 0)
+		return bad_body(problem, "\"trust\" must be 32 hex digits");
+	file.len = strlen(text) / 2;
+	buf = malloc(file.len + 1);
+	if (buf == NULL)
+		return problem_set(problem, MUSTER_E_NOMEM, 500, "no_memory",
+		    "free memory on this machine", "out of memory");
+	file.p = buf;
+	if (hex_decode(text, strlen(text), buf, file.len) != 0)
+		err = bad_body(problem, "\"catalogue\" must be hex digits");
+	else
+		err = install_file(host, &file, id == NULL ? NULL : trust,
+		    out_out, problem);
+	free(buf);
+	return err;
+}
+
+static int
+status(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	(void)in;
+	(void)problem;
+	*out_out = admin_status(host);
+	return 0;
+}
+
+static const struct {
+	const char *method;
+	const char *path;
+	api_fn *fn; /* NULL: the answer is a file */
+} routes[] = {
+    {"GET", "/v1/status", status},
+    {"GET", "/v1/clients", NULL},
+    {"POST", "/v1/install-key", install_key},
+    {"POST", "/v1/remove-key", remove_key},
+    {"POST", "/v1/enrolment", enrolment},
+    {"POST", "/v1/certificate", certificate},
+    {"POST", "/v1/catalogue", catalogue},
+};
+
+#define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static int
+find_route(const struct admin_request *req, size_t *i_out,
+    struct problem *problem)
+{
+	bool is_path = false;
+
+	for (size_t i = 0; i < N_ROUTES; i++) {
+		if (strcmp(routes[i].path, req->path) != 0)
+			continue;
+		is_path = true;
+		if (strcmp(routes[i].method, req->method) != 0)
+			continue;
+		if (strcmp(req->method, "GET") != 0 && !req->may_change)
+			return problem_set(problem, MUSTER_E_DENIED, 403,
+			    "denied", "run the command as root",
+			    "only an administrator may change this host");
+		*i_out = i;
+		return 0;
+	}
+	if (is_path)
+		return problem_set(problem, MUSTER_E_INVAL, 405, "method",
+		    "see the manual of musterd for the methods",
+		    "the path is there, the method is not");
+	return problem_set(problem, MUSTER_E_NOENT, 404, "not_found",
+	    "see the manual of musterd for the paths", "no such path");
+}
+
+static int
+list(const struct admin_host *host, struct admin_answer *answer,
+    struct problem *problem)
+{
+	struct store *store = turnloop_lock(host->turnloop);
+	int err = admin_clients(store, host->state->folder, &answer->fd,
+	    &answer->fd_len);
+
+	turnloop_unlock(host->turnloop);
+	if (err != 0)
+		return problem_set(problem, err, 500, "store",
+		    "see the log of musterd",
+		    "the inventory cannot be listed: %s", muster_strerror(err));
+	return 0;
+}
+
+/* Values of strings that may be a key are wiped with the tree. */
+static void
+wipe(json_t *tree)
+{
+	json_t *value = json_object_get(tree, "key");
+
+	if (json_is_string(value))
+		sodium_memzero((char *)(uintptr_t)json_string_value(value),
+		    json_string_length(value));
+	json_decref(tree);
+}
+
+static int
+run(const struct admin_host *host, const struct admin_request *req,
+    struct admin_answer *answer, json_t **out_out, struct problem *problem)
+{
+	json_t *in = NULL;
+	size_t i = 0;
+	int err = find_route(req, &i, problem);
+
+	if (err != 0)
+		return err;
+	if (routes[i].fn == NULL)
+		return list(host, answer, problem);
+	if (strcmp(req->method, "GET") == 0)
+		return routes[i].fn(host, NULL, out_out, problem);
+	in = json_loadb(req->body, req->body_len, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(in))
+		err = bad_body(problem, "the body is no JSON object");
+	else
+		err = routes[i].fn(host, in, out_out, problem);
+	wipe(in);
+	return err;
+}
+
+void
+admin_api(const struct admin_host *host, const struct admin_request *req,
+    struct admin_answer *answer_out)
+{
+	struct problem problem = {.http = 500};
+	json_t *out = NULL;
+	int err;
+
+	*answer_out = (struct admin_answer){.http = 200, .fd = -1};
+	err = run(host, req, answer_out, &out, &problem);
+	if (err != 0) {
+		answer_out->http = problem.http;
+		out = json_pack("{s:{s:s, s:s, s:s}}", "error", "code",
+		    problem.code, "message", problem.message, "next_step",
+		    problem.next_step);
+	}
+	if (out != NULL)
+		answer_out->text = json_dumps(out, JSON_INDENT(1));
+	json_decref(out);
+}
