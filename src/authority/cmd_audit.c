@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_audit.c -- audit verify.
+ */
+#include "authority/cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "authority/audit.h"
+#include "authority/db.h"
+#include "base/hex.h"
+
+/* An anchor that verifies cannot have been made up by who holds the log. */
+static int
+check_catalogue(const struct ctx *ctx, sqlite3 *db, const char *path)
+{
+	uint8_t *buf = malloc(CAT_FILE_MAX);
+	struct bytes mem = {.p = buf};
+	struct audit_anchor anchor;
+	struct cat_source src;
+	struct cat_head head;
+	struct db_self self;
+	int err, rc = EXIT_DONE;
+
+	err = buf == NULL ? MUSTER_E_NOMEM
+	                  : file_read(path, buf, CAT_FILE_MAX, &mem.len);
+	if (err == 0)
+		err = db_self(db, &self);
+	if (err == 0) {
+		src = cat_memory_source(&mem);
+		err = cat_read(&src, self.publisher, NULL, &head);
+	}
+	if (err != 0) {
+		rc = ctx_fail_err(ctx, err, path);
+		goto out;
+	}
+	anchor.number = head.audit_number;
+	memcpy(anchor.hash, head.audit_hash, HASH_LEN);
+	err = audit_holds(db, &anchor);
+	if (err != 0)
+		rc = ctx_fail(ctx, EXIT_FAILED,
+		    err == MUSTER_E_NOENT ? "audit_cut" : "audit_rewritten",
+		    "keep the database for an inquiry, restore a backup",
+		    "entry %llu, which %s names, is not in the log as it was",
+		    (unsigned long long)anchor.number, path);
+out:
+	free(buf);
+	return rc;
+}
+
+int
+cmd_audit_verify(struct ctx *ctx)
+{
+	const char *first = ctx->value[OPT_CATALOGUE];
+	struct audit_anchor last;
+	char hex[2 * HASH_LEN + 1];
+	sqlite3 *db = NULL;
+	int err, rc = EXIT_DONE;
+
+	err = db_open(ctx->dir, &db);
+	if (err == 0)
+		err = audit_verify(db, &last);
+	if (err == MUSTER_E_MISMATCH)
+		rc = ctx_fail(ctx, EXIT_FAILED, "audit_broken",
+		    "keep the database for an inquiry, restore a backup",
+		    "the chain breaks after entry %llu",
+		    (unsigned long long)last.number);
+	else if (err != 0)
+		rc = ctx_fail_err(ctx, err, ctx->dir);
+	if (rc == EXIT_DONE && first != NULL)
+		rc = check_catalogue(ctx, db, first);
+	for (int i = 0; rc == EXIT_DONE && i < ctx->n_operands; i++)
+		rc = check_catalogue(ctx, db, ctx->operands[i]);
+	if (rc == EXIT_DONE) {
+		hex_encode(last.hash, HASH_LEN, hex);
+		if (!ctx_facts(ctx, "muster.authority.audit/1",
+		        json_pack("{s:I,s:s}", "entries",
+		            (json_int_t)last.number, "last_hash", hex)))
+			printf("%llu entries, the chain holds\n",
+			    (unsigned long long)last.number);
+	}
+	db_close(db);
+	return rc;
+}

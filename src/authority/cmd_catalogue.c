@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_catalogue.c -- catalogue prepare and import: the database's side.
+ */
+#include "authority/cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "authority/audit.h"
+#include "authority/db.h"
+#include "authority/grant.h"
+#include "authority/prepared.h"
+#include "base/clock.h"
+
+static int
+load_issuers(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
+{
+	sqlite3_stmt *st = NULL;
+	int err;
+
+	err = db_query(db, &st,
+	    "SELECT number, pk, not_before, not_after, (SELECT count(*) FROM "
+	    "host WHERE issuer = issuer.number) FROM issuer ORDER BY number",
+	    "");
+	while (err == 0 && (err = db_row(st)) == 1) {
+		struct cat_issuer *is = &cat->issuers[cat->n_issuers];
+
+		if (cat->n_issuers == CAT_ISSUERS_MAX) {
+			err = MUSTER_E_TOOBIG;
+			break;
+		}
+		is->number = (uint32_t)sqlite3_column_int64(st, 0);
+		err = db_blob(st, 1, is->pk, PUBKEY_LEN);
+		is->not_before_day = (uint32_t)sqlite3_column_int64(st, 2);
+		is->not_after_day = (uint32_t)sqlite3_column_int64(st, 3);
+		hosts->n[is->number & 0xff] =
+		    (uint32_t)sqlite3_column_int64(st, 4);
+		cat->n_issuers++;
+	}
+	(void)sqlite3_finalize(st);
+	return err;
+}
+
+static int
+load_revocations(sqlite3 *db, struct catalogue *cat)
+{
+	sqlite3_stmt *st = NULL;
+	int err;
+
+	err = db_query(db, &st,
+	    "SELECT key_number, slot, activation, day FROM revocation "
+	    "ORDER BY key_number, slot, activation",
+	    "");
+	while (err == 0 && (err = db_row(st)) == 1) {
+		struct cat_revocation *r =
+		    &cat->revocations[cat->n_revocations];
+
+		if (cat->n_revocations == CAT_REVOCATIONS_MAX) {
+			err = MUSTER_E_TOOBIG;
+			break;
+		}
+		r->key_number = (uint32_t)sqlite3_column_int64(st, 0);
+		r->slot = (uint8_t)sqlite3_column_int(st, 1);
+		r->activation = (uint8_t)sqlite3_column_int(st, 2);
+		r->day = (uint16_t)sqlite3_column_int(st, 3);
+		cat->n_revocations++;
+		err = 0;
+	}
+	(void)sqlite3_finalize(st);
+	return err;
+}
+
+static int
+gather(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
+{
+	struct audit_anchor last;
+	struct db_self self;
+	int err;
+
+	err = db_begin(db);
+	if (err == 0)
+		err = db_self(db, &self);
+	if (err == 0)
+		err = load_issuers(db, cat, hosts);
+	if (err == 0)
+		err = load_revocations(db, cat);
+	if (err == 0)
+		err = db_exec(db, "UPDATE self SET next_serial = ?", "i",
+		    (int64_t)self.next_serial + 1);
+	if (err == 0)
+		err = audit_add(db, "catalogue.prepare",
+		    json_pack("{s:I,s:I}", "serial",
+		        (json_int_t)self.next_serial, "revocations",
+		        (json_int_t)cat->n_revocations));
+	if (err == 0)
+		err = audit_last(db, &last);
+	if (err == 0)
+		err = db_commit(db);
+	if (err != 0)
+		return err;
+	memcpy(cat->head.root_pk, self.root_pk, PUBKEY_LEN);
+	memcpy(cat->head.name, self.name, sizeof(self.name));
+	memcpy(cat->head.url, self.url, sizeof(self.url));
+	memcpy(cat->head.contact, self.contact, sizeof(self.contact));
+	memcpy(cat->head.audit_hash, last.hash, HASH_LEN);
+	cat->head.serial = self.next_serial;
+	cat->head.audit_number = last.number;
+	return 0;
+}
+
+int
+cmd_catalogue_prepare(struct ctx *ctx)
+{
+	struct catalogue *cat = calloc(1, sizeof(*cat));
+	struct prepared_hosts hosts = {0};
+	const char *out = ctx->value[OPT_OUT];
+	json_t *json = NULL;
+	char *text = NULL;
+	sqlite3 *db = NULL;
+	int err, rc = EXIT_DONE;
+
+	err = cat == NULL ? MUSTER_E_NOMEM : db_open(ctx->dir, &db);
+	if (err == 0)
+		err = gather(db, cat, &hosts);
+	if (err != 0) {
+		rc = ctx_fail_err(ctx, err, ctx->dir);
+		goto out;
+	}
+	json = prepared_json(cat, &hosts);
+	text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
+	err = text == NULL ? MUSTER_E_NOMEM
+	                   : file_replace(out, text, strlen(text), 0644);
+	if (err != 0) {
+		rc = ctx_fail_err(ctx, err, out);
+		goto out;
+	}
+	if (!ctx_facts(ctx, "muster.authority.prepare/1",
+	        json_pack("{s:I,s:s,s:I}", "serial",
+	            (json_int_t)cat->head.serial, "file", out, "revocations",
+	            (json_int_t)cat->n_revocations)))
+		printf("serial %u prepared in %s\n", cat->head.serial, out);
+out:
+	json_decref(json);
+	free(text);
+	db_close(db);
+	free(cat);
+	return rc;
+}
+
+/* A slot that was given back is free once its last host is revoked here. */
+static int
+free_slots(sqlite3 *db, const struct catalogue *cat)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < cat->n_revocations; i++) {
+		const struct cat_revocation *r = &cat->revocations[i];
+
+		err = db_exec(db,
+		    "UPDATE slot SET hold = ?1 WHERE hold = ?2 AND "
+		    "key_number = ?3 AND (?4 = 0 OR slot = ?4) AND "
+		    "(?5 = 0 OR activation = ?5)",
+		    "iiiii", (int64_t)GRANT_FREE, (int64_t)GRANT_RELEASED,
+		    (int64_t)r->key_number, (int64_t)r->slot,
+		    (int64_t)r->activation);
+	}
+	return err;
+}
+
+/* 1: this very file is there; 0: it is newer than all. */
+static int
+check_serial(sqlite3 *db, const struct db_self *self, uint32_t serial,
+    const struct bytes *file)
+{
+	sqlite3_stmt *st = NULL;
+	int err;
+
+	if (serial >= self->next_serial)
+		return MUSTER_E_RANGE;
+	err = db_query(db, &st,
+	    "SELECT serial, file FROM catalogue ORDER BY serial DESC LIMIT 1",
+	    "");
+	if (err == 0)
+		err = db_row(st);
+	if (err == 1) {
+		int64_t top = sqlite3_column_int64(st, 0);
+		size_t len = (size_t)sqlite3_column_bytes(st, 1);
+
+		err = 0;
+		if (serial == top && len == file->len &&
+		    memcmp(sqlite3_column_blob(st, 1), file->p, len) == 0)
+			err = 1;
+		else if (serial == top)
+			err = MUSTER_E_EXIST;
+		else if (serial < top)
+			err = MUSTER_E_SERIAL;
+	}
+	(void)sqlite3_finalize(st);
+	return err;
+}
+
+static int
+import(sqlite3 *db, const struct bytes *file, struct catalogue *cat)
+{
+	struct cat_source src = cat_memory_source(file);
+	struct db_self self;
+	int err;
+
+	err = db_begin(db);
+	if (err == 0)
+		err = db_self(db, &self);
+	if (err == 0)
+		err = cat_load(&src, self.publisher, cat);
+	if (err == 0)
+		err = check_serial(db, &self, cat->head.serial, file);
+	if (err != 0)
+		return err == 1 ? 0 : err;
+	err = db_exec(db, "INSERT INTO catalogue VALUES(?, ?, ?)", "iib",
+	    (int64_t)cat->head.serial, clock_unix_s(), file->p, (int)file->len);
+	if (err == 0)
+		err = free_slots(db, cat);
+	if (err == 0)
+		err = audit_add(db, "catalogue.import",
+		    json_pack("{s:I,s:I}", "serial",
+		        (json_int_t)cat->head.serial, "products",
+		        (json_int_t)cat->n_products));
+	if (err == 0)
+		err = db_commit(db);
+	return err;
+}
+
+int
+cmd_catalogue_import(struct ctx *ctx)
+{
+	struct catalogue *cat = calloc(1, sizeof(*cat));
+	uint8_t *buf = malloc(CAT_FILE_MAX);
+	struct bytes file = {.p = buf};
+	const char *path = ctx->operands[0];
+	sqlite3 *db = NULL;
+	int err, rc = EXIT_DONE;
+
+	err = cat == NULL || buf == NULL
+	    ? MUSTER_E_NOMEM
+	    : file_read(path, buf, CAT_FILE_MAX, &file.len);
+	if (err != 0) {
+		rc = ctx_fail_err(ctx, err, path);
+		goto out;
+	}
+	err = db_open(ctx->dir, &db);
+	if (err != 0) {
+		rc = ctx_fail_err(ctx, err, ctx->dir);
+		goto out;
+	}
+	err = import(db, &file, cat);
+	if (err == MUSTER_E_RANGE)
+		rc = ctx_fail(ctx, EXIT_FAILED, "serial_not_reserved",
+		    "run `muster-authority catalogue prepare` and sign again",
+		    "%s: its serial was not reserved here", path);
+	else if (err != 0)
+		rc = ctx_fail_err(ctx, err, path);
+	else if (!ctx_facts(ctx, "muster.authority.import/1",
+	             json_pack("{s:I,s:I}", "serial",
+	                 (json_int_t)cat->head.serial, "products",
+	                 (json_int_t)cat->n_products)))
+		printf("catalogue serial %u imported, %u products\n",
+		    cat->head.serial, cat->n_products);
+out:
+	db_close(db);
+	free(buf);
+	free(cat);
+	return rc;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_host.c -- slots: list, release, revoke.
+ */
+#include "authority/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "authority/audit.h"
+#include "authority/hosts.h"
+#include "authority/keys.h"
+#include "base/clock.h"
+
+static const char *
+hold_text(int hold)
+{
+	return hold == GRANT_HELD ? "held"
+	    : hold == GRANT_FREE  ? "free"
+	                          : "released";
+}
+
+int
+hosts_list(const struct ctx *ctx, sqlite3 *db, uint32_t key_number,
+    json_t *list)
+{
+	sqlite3_stmt *st = NULL;
+	char name[256];
+	int err;
+
+	err = db_query(db, &st,
+	    "SELECT s.key_number, s.slot, s.activation, s.hold, "
+	    "s.reactivations, h.name, h.issued_day FROM slot s LEFT JOIN host h"
+	    " USING(key_number, host_pk) WHERE ?1 = 0 OR s.key_number = ?1 "
+	    "ORDER BY s.key_number, s.slot",
+	    "i", (int64_t)key_number);
+	while (err == 0 && (err = db_row(st)) == 1) {
+		json_int_t key = sqlite3_column_int64(st, 0);
+		int slot = sqlite3_column_int(st, 1);
+		int activation = sqlite3_column_int(st, 2);
+		int used = sqlite3_column_int(st, 4);
+		json_int_t day = sqlite3_column_int64(st, 6);
+		const char *hold = hold_text(sqlite3_column_int(st, 3));
+
+		err = db_text(st, 5, name, sizeof(name));
+		if (err != 0)
+			break;
+		(void)json_array_append_new(list,
+		    json_pack("{s:I,s:i,s:i,s:s,s:i,s:s,s:I}", "key_number",
+		        key, "slot", slot, "activation", activation, "state",
+		        hold, "reactivations_used", used, "host", name,
+		        "issued_day", day));
+		if (ctx->value[OPT_JSON] == NULL)
+			printf("key %lld slot %d activation %d  %s  %s  "
+			       "reactivations used %d\n",
+			    (long long)key, slot, activation, hold, name, used);
+	}
+	(void)sqlite3_finalize(st);
+	return err;
+}
+
+int
+hosts_revocation_day(const struct ctx *ctx, uint16_t *day_out)
+{
+	const char *text = ctx->value[OPT_AS_OF];
+	struct tm tm = {0};
+	const char *end;
+	int64_t day;
+
+	if (ctx->value[OPT_YES] == NULL)
+		return ctx_fail(ctx, EXIT_USAGE, "not_confirmed",
+		    "give --yes if you mean it",
+		    "this cannot be undone once a catalogue is signed");
+	*day_out = 0;
+	if (text == NULL)
+		return EXIT_DONE;
+	end = strptime(text, "%Y-%m-%d", &tm);
+	day = end == NULL || *end != '\0' ? -1 : timegm(&tm) / S_PER_DAY;
+	if (day < 1 || day > UINT16_MAX)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_date", NULL,
+		    "--as-of must be a date as YYYY-MM-DD, not \"%s\"", text);
+	*day_out = (uint16_t)day;
+	return EXIT_DONE;
+}
+
+int
+cmd_host_list(struct ctx *ctx)
+{
+	json_t *list = json_array();
+	uint32_t key = 0;
+	sqlite3 *db = NULL;
+	int err, rc;
+
+	rc = ctx_u32(ctx, OPT_KEY, 1, UINT32_MAX, 0, &key);
+	if (rc != EXIT_DONE)
+		goto out;
+	err = db_open(ctx->dir, &db);
+	if (err == 0)
+		err = hosts_list(ctx, db, key, list);
+	if (err != 0)
+		rc = ctx_fail_err(ctx, err, ctx->dir);
+	else
+		(void)ctx_facts(ctx, "muster.authority.slots/1",
+		    json_pack("{s:O}", "slots", list));
+out:
+	json_decref(list);
+	db_close(db);
+	return rc;
+}
+
+static int
+load_slot(sqlite3 *db, uint32_t key, uint32_t slot, struct grant_slot *out)
+{
+	struct grant_slot slots[GRANT_SLOTS_MAX];
+	size_t n = 0;
+	int err;
+
+	err = keys_slots(db, key, slots, &n);
+	if (err != 0)
+		return err;
+	for (size_t i = 0; i < n; i++) {
+		if (slots[i].slot == slot && slots[i].hold == GRANT_HELD) {
+			*out = slots[i];
+			return 0;
+		}
+	}
+	return MUSTER_E_NOENT;
+}
+
+/* Both end the slot's certificate; a release also gives the slot back. */
+static int
+end_slot(sqlite3 *db, uint32_t key, uint32_t slot, bool is_release,
+    uint16_t day)
+{
+	struct grant_slot s;
+	struct keys_row row;
+	int err;
+
+	err = db_begin(db);
+	if (err == 0)
+		err = keys_load(db, key, &row);
+	if (err == 0)
+		err = load_slot(db, key, slot, &s);
+	if (err == 0 && is_release && row.releases_used >= row.releases)
+		err = MUSTER_E_FULL;
+	if (err == 0)
+		err = keys_revoke(db, key, s.slot, s.activation, day);
+	if (err == 0)
+		err = db_exec(db,
+		    "UPDATE slot SET hold = ? WHERE key_number = ? AND "
+		    "slot = ?",
+		    "iii", (int64_t)(is_release ? GRANT_RELEASED : GRANT_HELD),
+		    (int64_t)key, (int64_t)slot);
+	if (err == 0 && is_release)
+		err = db_exec(db,
+		    "UPDATE host_key SET releases_used = releases_used + 1 "
+		    "WHERE number = ?",
+		    "i", (int64_t)key);
+	if (err == 0)
+		err = audit_add(db, is_release ? "host.release" : "host.revoke",
+		    json_pack("{s:I,s:i,s:i,s:i}", "key_number",
+		        (json_int_t)key, "slot", (int)s.slot, "activation",
+		        (int)s.activation, "day", (int)day));
+	if (err == 0)
+		err = db_commit(db);
+	return err;
+}
+
+static int
+run_end(struct ctx *ctx, bool is_release)
+{
+	uint32_t key = 0, slot = 0;
+	uint16_t day = 0;
+	sqlite3 *db = NULL;
+	int err, rc;
+
+	rc = ctx_number(ctx, 0, "KEYNO", 1, UINT32_MAX, &key);
+	if (rc == EXIT_DONE)
+		rc = ctx_number(ctx, 1, "SLOT", 1, GRANT_SLOTS_MAX, &slot);
+	if (rc == EXIT_DONE)
+		rc = hosts_revocation_day(ctx, &day);
+	if (rc != EXIT_DONE)
+		return rc;
+	if (is_release)
+		day = (uint16_t)(clock_unix_s() / S_PER_DAY);
+	err = db_open(ctx->dir, &db);
+	if (err == 0)
+		err = end_slot(db, key, slot, is_release, day);
+	if (err == MUSTER_E_NOENT && db != NULL)
+		rc = ctx_fail(ctx, EXIT_FAILED, "slot_not_held",
+		    "see `muster-authority host list`",
+		    "no host holds slot %u of host key %u", slot, key);
+	else if (err == MUSTER_E_FULL && is_release)
+		rc = ctx_fail(ctx, EXIT_FAILED, "releases_used_up",
+		    "`muster-authority key grant KEYNO --releases N`",
+		    "all releases of host key %u are used", key);
+	else if (err != 0)
+		rc = ctx_fail_err(ctx, err, ctx->dir);
+	else if (!ctx_facts(ctx, "muster.authority.revocation/1",
+	             json_pack("{s:I,s:I,s:i}", "key_number", (json_int_t)key,
+	                 "slot", (json_int_t)slot, "day", (int)day)))
+		printf("slot %u of host key %u %s; sign a catalogue and import "
+		       "it\n",
+		    slot, key, is_release ? "released" : "revoked");
+	db_close(db);
+	return rc;
+}
+
+int
+cmd_host_release(struct ctx *ctx)
+{
+	return run_end(ctx, true);
+}
+
+int
+cmd_host_revoke(struct ctx *ctx)
+{
+	return run_end(ctx, false);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ctx.c -- reports and numbers.
+ */
+#include "authority/ctx.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_MAX 1024
+
+int
+ctx_fail(const struct ctx *ctx, int exit, const char *code, const char *next,
+    const char *format, ...)
+{
+	char message[MESSAGE_MAX];
+	json_t *error;
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(message, sizeof(message), format, ap);
+	va_end(ap);
+	if (ctx->value[OPT_JSON] != NULL) {
+		error = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", code,
+		    "message", message, "next_step", next == NULL ? "" : next);
+		if (error != NULL)
+			(void)json_dumpf(error, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(error);
+	} else {
+		fprintf(stderr, "muster-authority: %s\n", message);
+		if (next != NULL)
+			fprintf(stderr, "  next: %s\n", next);
+	}
+	return exit;
+}
+
+static const char *
+next_of(int err)
+{
+	switch (err) {
+	case MUSTER_E_NOENT:
+		return "check the path";
+	case MUSTER_E_DENIED:
+		return "run as the owner of the file and its folder";
+	case MUSTER_E_EXIST:
+		return "choose another path, or move the old one away";
+	case MUSTER_E_AGAIN:
+	case MUSTER_E_LOCKED:
+		return "try again; nothing was changed";
+	case MUSTER_E_SCHEMA:
+		return "use the version of muster-authority that wrote it";
+	case MUSTER_E_FULL:
+		return "make room and try again";
+	case MUSTER_E_PUBLISHER:
+		return "use the file of this publisher";
+	case MUSTER_E_DAMAGED:
+		return "restore the latest backup";
+	default:
+		return "check the file, or get it again from its source";
+	}
+}
+
+int
+ctx_fail_err(const struct ctx *ctx, int err, const char *what)
+{
+	return ctx_fail(ctx, EXIT_FAILED, muster_errname(err), next_of(err),
+	    "%s: %s", what, muster_strerror(err));
+}
+
+bool
+ctx_facts(const struct ctx *ctx, const char *schema, json_t *facts)
+{
+	bool is_json = ctx->value[OPT_JSON] != NULL;
+
+	if (is_json && facts != NULL) {
+		(void)json_object_set_new(facts, "schema", json_string(schema));
+		(void)json_dumpf(facts, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	json_decref(facts);
+	return is_json;
+}
+
+static int
+parse_u32(const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned long long v;
+
+	if (digits == 0 || digits > TEXT_NUMBER_MAX || text[digits] != '\0')
+		return MUSTER_E_PROTO;
+	v = strtoull(text, NULL, 10);
+	if (v < min || v > max)
+		return MUSTER_E_RANGE;
+	*out = (uint32_t)v;
+	return 0;
+}
+
+int
+ctx_u32(const struct ctx *ctx, enum opt opt, uint32_t min, uint32_t max,
+    uint32_t fallback, uint32_t *out)
+{
+	const char *text = ctx->value[opt];
+
+	if (text == NULL) {
+		*out = fallback;
+		return EXIT_DONE;
+	}
+	if (parse_u32(text, min, max, out) != 0)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_number", NULL,
+		    "--%s must be a number from %u to %u, not \"%s\"",
+		    ctx_option_name(opt), min, max, text);
+	return EXIT_DONE;
+}
+
+int
+ctx_number(const struct ctx *ctx, int operand, const char *what, uint32_t min,
+    uint32_t max, uint32_t *out)
+{
+	const char *text = ctx->operands[operand];
+
+	if (parse_u32(text, min, max, out) != 0)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_number", NULL,
+		    "%s must be a number from %u to %u, not \"%s\"", what, min,
+		    max, text);
+	return EXIT_DONE;
+}
+
+int
+ctx_path(const char *dir, const char *name, char *out, size_t cap)
+{
+	int n = snprintf(out, cap, "%s/%s", dir, name);
+
+	return n < 0 || (size_t)n >= cap ? MUSTER_E_TOOBIG : 0;
+}

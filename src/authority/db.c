@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * db.c -- schema, opening, statements.
+ */
+#include "authority/db.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "authority/ctx.h"
+
+#define STR_(x) #x
+#define STR(x) STR_(x)
+#define APPLICATION_ID 0x4d757341 /* "MusA" */
+#define SCHEMA_VERSION 1
+
+static const char schema[] = "PRAGMA application_id = " STR(
+    APPLICATION_ID) ";"
+                    "PRAGMA user_version = " STR(
+                        SCHEMA_VERSION) ";"
+                                        "CREATE TABLE self("
+                                        " id INTEGER PRIMARY KEY CHECK(id = "
+                                        "1), name TEXT NOT NULL,"
+                                        " url TEXT NOT NULL, contact TEXT NOT "
+                                        "NULL,"
+                                        " root_pk BLOB NOT NULL "
+                                        "CHECK(length(root_pk) = 32),"
+                                        " publisher BLOB NOT NULL "
+                                        "CHECK(length(publisher) = 16),"
+                                        " next_serial INTEGER NOT NULL "
+                                        "CHECK(next_serial BETWEEN 1 AND "
+                                        "4294967295)"
+                                        ") STRICT;"
+                                        "CREATE TABLE issuer("
+                                        " number INTEGER PRIMARY KEY "
+                                        "CHECK(number BETWEEN 1 AND 255),"
+                                        " pk BLOB NOT NULL CHECK(length(pk) = "
+                                        "32),"
+                                        " not_before INTEGER NOT NULL, "
+                                        "not_after INTEGER NOT NULL) STRICT;"
+                                        "CREATE TABLE host_key("
+                                        " number INTEGER PRIMARY KEY "
+                                        "CHECK(number BETWEEN 1 AND "
+                                        "4294967295),"
+                                        " sealed BLOB NOT NULL "
+                                        "CHECK(length(sealed) = 76),"
+                                        " level INTEGER NOT NULL CHECK(level "
+                                        "BETWEEN 1 AND 255),"
+                                        " lines INTEGER NOT NULL CHECK(lines "
+                                        "BETWEEN 1 AND 255),"
+                                        " customer TEXT NOT NULL,"
+                                        " hosts INTEGER NOT NULL CHECK(hosts "
+                                        "BETWEEN 1 AND 255),"
+                                        " reactivations INTEGER NOT NULL "
+                                        "CHECK(reactivations >= 0),"
+                                        " releases INTEGER NOT NULL "
+                                        "CHECK(releases >= 0),"
+                                        " releases_used INTEGER NOT NULL "
+                                        "DEFAULT 0,"
+                                        " issued INTEGER NOT NULL, is_revoked "
+                                        "INTEGER NOT NULL DEFAULT 0) STRICT;"
+                                        "CREATE TABLE slot("
+                                        " key_number INTEGER NOT NULL "
+                                        "REFERENCES host_key(number),"
+                                        " slot INTEGER NOT NULL CHECK(slot "
+                                        "BETWEEN 1 AND 255),"
+                                        " activation INTEGER NOT NULL "
+                                        "CHECK(activation BETWEEN 1 AND 255),"
+                                        " hold INTEGER NOT NULL CHECK(hold "
+                                        "BETWEEN 0 AND 2),"
+                                        " reactivations INTEGER NOT NULL,"
+                                        " host_pk BLOB NOT NULL "
+                                        "CHECK(length(host_pk) = 32),"
+                                        " PRIMARY KEY(key_number, slot)) "
+                                        "STRICT, WITHOUT ROWID;"
+                                        "CREATE TABLE host("
+                                        " key_number INTEGER NOT NULL "
+                                        "REFERENCES host_key(number),"
+                                        " host_pk BLOB NOT NULL "
+                                        "CHECK(length(host_pk) = 32),"
+                                        " name TEXT NOT NULL, counter INTEGER "
+                                        "NOT NULL,"
+                                        " body BLOB NOT NULL "
+                                        "CHECK(length(body) = 32),"
+                                        " issuer INTEGER NOT NULL, issued_day "
+                                        "INTEGER NOT NULL,"
+                                        " certificate BLOB NOT NULL "
+                                        "CHECK(length(certificate) = 120),"
+                                        " PRIMARY KEY(key_number, host_pk)) "
+                                        "STRICT, WITHOUT ROWID;"
+                                        "CREATE TABLE revocation("
+                                        " key_number INTEGER NOT NULL, slot "
+                                        "INTEGER NOT NULL,"
+                                        " activation INTEGER NOT NULL,"
+                                        " day INTEGER NOT NULL CHECK(day "
+                                        "BETWEEN 0 AND 65535),"
+                                        " PRIMARY KEY(key_number, slot, "
+                                        "activation)) STRICT, WITHOUT ROWID;"
+                                        "CREATE TABLE catalogue("
+                                        " serial INTEGER PRIMARY KEY, imported "
+                                        "INTEGER NOT NULL,"
+                                        " file BLOB NOT NULL) STRICT;"
+                                        "CREATE TABLE audit("
+                                        " number INTEGER PRIMARY KEY "
+                                        "CHECK(number > 0), at INTEGER NOT "
+                                        "NULL,"
+                                        " act TEXT NOT NULL, detail TEXT NOT "
+                                        "NULL,"
+                                        " previous BLOB NOT NULL "
+                                        "CHECK(length(previous) = 32),"
+                                        " hash BLOB NOT NULL "
+                                        "CHECK(length(hash) = 32)) STRICT;"
+                                        "CREATE TRIGGER audit_stays BEFORE "
+                                        "DELETE ON audit"
+                                        " BEGIN SELECT RAISE(ABORT, 'the audit "
+                                        "log is append-only'); END;"
+                                        "CREATE TRIGGER audit_holds BEFORE "
+                                        "UPDATE ON audit"
+                                        " BEGIN SELECT RAISE(ABORT, 'the audit "
+                                        "log is append-only'); END;";
+
+static int
+err_of(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return MUSTER_E_LOCKED;
+	case SQLITE_CONSTRAINT:
+		return MUSTER_E_EXIST;
+	case SQLITE_FULL:
+		return MUSTER_E_FULL;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return MUSTER_E_DAMAGED;
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_AUTH:
+		return MUSTER_E_DENIED;
+	case SQLITE_NOMEM:
+		return MUSTER_E_NOMEM;
+	default:
+		return MUSTER_E_IO;
+	}
+}
+
+static int
+script(sqlite3 *db, const char *sql)
+{
+	return err_of(sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+static int
+pragma_int(sqlite3 *db, const char *sql, int *out)
+{
+	sqlite3_stmt *st = NULL;
+	int err;
+
+	err = db_query(db, &st, sql, "");
+	if (err == 0)
+		err = db_row(st);
+	if (err == 1)
+		*out = sqlite3_column_int(st, 0);
+	(void)sqlite3_finalize(st);
+	return err < 0 ? err : 0;
+}
+
+static int
+connect_file(const char *path, sqlite3 **db_out)
+{
+	sqlite3 *db = NULL;
+	int err;
+
+	err = err_of(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL));
+	if (err == 0)
+		err = err_of(sqlite3_busy_timeout(db, DB_BUSY_MS));
+	if (err == 0)
+		err = script(db,
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+	if (err != 0) {
+		db_close(db);
+		db = NULL;
+	}
+	*db_out = db;
+	return err;
+}
+
+int
+db_create(const char *dir, sqlite3 **db_out)
+{
+	char path[FILE_PATH_MAX];
+	sqlite3 *db = NULL;
+	int fd, err;
+
+	err = ctx_path(dir, DB_FILE, path, sizeof(path));
+	if (err != 0)
+		return err;
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? MUSTER_E_EXIST
+		    : errno == EACCES  ? MUSTER_E_DENIED
+		                       : MUSTER_E_IO;
+	(void)close(fd);
+	err = connect_file(path, &db);
+	if (err == 0)
+		err = script(db, schema);
+	if (err != 0) {
+		db_close(db);
+		db = NULL;
+	}
+	*db_out = db;
+	return err;
+}
+
+int
+db_open(const char *dir, sqlite3 **db_out)
+{
+	char path[FILE_PATH_MAX];
+	sqlite3 *db = NULL;
+	int id = 0, version = 0;
+	int err;
+
+	err = ctx_path(dir, DB_FILE, path, sizeof(path));
+	if (err == 0 && access(path, F_OK) != 0)
+		err = MUSTER_E_NOENT;
+	if (err == 0)
+		err = connect_file(path, &db);
+	if (err == 0)
+		err = pragma_int(db, "PRAGMA application_id", &id);
+	if (err == 0)
+		err = pragma_int(db, "PRAGMA user_version", &version);
+	if (err == 0 && (id != APPLICATION_ID || version != SCHEMA_VERSION))
+		err = MUSTER_E_SCHEMA;
+	if (err != 0) {
+		db_close(db);
+		db = NULL;
+	}
+	*db_out = db;
+	return err;
+}
+
+void
+db_close(sqlite3 *db)
+{
+	if (db == NULL)
+		return;
+	if (!sqlite3_get_autocommit(db))
+		(void)script(db, "ROLLBACK");
+	(void)sqlite3_close(db);
+}
+
+int
+db_begin(sqlite3 *db)
+{
+	return script(db, "BEGIN IMMEDIATE");
+}
+
+int
+db_commit(sqlite3 *db)
+{
+	return script(db, "COMMIT");
+}
+
+static int
+bind_all(sqlite3_stmt *st, const char *types, va_list ap)
+{
+	const void *p;
+	int rc = SQLITE_OK;
+
+	for (int i = 1; rc == SQLITE_OK && *types != '\0'; i++, types++) {
+		if (*types == 'i') {
+			rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+		} else if (*types == 't') {
+			rc = sqlite3_bind_text(st, i, va_arg(ap, const char *),
+			    -1, SQLITE_STATIC);
+		} else {
+			assert(*types == 'b');
+			p = va_arg(ap, const void *);
+			rc = sqlite3_bind_blob(st, i, p, va_arg(ap, int),
+			    SQLITE_STATIC);
+		}
+	}
+	return err_of(rc);
+}
+
+static int
+prepare(sqlite3 *db, sqlite3_stmt **st_out, const char *sql, const char *types,
+    va_list ap)
+{
+	int err;
+
+	err = err_of(sqlite3_prepare_v2(db, sql, -1, st_out, NULL));
+	if (err == 0)
+		err = bind_all(*st_out, types, ap);
+	return err;
+}
+
+int
+db_query(sqlite3 *db, sqlite3_stmt **st_out, const char *sql, const char *types,
+    ...)
+{
+	va_list ap;
+	int err;
+
+	va_start(ap, types);
+	err = prepare(db, st_out, sql, types, ap);
+	va_end(ap);
+	return err;
+}
+
+int
+db_row(sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st);
+
+	return rc == SQLITE_ROW ? 1 : err_of(rc);
+}
+
+int
+db_exec(sqlite3 *db, const char *sql, const char *types, ...)
+{
+	sqlite3_stmt *st = NULL;
+	va_list ap;
+	int err;
+
+	va_start(ap, types);
+	err = prepare(db, &st, sql, types, ap);
+	va_end(ap);
+	if (err == 0)
+		err = db_row(st);
+	(void)sqlite3_finalize(st);
+	assert(err <= 0);
+	return err;
+}
+
+int
+db_blob(sqlite3_stmt *st, int column, uint8_t *out, size_t len)
+{
+	const void *p = sqlite3_column_blob(st, column);
+
+	if (p == NULL || (size_t)sqlite3_column_bytes(st, column) != len)
+		return MUSTER_E_DAMAGED;
+	memcpy(out, p, len);
+	return 0;
+}
+
+int
+db_text(sqlite3_stmt *st, int column, char *out, size_t cap)
+{
+	const unsigned char *p = sqlite3_column_text(st, column);
+	size_t len = (size_t)sqlite3_column_bytes(st, column);
+
+	if (p == NULL || len >= cap)
+		return MUSTER_E_DAMAGED;
+	memcpy(out, p, len);
+	out[len] = '\0';
+	return 0;
+}
+
+int
+db_self(sqlite3 *db, struct db_self *self_out)
+{
+	struct db_self s = {0};
+	sqlite3_stmt *st = NULL;
+	int err;
+
+	err = db_query(db, &st,
+	    "SELECT name, url, contact, root_pk, publisher, next_serial "
+	    "FROM self",
+	    "");
+	if (err == 0)
+		err = db_row(st);
+	if (err == 0)
+		err = MUSTER_E_DAMAGED;
+	if (err == 1)
+		err = db_text(st, 0, s.name, sizeof(s.name));
+	if (err == 0)
+		err = db_text(st, 1, s.url, sizeof(s.url));
+	if (err == 0)
+		err = db_text(st, 2, s.contact, sizeof(s.contact));
+	if (err == 0)
+		err = db_blob(st, 3, s.root_pk, PUBKEY_LEN);
+	if (err == 0)
+		err = db_blob(st, 4, s.publisher, PUBLISHER_LEN);
+	if (err == 0) {
+		s.next_serial = (uint32_t)sqlite3_column_int64(st, 5);
+		*self_out = s;
+	}
+	(void)sqlite3_finalize(st);
+	return err;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * grant.c -- see grant.h for the table.
+ */
+#include "authority/grant.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const char *const codes[] = {
+    [GRANT_NEW] = "new",
+    [GRANT_SAME] = "same",
+    [GRANT_REACTIVATION] = "reactivation",
+    [GRANT_REPLACEMENT] = "replacement",
+    [GRANT_KEY_REVOKED] = "key_revoked",
+    [GRANT_COUNTER_OLD] = "counter_old",
+    [GRANT_HOSTS_USED_UP] = "hosts_used_up",
+    [GRANT_REACTIVATIONS_USED_UP] = "reactivations_used_up",
+    [GRANT_SLOT_NOT_HELD] = "slot_not_held",
+    [GRANT_SLOT_CLOSED] = "slot_closed",
+};
+
+const char *
+grant_code(enum grant_kind kind)
+{
+	assert((size_t)kind < sizeof(codes) / sizeof(codes[0]));
+	return codes[kind];
+}
+
+bool
+grant_is_refusal(enum grant_kind kind)
+{
+	return kind >= GRANT_KEY_REVOKED;
+}
+
+static const struct grant_slot *
+by_number(const struct grant_slot *slots, size_t n, uint32_t number)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (slots[i].slot == number)
+			return &slots[i];
+	}
+	return NULL;
+}
+
+static const struct grant_slot *
+by_host(const struct grant_slot *slots, size_t n, const uint8_t *host_pk)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (slots[i].hold == GRANT_HELD &&
+		    memcmp(slots[i].host_pk, host_pk, PUBKEY_LEN) == 0)
+			return &slots[i];
+	}
+	return NULL;
+}
+
+static uint32_t
+count_used(const struct grant_slot *slots, size_t n)
+{
+	uint32_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (slots[i].hold != GRANT_FREE ||
+		    slots[i].activation == GRANT_ACTIVATION_MAX)
+			used++;
+	}
+	return used;
+}
+
+static void
+take_new(const struct grant_key *key, const struct grant_slot *slots, size_t n,
+    struct grant_answer *a)
+{
+	a->kind = GRANT_HOSTS_USED_UP;
+	for (uint32_t i = 1; i <= key->hosts && i <= GRANT_SLOTS_MAX; i++) {
+		const struct grant_slot *s = by_number(slots, n, i);
+
+		if (s != NULL &&
+		    (s->hold != GRANT_FREE ||
+		        s->activation == GRANT_ACTIVATION_MAX))
+			continue;
+		a->kind = GRANT_NEW;
+		a->slot = (uint8_t)i;
+		a->activation = s == NULL ? 1 : (uint8_t)(s->activation + 1);
+		a->reactivations = 0;
+		a->hosts_used++;
+		break;
+	}
+}
+
+/* The same host keeps its serial; another one gets the next. */
+static void
+take_again(const struct grant_key *key, const struct grant_slot *s,
+    bool changes_hands, struct grant_answer *a)
+{
+	a->slot = s->slot;
+	a->activation = s->activation;
+	a->reactivations = s->reactivations;
+	if (s->reactivations >= key->reactivations) {
+		a->kind = GRANT_REACTIVATIONS_USED_UP;
+	} else if (changes_hands && s->activation == GRANT_ACTIVATION_MAX) {
+		a->kind = GRANT_SLOT_CLOSED;
+	} else {
+		a->kind =
+		    changes_hands ? GRANT_REPLACEMENT : GRANT_REACTIVATION;
+		a->reactivations++;
+		if (changes_hands)
+			a->activation++;
+	}
+}
+
+struct grant_answer
+grant_decide(const struct grant_key *key, const struct grant_slot *slots,
+    size_t n, const struct grant_past *past, const struct grant_ask *ask)
+{
+	const struct grant_slot *own = by_host(slots, n, ask->host_pk);
+	const struct grant_slot *old = by_number(slots, n, ask->replaces);
+	struct grant_answer a = {.hosts_used = count_used(slots, n)};
+
+	if (key->is_revoked) {
+		a.kind = GRANT_KEY_REVOKED;
+	} else if (own != NULL && past->is_known &&
+	    ask->counter == past->counter &&
+	    memcmp(ask->body, past->body, HASH_LEN) == 0) {
+		a.kind = GRANT_SAME;
+		a.slot = own->slot;
+		a.activation = own->activation;
+		a.reactivations = own->reactivations;
+	} else if (past->is_known && ask->counter <= past->counter) {
+		a.kind = GRANT_COUNTER_OLD;
+	} else if (own != NULL &&
+	    (ask->replaces == 0 || ask->replaces == own->slot)) {
+		take_again(key, own, false, &a);
+	} else if (ask->replaces == 0) {
+		take_new(key, slots, n, &a);
+	} else if (own != NULL || old == NULL || old->hold != GRANT_HELD) {
+		a.kind = GRANT_SLOT_NOT_HELD;
+		a.slot = ask->replaces;
+	} else {
+		take_again(key, old, true, &a);
+	}
+	return a;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * grant.h -- may this host have a certificate, and in which slot?  Pure.
+ *
+ *   request                                   slot held by this host   else
+ *   ------------------------------------------------------------------------
+ *   counter and body as before                same again               old
+ *   counter not above the last one            counter_old              old
+ *   higher counter, replaces 0 or own slot    reactivation             new
+ *   higher counter, replaces another slot     slot_not_held            replace
+ *
+ * The caller has proven the request, and holds the transaction in which the
+ * slots were read until the answer is stored.
+ * Source: doc/protocol.md, "Activating a host"; behaviour b41, b42, b45.
+ */
+#ifndef MUSTER_AUTHORITY_GRANT_H
+#define MUSTER_AUTHORITY_GRANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trust/label.h"
+
+#define GRANT_SLOTS_MAX 255
+#define GRANT_ACTIVATION_MAX 255 /* a slot that reaches it is closed */
+#define GRANT_HOSTS 6            /* defaults of a key */
+#define GRANT_REACTIVATIONS 9
+#define GRANT_RELEASES 6
+#define GRANT_REACTIVATIONS_MAX 100000
+
+/* A released slot counts as used until a catalogue revokes its last host. */
+enum grant_hold { GRANT_FREE = 0, GRANT_HELD = 1, GRANT_RELEASED = 2 };
+
+struct grant_key {
+	bool is_revoked;
+	uint32_t hosts;         /* slots, 1 to GRANT_SLOTS_MAX */
+	uint32_t reactivations; /* of one host */
+};
+
+struct grant_slot {
+	uint8_t slot;
+	uint8_t activation; /* of its last host */
+	enum grant_hold hold;
+	uint32_t reactivations; /* used by its last host */
+	uint8_t host_pk[PUBKEY_LEN];
+};
+
+/* The last request of this host that was granted under this key, if any. */
+struct grant_past {
+	bool is_known;
+	uint8_t counter;
+	uint8_t body[HASH_LEN]; /* hash of what was asked */
+};
+
+struct grant_ask {
+	uint8_t host_pk[PUBKEY_LEN];
+	uint8_t counter;
+	uint8_t replaces; /* slot, or 0 */
+	uint8_t body[HASH_LEN];
+};
+
+enum grant_kind {
+	GRANT_NEW,
+	GRANT_SAME, /* the certificate given before; nothing is counted */
+	GRANT_REACTIVATION,
+	GRANT_REPLACEMENT, /* a reactivation that changes hands */
+	GRANT_KEY_REVOKED, /* from here on refusals */
+	GRANT_COUNTER_OLD,
+	GRANT_HOSTS_USED_UP,
+	GRANT_REACTIVATIONS_USED_UP,
+	GRANT_SLOT_NOT_HELD,
+	GRANT_SLOT_CLOSED,
+};
+
+struct grant_answer {
+	enum grant_kind kind;
+	uint8_t slot; /* 0 where none is meant */
+	uint8_t activation;
+	uint32_t reactivations; /* used by the slot's host after this */
+	uint32_t hosts_used;    /* after this */
+};
+
+/**
+ * grant_decide(): judge one proven request.
+ *
+ * In:      slots    n of them, each slot number at most once, in any order
+ * Returns: the answer; what the caller stores, or the refusal
+ */
+struct grant_answer
+grant_decide(const struct grant_key *key, const struct grant_slot *slots,
+    size_t n, const struct grant_past *past, const struct grant_ask *ask);
+
+/**
+ * grant_code(): stable name of an answer.
+ *
+ * Returns: static text such as "hosts_used_up"
+ */
+const char *grant_code(enum grant_kind kind);
+
+/**
+ * grant_is_refusal(): the host gets no certificate.
+ *
+ * Returns: true for GRANT_KEY_REVOKED and all after it
+ */
+bool grant_is_refusal(enum grant_kind kind);
+
+#endif /* MUSTER_AUTHORITY_GRANT_H */

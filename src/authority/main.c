@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c -- muster-authority: one table of options, one of commands.
+ */
+#include <getopt.h>
+#include <libconfig.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "authority/cmd.h"
+
+#define DEFAULT_CONFIG "/etc/muster/authority.conf"
+#define OPTION_BASE 256 /* above every short option */
+
+#define O(name) (UINT32_C(1) << OPT_##name)
+#define EVERYWHERE (O(HELP) | O(VERSION) | O(JSON) | O(CONFIG))
+
+static const struct {
+	const char *name;
+	int argument;
+} options[OPT_N] = {
+    [OPT_HELP] = {"help", no_argument},
+    [OPT_VERSION] = {"version", no_argument},
+    [OPT_JSON] = {"json", no_argument},
+    [OPT_CONFIG] = {"config", required_argument},
+    [OPT_DIR] = {"dir", required_argument},
+    [OPT_NAME] = {"name", required_argument},
+    [OPT_URL] = {"url", required_argument},
+    [OPT_CONTACT] = {"contact", required_argument},
+    [OPT_ROOT_KEY] = {"root-key", required_argument},
+    [OPT_PASSPHRASE] = {"passphrase-file", required_argument},
+    [OPT_OUT] = {"output", required_argument},
+    [OPT_PREPARED] = {"prepared", required_argument},
+    [OPT_PREVIOUS] = {"previous", required_argument},
+    [OPT_DROP] = {"drop", no_argument},
+    [OPT_LEVEL] = {"level", required_argument},
+    [OPT_LINES] = {"lines", required_argument},
+    [OPT_CUSTOMER] = {"customer", required_argument},
+    [OPT_HOSTS] = {"hosts", required_argument},
+    [OPT_REACTIVATIONS] = {"reactivations", required_argument},
+    [OPT_RELEASES] = {"releases", required_argument},
+    [OPT_FILE] = {"file", required_argument},
+    [OPT_AS_OF] = {"as-of", required_argument},
+    [OPT_KEY] = {"key", required_argument},
+    [OPT_CATALOGUE] = {"catalogue", required_argument},
+    [OPT_YES] = {"yes", no_argument},
+};
+
+static const struct command {
+	const char *noun;
+	const char *verb; /* NULL: the noun alone */
+	uint32_t required;
+	uint32_t allowed; /* beside required and EVERYWHERE */
+	int operands_min;
+	int operands_max;
+	int (*run)(struct ctx *ctx);
+	const char *usage;
+	const char *what;
+} commands[] = {
+    {"init", NULL, O(NAME) | O(ROOT_KEY),
+        O(DIR) | O(PASSPHRASE) | O(URL) | O(CONTACT), 0, 0, cmd_init,
+        "--name NAME --root-key FILE [--url U] [--contact TEXT]\n"
+        "      [--passphrase-file F|-]",
+        "make issuing keys, database and a sealed root key"},
+    {"catalogue", "prepare", O(OUT), O(DIR), 0, 0, cmd_catalogue_prepare,
+        "-o FILE", "reserve the next serial, write what the signer needs"},
+    {"catalogue", "sign", O(ROOT_KEY) | O(PREPARED) | O(OUT),
+        O(PASSPHRASE) | O(PREVIOUS) | O(DROP), 1, 1, cmd_catalogue_sign,
+        "--root-key FILE --prepared FILE PRODUCTS.conf -o NAME.muster\n"
+        "      [--previous OLD.muster] [--drop] [--passphrase-file F|-]",
+        "sign the catalogue; needs no database"},
+    {"catalogue", "import", 0, O(DIR), 1, 1, cmd_catalogue_import,
+        "NAME.muster", "give the signed catalogue back to the service"},
+    {"key", "issue", O(LEVEL) | O(CUSTOMER),
+        O(DIR) | O(LINES) | O(HOSTS) | O(REACTIVATIONS) | O(RELEASES), 0, 0,
+        cmd_key_issue,
+        "--level N [--lines 0,1] --customer TEXT [--hosts 6]\n"
+        "      [--reactivations 9] [--releases 6]",
+        "make a host key and print it once"},
+    {"key", "list", 0, O(DIR), 0, 0, cmd_key_list, "", "all host keys"},
+    {"key", "show", 0, O(DIR), 1, 1, cmd_key_show, "KEYNO",
+        "one host key and its slots"},
+    {"key", "grant", 0, O(DIR) | O(HOSTS) | O(REACTIVATIONS) | O(RELEASES), 1,
+        1, cmd_key_grant,
+        "KEYNO [--hosts N] [--reactivations N] [--releases N]",
+        "change the limits of a host key"},
+    {"key", "revoke", 0, O(DIR) | O(AS_OF) | O(YES), 1, 1, cmd_key_revoke,
+        "KEYNO [--as-of YYYY-MM-DD] --yes",
+        "end a host key and its hosts, at once or as of a day"},
+    {"host", "list", 0, O(DIR) | O(KEY), 0, 0, cmd_host_list, "[--key KEYNO]",
+        "slots and the hosts in them"},
+    {"host", "release", 0, O(DIR) | O(YES), 2, 2, cmd_host_release,
+        "KEYNO SLOT --yes", "free a slot with the next catalogue"},
+    {"host", "revoke", 0, O(DIR) | O(AS_OF) | O(YES), 2, 2, cmd_host_revoke,
+        "KEYNO SLOT [--as-of YYYY-MM-DD] --yes",
+        "end a host's certificate, at once or as of a day"},
+    {"activate", NULL, O(FILE) | O(OUT), O(DIR), 0, 0, cmd_activate,
+        "--file REQUEST -o CERTIFICATE",
+        "answer a host's request by a certificate"},
+    {"audit", "verify", 0, O(DIR) | O(CATALOGUE), 0, 4096, cmd_audit_verify,
+        "[--catalogue FILE...]",
+        "check the audit log, also against catalogues"},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+const char *
+ctx_option_name(enum opt opt)
+{
+	return options[opt].name;
+}
+
+static void
+help_line(const struct command *c)
+{
+	printf("  muster-authority %s%s%s %s\n      %s\n", c->noun,
+	    c->verb == NULL ? "" : " ", c->verb == NULL ? "" : c->verb,
+	    c->usage, c->what);
+}
+
+static int
+help(const struct command *only)
+{
+	printf("Usage:\n");
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (only == NULL || only == &commands[i])
+			help_line(&commands[i]);
+	}
+	printf("Every command but catalogue sign takes --dir DIR (default: dir "
+	       "in\n" DEFAULT_CONFIG ", or in --config FILE).\n"
+	       "Every command takes --json, --help and --version.\n"
+	       "Exit: 0 done, 1 failed, 2 usage.\n");
+	return EXIT_DONE;
+}
+
+static int
+parse(struct ctx *ctx, int argc, char **argv)
+{
+	struct option table[OPT_N + 1] = {0};
+	int c, opt;
+
+	for (int i = 0; i < OPT_N; i++) {
+		table[i] = (struct option){
+		    .name = options[i].name,
+		    .has_arg = options[i].argument,
+		    .val = OPTION_BASE + i,
+		};
+		/* Errors in the options shall come as JSON too. */
+		for (int k = 1; i == OPT_JSON && k < argc; k++) {
+			if (strcmp(argv[k], "--json") == 0)
+				ctx->value[OPT_JSON] = "";
+		}
+	}
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "o:", table, NULL)) != -1) {
+		if (c == '?')
+			return ctx_fail(ctx, EXIT_USAGE, "bad_option",
+			    "muster-authority --help",
+			    "\"%s\" is no option, or lacks its argument",
+			    argv[optind - 1]);
+		opt = c == 'o' ? OPT_OUT : c - OPTION_BASE;
+		if (options[opt].argument == required_argument &&
+		    ctx->value[opt] != NULL)
+			return ctx_fail(ctx, EXIT_USAGE, "option_twice", NULL,
+			    "--%s is given twice", options[opt].name);
+		ctx->value[opt] = optarg == NULL ? "" : optarg;
+	}
+	ctx->operands = argv + optind;
+	ctx->n_operands = argc - optind;
+	return EXIT_DONE;
+}
+
+/* The words of the command leave the operands. */
+static const struct command *
+find_command(struct ctx *ctx)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		const struct command *c = &commands[i];
+		int words = c->verb == NULL ? 1 : 2;
+
+		if (ctx->n_operands < words ||
+		    strcmp(ctx->operands[0], c->noun) != 0 ||
+		    (words == 2 && strcmp(ctx->operands[1], c->verb) != 0))
+			continue;
+		ctx->operands += words;
+		ctx->n_operands -= words;
+		return c;
+	}
+	return NULL;
+}
+
+static int
+check_usage(const struct ctx *ctx, const struct command *c)
+{
+	uint32_t allowed = EVERYWHERE | c->required | c->allowed;
+
+	for (int i = 0; i < OPT_N; i++) {
+		bool given = ctx->value[i] != NULL;
+
+		if (given && (allowed >> i & 1) == 0)
+			return ctx_fail(ctx, EXIT_USAGE, "bad_option",
+			    "see --help of the command",
+			    "--%s is not an option of this command",
+			    options[i].name);
+		if (!given && (c->required >> i & 1) != 0)
+			return ctx_fail(ctx, EXIT_USAGE, "option_missing",
+			    "see --help of the command", "--%s is missing",
+			    options[i].name);
+	}
+	if (ctx->n_operands < c->operands_min ||
+	    ctx->n_operands > c->operands_max)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_operands",
+		    "see --help of the command", "usage: %s%s%s %s", c->noun,
+		    c->verb == NULL ? "" : " ", c->verb == NULL ? "" : c->verb,
+		    c->usage);
+	return EXIT_DONE;
+}
+
+/* --dir, else `dir = "..."` of the configuration file. */
+static int
+find_dir(struct ctx *ctx)
+{
+	const char *file = ctx->value[OPT_CONFIG];
+	const char *dir = ctx->value[OPT_DIR];
+	config_t conf;
+	int n, rc = EXIT_DONE;
+
+	config_init(&conf);
+	if (dir == NULL && file == NULL)
+		file = DEFAULT_CONFIG;
+	if (dir == NULL &&
+	    (access(file, R_OK) != 0 || !config_read_file(&conf, file) ||
+	        !config_lookup_string(&conf, "dir", &dir))) {
+		rc = ctx_fail(ctx, EXIT_USAGE, "no_dir",
+		    "give --dir DIR, or write dir = \"DIR\"; in that file",
+		    "no --dir, and %s names none", file);
+		goto out;
+	}
+	n = snprintf(ctx->dir, sizeof(ctx->dir), "%s", dir);
+	if (n < 1 || (size_t)n >= sizeof(ctx->dir))
+		rc = ctx_fail(ctx, EXIT_USAGE, "bad_dir", NULL,
+		    "the folder's path is empty or too long");
+out:
+	config_destroy(&conf);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct ctx ctx = {0};
+	const struct command *c;
+	int rc;
+
+	if (sodium_init() < 0)
+		return EXIT_FAILED;
+	rc = parse(&ctx, argc, argv);
+	if (rc != EXIT_DONE)
+		return rc;
+	if (ctx.value[OPT_VERSION] != NULL) {
+		printf("muster-authority %s\n", MUSTER_VERSION);
+		return EXIT_DONE;
+	}
+	c = find_command(&ctx);
+	if (ctx.value[OPT_HELP] != NULL)
+		return help(c);
+	if (c == NULL)
+		return ctx_fail(&ctx, EXIT_USAGE, "no_command",
+		    "muster-authority --help", "%s%s%s",
+		    ctx.n_operands == 0 ? "no command" : "no such command: ",
+		    ctx.n_operands == 0 ? "" : ctx.operands[0], "");
+	rc = check_usage(&ctx, c);
+	if (rc == EXIT_DONE && (c->allowed & O(DIR)) != 0)
+		rc = find_dir(&ctx);
+	if (rc == EXIT_DONE)
+		rc = c->run(&ctx);
+	if (fflush(stdout) != 0 && rc == EXIT_DONE)
+		rc = EXIT_FAILED;
+	return rc;
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Goal: a lease holds as the host signed it, here, and in no other form."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import demo
+
+DESKTOP, SERVER = demo.DESKTOP, demo.SERVER
+
+
+@pytest.fixture(scope="module")
+def lease(site):
+    for n in range(1, 6):
+        answer = site.activate(n, SERVER)
+    assert (answer["count"], answer["activated"]) == (5, True)
+    return os.path.join(site.machine(5), "var/lib/muster/agent/leases",
+                        SERVER + ".lease")
+
+
+def verify(site, path, *more, root=None, key=None):
+    p = subprocess.run(
+        [os.path.join(demo.BIN, "muster"), "verify", path,
+         "--root", root or site.machine(5), "--catalogue", site.catalogue,
+         "--root-key", key or site.path("root.pub"), *more],
+        capture_output=True, text=True, timeout=10)
+    return p.returncode, p.stdout + p.stderr
+
+
+def test_b35_a_lease_verifies_on_its_machine(site, lease):
+    assert verify(site, lease)[0] == 0
+
+
+def test_b35_a_copied_lease_does_not_hold(site, lease):
+    code, text = verify(site, lease, root=site.machine(1))
+    assert code == 3 and "machine" in text
+    assert verify(site, lease, "--any-machine", root=site.machine(1))[0] == 0
+
+
+def test_b34_another_root_key_is_refused(site, lease, tmp_path):
+    other = tmp_path / "other.pub"
+    other.write_text("d75a980182b10ab7d54bfed3c964073a"
+                     "0ee172f3daa62325af021a68f707511a\n")
+    assert verify(site, lease, key=str(other))[0] != 0
+
+
+def test_b34_each_flipped_byte_of_a_lease_fails(site, lease, tmp_path):
+    data = open(lease, "rb").read()
+    bad = tmp_path / "bad.lease"
+    for i in range(len(data)):
+        bad.write_bytes(data[:i] + bytes([data[i] ^ 1]) + data[i + 1:])
+        assert verify(site, str(bad))[0] in (1, 3), f"byte {i}"
+    for cut in (0, 1, len(data) // 2, len(data) - 1):
+        bad.write_bytes(data[:cut])
+        assert verify(site, str(bad))[0] == 1
+    bad.write_bytes(data + b"\0")
+    assert verify(site, str(bad))[0] == 1
+
+
+def test_b31_below_the_threshold_no_lease(site, lease):
+    p = subprocess.run(
+        [os.path.join(demo.BIN, "muster"), "activate", "--direct", "--root",
+         site.machine(6), "--host", f"127.0.0.1:{site.port}", "--product",
+         DESKTOP, "--json"], capture_output=True, text=True, timeout=20)
+    answer = json.loads(p.stdout)
+    assert p.returncode == 3 and not answer["activated"]
+    assert answer["count"] == 6 and answer["threshold"] == 25
+    assert not os.path.exists(os.path.join(
+        site.machine(6), "var/lib/muster/agent/leases", DESKTOP + ".lease"))
+
+
+def test_no_host_is_exit_5(site):
+    p = subprocess.run(
+        [os.path.join(demo.BIN, "muster"), "activate", "--direct", "--root",
+         site.machine(7), "--host", "127.0.0.1:1", "--product", DESKTOP,
+         "--json"], capture_output=True, text=True, timeout=20)
+    assert p.returncode == 5
+    assert "error" in json.loads(p.stdout)
+
+
+def test_a_catalogue_with_a_flipped_bit_is_refused(site, tmp_path):
+    data = bytearray(open(site.catalogue, "rb").read())
+    data[len(data) // 2] ^= 4
+    bad = tmp_path / "bad.muster"
+    bad.write_bytes(data)
+    p = subprocess.run(
+        [os.path.join(demo.BIN, "muster"), "catalogue", "install", str(bad),
+         "--root", site.host_root], capture_output=True, text=True, timeout=10)
+    assert p.returncode == 1
+    shutil.copy(site.catalogue, tmp_path / "same.muster")
