@@ -25,7 +25,8 @@
 	X(MUSTER_E_KEY, -13, "public key is zero or of small order")         \
 	X(MUSTER_E_PUBLISHER, -14, "of another publisher")                   \
 	X(MUSTER_E_ISSUER, -15, "issuing key not in the catalogue")          \
-	X(MUSTER_E_ISSUED, -16, "issued outside the issuing key's time")     \
+	X(MUSTER_E_ISSUED, -16,                                              \
+	    "issued outside its key's or certificate's time")                \
 	X(MUSTER_E_REVOKED, -17, "host certificate revoked")                 \
 	X(MUSTER_E_EXPIRED, -18, "outside its time")                         \
 	X(MUSTER_E_CLOCK, -19, "clocks differ by more than four hours")      \

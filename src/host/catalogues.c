@@ -111,16 +111,17 @@ load(struct state *state, const uint8_t *bytes, size_t len, struct offer *offer)
 static struct publisher *
 add(struct state *state, const uint8_t *id)
 {
-	struct publisher *pub = &state->publishers[state->n];
+	char folder[FILE_PATH_MAX];
+	struct publisher *pub;
 
-	if (state->n == TURN_PUBLISHERS_MAX)
+	if (state->n == TURN_PUBLISHERS_MAX ||
+	    folder_of(state, id, "", folder, sizeof(folder)) != 0)
 		return NULL;
+	pub = &state->publishers[state->n++];
 	memset(pub, 0, sizeof(*pub));
 	memcpy(pub->id, id, PUBLISHER_LEN);
 	hex_encode(id, PUBLISHER_LEN, pub->hex);
-	if (folder_of(state, id, "", pub->folder, sizeof(pub->folder)) != 0)
-		return NULL;
-	state->n++;
+	memcpy(pub->folder, folder, sizeof(folder));
 	return pub;
 }
 
@@ -161,19 +162,20 @@ weigh(struct state *state, const struct offer *offer, bool is_shipped)
 		    offer->path);
 		return;
 	}
-	read_newest(state, head->publisher, &newest);
-	if (head->serial < newest.serial) {
-		log_line(LOG_NOTE, "catalogue",
-		    "%s is passed over: serial %u is older than %u",
-		    offer->path, head->serial, newest.serial);
-		return;
-	}
+	/* a shipped file is trust in its publisher, however old it is */
 	if (pub == NULL)
 		pub = add(state, head->publisher);
 	if (pub == NULL) {
 		log_line(LOG_ERROR, "catalogue",
 		    "%s is passed over: more than %d publishers", offer->path,
 		    TURN_PUBLISHERS_MAX);
+		return;
+	}
+	read_newest(state, head->publisher, &newest);
+	if (head->serial < newest.serial) {
+		log_line(LOG_NOTE, "catalogue",
+		    "%s is passed over: serial %u is older than %u",
+		    offer->path, head->serial, newest.serial);
 		return;
 	}
 	if (pub->catalogue == NULL ||
@@ -274,16 +276,24 @@ find_clash(const struct state *state, const struct catalogue *cat,
 
 /* Of two publishers with one product the one read first stays. */
 void
-catalogues_drop_clashing(struct state *state)
+catalogues_settle(struct state *state)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < state->n; i++) {
 		struct publisher *pub = &state->publishers[i];
 		const struct cat_product *product;
-		const struct publisher *other =
-		    find_clash(state, pub->catalogue, n, &product);
+		const struct publisher *other;
 
+		if (pub->catalogue == NULL) {
+			log_line(LOG_ERROR, "catalogue",
+			    "none of publisher %s is as new as the newest that "
+			    "was in force here; install it again (muster "
+			    "catalogue install)",
+			    pub->hex);
+			continue;
+		}
+		other = find_clash(state, pub->catalogue, n, &product);
 		if (other != NULL) {
 			log_line(LOG_ERROR, "catalogue",
 			    "of %s is passed over: its product %s is also one "

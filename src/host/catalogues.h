@@ -19,10 +19,10 @@ MUSTER_NODISCARD int
 catalogues_scan(struct state *state, const char *folder, bool is_shipped);
 
 /**
- * catalogues_drop_clashing(): of two publishers with one product the one that
- * was read first stays.
+ * catalogues_settle(): after the scans; a publisher without a catalogue in
+ * force is dropped, and of two with one product the one that was read second.
  */
-void catalogues_drop_clashing(struct state *state);
+void catalogues_settle(struct state *state);
 
 /**
  * catalogues_remember(): note the serial in force, so that no older one comes

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -366,6 +367,18 @@ conn_server_stats(const struct conn_server *srv)
 	return &srv->stats;
 }
 
+/* Bytes of a call that wait in the kernel, to be read in this turn. */
+static bool
+has_unread(const struct conn *c)
+{
+	int waiting = 0;
+	uv_os_fd_t fd;
+
+	return c->phase != CONN_CLOSED && c->is_reading &&
+	    uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 &&
+	    ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 void
 conn_server_stop(struct conn_server *srv, conn_stopped_fn *stopped, void *arg)
 {
@@ -383,7 +396,10 @@ conn_server_stop(struct conn_server *srv, conn_stopped_fn *stopped, void *arg)
 	for (uint32_t i = 0; i < srv->n_used; i++) {
 		struct conn *c = &srv->pool[i];
 
-		/* owed or on its way: it closes by itself after the reply */
+		/* owed, on its way or not yet read: it closes by itself
+		 * after the reply */
+		if (has_unread(c))
+			continue;
 		if (c->phase != CONN_CLOSED && c->phase != CONN_OWED &&
 		    c->phase != CONN_WRITING && c->phase != CONN_DRAINING)
 			conn_close(c);

@@ -80,7 +80,7 @@ get(const struct publisher *pub, const char *name, uint8_t *buf, size_t len,
 		    len);
 	if (is_secret &&
 	    (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
-	        st.st_uid != geteuid() || (st.st_mode & 07177) != 0)) {
+	        st.st_uid != geteuid() || (st.st_mode & 07577) != 0400)) {
 		sodium_memzero(buf, len);
 		return problem_set(problem, MUSTER_E_PROTO, 500, "key_exposed",
 		    "give it to musterd's user, mode 0600; if others could "

@@ -81,7 +81,7 @@ open_all(struct state *state, const char *root, struct problem *problem)
 		return problem_set(problem, err, 500, "catalogues",
 		    "see to the rights of the catalogue folders",
 		    "the catalogues cannot be read: %s", muster_strerror(err));
-	catalogues_drop_clashing(state);
+	catalogues_settle(state);
 	for (uint32_t i = 0; i < state->n && err == 0; i++) {
 		struct publisher *pub = &state->publishers[i];
 

@@ -36,8 +36,9 @@ struct turnloop {
 	bool is_closed;
 	int64_t told_ms;
 	int told;
-	struct batch *filling, *flying;
-	struct batch batches[2];
+	uint32_t first; /* in flight, or the next to fly */
+	uint32_t last;  /* the one that is filled */
+	struct batch batches[TURNLOOP_BATCHES]; /* a ring */
 	struct wire_result results[TURN_MAX];
 	struct turnloop_stats stats;
 };
@@ -92,10 +93,16 @@ tell(struct turnloop *tl, int outcome)
 	tl->told = outcome;
 }
 
+static uint32_t
+after(uint32_t i)
+{
+	return (i + 1) % TURNLOOP_BATCHES;
+}
+
 static void
 finish(struct turnloop *tl)
 {
-	struct batch *batch = tl->flying;
+	struct batch *batch = &tl->batches[tl->first];
 	int outcome = worker_outcome(tl->worker);
 
 	tl->is_in_flight = false;
@@ -116,6 +123,7 @@ finish(struct turnloop *tl)
 		tl->answer(batch->tickets[i], &tl->results[i]);
 	}
 	batch->n = 0;
+	tl->first = after(tl->first);
 	if (is_fatal(outcome) && !tl->is_failed) {
 		tl->is_failed = true;
 		tl->fatal(tl->arg, outcome);
@@ -131,17 +139,18 @@ refuse_all(struct turnloop *tl, struct batch *batch)
 		tl->answer(batch->tickets[i], &tl->results[i]);
 	}
 	batch->n = 0;
+	tl->first = after(tl->first);
 }
 
 static void
 submit(struct turnloop *tl)
 {
-	struct batch *batch = tl->filling;
+	struct batch *batch = &tl->batches[tl->first];
 
 	if (tl->is_in_flight || batch->n == 0)
 		return;
-	tl->filling = tl->flying;
-	tl->flying = batch;
+	if (tl->last == tl->first)
+		tl->last = after(tl->last); /* empty: nothing else waits */
 	if (tl->is_failed) {
 		refuse_all(tl, batch);
 		return;
@@ -192,7 +201,7 @@ void
 turnloop_settle(struct turnloop *tl)
 {
 	/* answers may bring in a session's next call: until all is still */
-	while (tl->is_in_flight || tl->filling->n > 0) {
+	while (tl->is_in_flight || tl->batches[tl->first].n > 0) {
 		wait_flying(tl);
 		submit(tl);
 	}
@@ -244,8 +253,6 @@ turnloop_new(uv_loop_t *loop, const struct turn_host *host, struct store *store,
 	tl->answer = answer;
 	tl->fatal = fatal;
 	tl->arg = arg;
-	tl->filling = &tl->batches[0];
-	tl->flying = &tl->batches[1];
 	if (uv_mutex_init(&tl->mutex) != 0 || uv_cond_init(&tl->cond) != 0 ||
 	    uv_async_init(loop, &tl->async, on_async) != 0) {
 		free(tl);
@@ -268,22 +275,34 @@ turnloop_new(uv_loop_t *loop, const struct turn_host *host, struct store *store,
 	return 0;
 }
 
+/* A batch that takes one more, or NULL. */
+static struct batch *
+room(struct turnloop *tl)
+{
+	if (tl->batches[tl->last].n == TURN_MAX) {
+		if (after(tl->last) == tl->first)
+			return NULL;
+		tl->last = after(tl->last);
+	}
+	return &tl->batches[tl->last];
+}
+
 bool
 turnloop_ask(struct turnloop *tl, const struct wire_args *args,
     const uint8_t *raw, size_t raw_len, const uint8_t *address, void *ticket,
     struct wire_result *res_out)
 {
-	struct batch *batch = tl->filling;
-	struct turn_item *item =
-	    &batch->items[batch->n < TURN_MAX ? batch->n : 0];
+	struct batch *batch = room(tl);
+	struct turn_item *item;
 	int64_t now_unix_s = clock_unix_s();
 	enum wire_status status;
 
-	if (batch->n >= TURN_MAX || tl->is_failed || tl->is_closed) {
+	if (batch == NULL || tl->is_failed || tl->is_closed) {
 		busy(res_out);
 		tl->stats.by_status[WIRE_BUSY]++;
 		return false;
 	}
+	item = &batch->items[batch->n];
 	memset(item, 0, sizeof(*item));
 	item->args = *args;
 	memcpy(item->raw, raw, raw_len);

@@ -2,8 +2,9 @@
 /*
  * turnloop.h -- requests into batches, batches to the store thread and back.
  *
- * One batch is in flight; what arrives meanwhile fills the next one, so a slow
- * disk makes larger batches, not slower replies.  A batch leaves at the end of
+ * One batch is in flight; what arrives meanwhile fills the next ones, so a slow
+ * disk makes larger batches, not slower replies; when all are full, clients
+ * are told BUSY.  A batch leaves at the end of
  * the loop's turn in which its first request came.  Nothing is allocated after
  * turnloop_new().
  */
@@ -18,6 +19,7 @@
 #include "turn/turn.h"
 
 #define TURNLOOP_BUSY_MAX_S 30 /* BUSY waits are spread over 1 to this */
+#define TURNLOOP_BATCHES 17    /* one in flight: 4,096 requests wait at most */
 #define TURNLOOP_STATUSES 7    /* WIRE_OK to WIRE_REFUSED */
 
 struct turnloop;
@@ -70,7 +72,7 @@ const struct turn_host *turnloop_host(const struct turnloop *tl);
  * turnloop_settle(): commit and answer all that waits; then the host may be
  * changed until the loop goes on.
  *
- * Blocks:  for at most two commits
+ * Blocks:  for the commits of the batches that wait
  */
 void turnloop_settle(struct turnloop *tl);
 

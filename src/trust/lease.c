@@ -287,7 +287,7 @@ lease_judge(const struct lease *lease, const struct lease_facts *facts,
 	if (facts->is_revoked)
 		return MUSTER_E_REVOKED;
 	if (!cert_in_date(&cert, issued))
-		return MUSTER_E_EXPIRED;
+		return MUSTER_E_ISSUED;
 	if (!cert_covers(&cert, product->line, product->level))
 		return MUSTER_E_LEVEL;
 	if ((flags & LEASE_ANY_COUNT) == 0 &&
@@ -295,10 +295,10 @@ lease_judge(const struct lease *lease, const struct lease_facts *facts,
 		return MUSTER_E_COUNT;
 	if (now_unix_s < issued - LEASE_CLOCK_S)
 		return MUSTER_E_CLOCK;
-	if (now_unix_s > issued + (int64_t)product->validity_days * DAY_S)
-		return MUSTER_E_EXPIRED;
 	if ((flags & LEASE_ANY_MACHINE) == 0 &&
 	    memcmp(machine, args.machine, WIRE_ID_LEN) != 0)
 		return MUSTER_E_MACHINE;
+	if (now_unix_s > issued + (int64_t)product->validity_days * DAY_S)
+		return MUSTER_E_EXPIRED;
 	return 0;
 }

@@ -136,12 +136,13 @@ MUSTER_NODISCARD int lease_facts(const struct lease *lease,
  *          MUSTER_E_SIG      certificate or lease signature
  *          MUSTER_E_ISSUED   certificate issued outside the key's time
  *          MUSTER_E_REVOKED  for the day of this lease
- *          MUSTER_E_EXPIRED  issued_at outside the certificate's time, or now
- *                            after issued_at + validity
+ *          MUSTER_E_ISSUED   issued_at outside the certificate's time
  *          MUSTER_E_LEVEL    line or level not covered
  *          MUSTER_E_COUNT    below the catalogue's threshold
  *          MUSTER_E_CLOCK    issued more than LEASE_CLOCK_S after now
  *          MUSTER_E_MACHINE  another machine's
+ *          MUSTER_E_EXPIRED  now after issued_at + validity; all else holds,
+ *                            so the grace after a lapse may begin (b33)
  */
 MUSTER_NODISCARD int
 lease_judge(const struct lease *lease, const struct lease_facts *facts,

@@ -62,6 +62,26 @@ def test_port_in_use(stopped):
     assert re.search(r"in use", text), text
 
 
+def test_unwritable_state_folder(stopped):
+    conf = free_port(stopped)
+    folder = os.path.join(stopped, "var/lib/muster/host")
+    cmd = [MUSTERD, "--root", stopped, "--config", conf]
+    if os.geteuid() == 0:
+        # root may write everywhere: run under an id that may not
+        top = os.path.dirname(stopped)
+        while top != "/":
+            os.chmod(top, os.stat(top).st_mode | 0o011)
+            top = os.path.dirname(top)
+        cmd = ["setpriv", "--reuid", "65534", "--regid", "65534",
+               "--clear-groups", *cmd]
+    else:
+        os.chmod(folder, 0o500)
+    p = subprocess.run(cmd, capture_output=True, text=True, timeout=20)
+    os.chmod(folder, 0o700)
+    assert p.returncode == 1, p.stderr
+    assert re.search(r"ermission|right|write", p.stderr), p.stderr
+
+
 def test_damaged_database(stopped):
     free_port(stopped)
     with open(database(stopped), "r+b") as f:
@@ -87,7 +107,7 @@ def test_bad_configuration_is_78_with_file_and_line(stopped, text, says):
         assert re.search(r"musterd\.conf:2", out) and re.search(says, out), out
 
 
-def test_b4_a_clean_stop_and_a_start_under_200_ms(stopped):
+def test_b4_a_start_and_a_clean_stop(stopped):
     free_port(stopped)
     begin = time.monotonic()
     with open(stopped + ".log", "w+") as log:
@@ -97,6 +117,7 @@ def test_b4_a_clean_stop_and_a_start_under_200_ms(stopped):
             time.sleep(0.005)
         p.terminate()
         assert p.wait(10) == 0
+    assert oct(os.stat(database(stopped)).st_mode & 0o777) == "0o600"
 
 
 def test_started_as_root_without_root_option_is_78():

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""Goal: a host gets its key, its certificate and its catalogues from the
+administrator alone, and says precisely why it takes none of the wrong ones."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import demo
+
+
+@pytest.fixture()
+def bare(tmp_path):
+    """A site whose host runs and has no key yet."""
+    s = demo.Site(str(tmp_path))
+    s.publish()
+    s.start()
+    yield s
+    s.stop()
+
+
+def muster(site, *args, text=None, root=None):
+    p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root",
+                        root or site.host_root, "--json"], input=text,
+                       capture_output=True, text=True, timeout=30)
+    return p.returncode, json.loads(p.stdout)
+
+
+def error(answer, code=1):
+    assert answer[0] == code, answer
+    e = answer[1]["error"]
+    assert e["message"] and e["next_step"]
+    return e["code"]
+
+
+def install(site, text):
+    return muster(site, "host", "install-key", text=text)
+
+
+def status(site):
+    return muster(site, "host", "status")[1]["publishers"][0]
+
+
+def direct(site, product, n=1):
+    return muster(site, "activate", "--direct", "--host",
+                  f"127.0.0.1:{site.port}", "--product", product,
+                  root=site.machine(n))
+
+
+def resign(site, products, name="new.muster", back=True):
+    """The publisher's next catalogue, of other products."""
+    conf, out = site.path("next.conf"), site.path(name)
+    with open(conf, "w") as f:
+        f.write(products)
+    where = ("--dir", site.path("authority"))
+    prepared = site.path("next.json")
+    demo.run("muster-authority", "catalogue", "prepare", *where, "-o", prepared)
+    demo.run("muster-authority", "catalogue", "sign", "--root-key",
+             site.path("vault", "root.key"), "--passphrase-file",
+             site.path("vault", "passphrase"), "--prepared", prepared, conf,
+             "-o", out, "--previous", site.catalogue)
+    if back:
+        demo.run("muster-authority", "catalogue", "import", *where, out)
+    return out
+
+
+def test_b43_a_client_setup_key_is_no_host_key(bare):
+    setup = open(bare.path("acme.key")).read().split()[0]
+    assert error(install(bare, setup + "\n")) == "kind"
+    assert status(bare)["host_key_number"] is None
+
+
+def test_b43_a_mistyped_key_is_refused_before_anything_is_sent(bare):
+    key = bare.host_key
+    swapped = key[:6] + key[7] + key[6] + key[8:]
+    wrong = key[:-1] + ("0" if key[-1] != "0" else "1")
+    for text in (wrong, swapped, key[:-1], key + "0", ""):
+        if text != key:
+            assert install(bare, text + "\n")[0] == 1
+    assert status(bare)["host_key_number"] is None
+
+
+def test_b43_typed_keys_are_forgiving(bare):
+    text = bare.host_key.lower().replace("-", " ").replace("0", "o")
+    assert install(bare, text + "\n")[0] == 0
+    assert status(bare)["host_key_number"] == 1
+
+
+def test_a_host_key_on_the_command_line_is_refused(bare):
+    code = error(muster(bare, "host", "install-key", bare.host_key), 2)
+    assert code == "key_on_command_line"
+
+
+def test_b6_host_without_certificate_counts_nothing(bare):
+    code, answer = direct(bare, demo.DESKTOP)
+    assert code == 1
+    assert answer["targets"][0]["outcome"] == "host_not_activated"
+    bare.activate_host()
+    assert direct(bare, demo.DESKTOP)[1]["count"] == 1
+
+
+def test_b6_level_too_low_is_not_covered(bare):
+    bare.activate_host()
+    newer = demo.PRODUCTS.replace(
+        f'"{demo.SERVER}"; name = "Acme Server"; group = 1; class = "server";\n'
+        "     threshold = 5; line = 0; level = 1;",
+        f'"{demo.SERVER}"; name = "Acme Server"; group = 1; class = "server";\n'
+        "     threshold = 5; line = 0; level = 2;")
+    assert newer != demo.PRODUCTS
+    new = resign(bare, newer)
+    assert muster(bare, "host", "catalogue", new)[0] == 0
+    code, answer = direct(bare, demo.SERVER)
+    assert code == 1
+    assert answer["targets"][0]["outcome"] == "not_covered"
+    code, answer = direct(bare, demo.DESKTOP)
+    assert (code, answer["count"]) == (3, 1)
+
+
+def test_b44_a_catalogue_brings_a_product_to_a_running_host(bare):
+    bare.activate_host()
+    third = "5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e03"
+    more = demo.PRODUCTS.replace("products = (", f"""products = (
+      {{ id = "{third}"; name = "Acme Tool"; group = 1; class = "server";
+         threshold = 1; line = 0; level = 1; }},""")
+    new = resign(bare, more)
+    machine = bare.machine(1)
+    shutil.copy(new, os.path.join(
+        machine, "usr/share/muster/catalogues/acme.muster"))
+    code, answer = direct(bare, third)
+    assert answer["targets"][0]["outcome"] == "unknown_product"
+    assert muster(bare, "host", "catalogue", new)[0] == 0
+    code, answer = direct(bare, third)
+    assert (code, answer["count"], answer["activated"]) == (0, 1, True)
+    # older ones, altered ones and strangers' are refused
+    assert error(muster(bare, "host", "catalogue", bare.catalogue)) == \
+        "catalogue_old"
+    data = bytearray(open(new, "rb").read())
+    for at in range(0, len(data), 97):
+        data[at] ^= 1
+        with open(bare.path("bad.muster"), "wb") as f:
+            f.write(data)
+        assert muster(bare, "host", "catalogue", bare.path("bad.muster"))[0] == 1
+        data[at] ^= 1
+    assert status(bare)["catalogue_serial"] == 2
+    # and the newest survives a restart
+    bare.kill()
+    bare.start()
+    assert status(bare)["catalogue_serial"] == 2
+
+
+def test_b40_only_its_own_certificate_is_taken(bare, tmp_path):
+    bare.activate_host()
+    cert = bytearray(open(bare.path("host.cert"), "rb").read())
+    for at in range(len(cert)):
+        cert[at] ^= 1
+        with open(bare.path("bad.cert"), "wb") as f:
+            f.write(cert)
+        answer = muster(bare, "host", "confirm", "--file", bare.path("bad.cert"))
+        assert answer[0] == 1, at
+        cert[at] ^= 1
+    assert status(bare)["certificate"]["good"] is True
+
+
+def test_b41_six_hosts_and_no_seventh(bare):
+    outcomes = []
+    for n in range(7):
+        root = bare.path(f"host{n}")
+        bare.stop()
+        bare.host_root, bare.port = root, 0
+        bare.start()
+        assert install(bare, bare.host_key + "\n")[0] == 0
+        request, cert = bare.path(f"r{n}"), bare.path(f"c{n}")
+        assert muster(bare, "host", "activate", "--offline", "--file",
+                      request)[0] == 0
+        p = subprocess.run(
+            [os.path.join(demo.BIN, "muster-authority"), "activate", "--dir",
+             bare.path("authority"), "--file", request, "-o", cert],
+            capture_output=True, text=True, timeout=30)
+        outcomes.append(p.returncode)
+    assert outcomes == [0] * 6 + [1]
+    assert "6" in p.stdout + p.stderr
+
+
+def test_remove_key(bare):
+    bare.activate_host()
+    assert muster(bare, "host", "remove-key")[0] == 0
+    assert status(bare)["host_key_number"] is None
+    assert direct(bare, demo.DESKTOP)[1]["targets"][0]["outcome"] == \
+        "host_not_activated"
+
+
+def test_no_daemon_is_exit_5(bare):
+    bare.stop()
+    assert error(muster(bare, "host", "status"), 5)

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* musterd.conf: the option table, and every mistake with its line. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/config.h"
+#include "tap.h"
+
+#define SAID_MAX 4096
+
+struct said {
+	unsigned n_mistakes, n_warnings;
+	char text[SAID_MAX]; /* one line each */
+};
+
+static void
+hear(void *arg, enum log_level level, const char *text)
+{
+	struct said *said = arg;
+	size_t len = strlen(said->text);
+
+	if (level == LOG_ERROR)
+		said->n_mistakes++;
+	else
+		said->n_warnings++;
+	(void)snprintf(said->text + len, sizeof(said->text) - len, "%s\n",
+	    text);
+}
+
+static int
+parse(const char *text, struct said *said, struct host_config *config)
+{
+	memset(said, 0, sizeof(*said));
+	return config_parse(text, "m.conf", hear, said, config);
+}
+
+static uint32_t
+value(const struct host_config *config, const struct config_option *option)
+{
+	uint32_t v;
+
+	memcpy(&v, (const char *)config + option->offset, sizeof(v));
+	return v;
+}
+
+static void
+test_config_defaults_are_the_documented_ones(void)
+{
+	struct host_config c;
+	struct said said;
+
+	is(parse("", &said, &c), 0);
+	is(said.n_mistakes + said.n_warnings, 0);
+	is(c.n_listen, 2);
+	is_str(c.listen[0], "0.0.0.0");
+	is_str(c.listen[1], "::");
+	is(c.port, 1688);
+	is(c.renewal_min, 10080);
+	is(c.retry_min, 120);
+	is(c.log_level, LOG_NOTE);
+	is(c.first_byte_ms, 2000);
+	is(c.record_ms, 500);
+	is(c.idle_ms, 5000);
+	is(c.calls_per_session, 16);
+	is(c.connections, 10240);
+}
+
+/* Both ends of each range are taken, one beyond each end is not. */
+static void
+test_config_ranges_hold_for_every_number(void)
+{
+	size_t n;
+	const struct config_option *options = config_options(&n);
+	unsigned n_numbers = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct config_option *o = &options[i];
+		const long long in[] = {o->min, o->max};
+		const long long out[] = {(long long)o->min - 1,
+		    (long long)o->max + 1, 4294967296LL + o->min};
+		struct host_config c;
+		struct said said;
+		char text[128];
+
+		if (o->type != CONFIG_NUMBER)
+			continue;
+		n_numbers++;
+		for (size_t k = 0; k < 2; k++) {
+			(void)snprintf(text, sizeof(text), "%s = %lld;\n",
+			    o->name, in[k]);
+			is(parse(text, &said, &c), 0);
+			is(value(&c, o), in[k]);
+		}
+		for (size_t k = 0; k < 3; k++) {
+			(void)snprintf(text, sizeof(text), "%s = %lldL;\n",
+			    o->name, out[k]);
+			is(parse(text, &said, &c), MUSTER_E_PROTO);
+			is(said.n_mistakes, 1);
+			ok(strstr(said.text, o->name) != NULL);
+		}
+	}
+	is(n_numbers, 8);
+}
+
+/* Two names for one field, or a default outside its range, is our mistake. */
+static void
+test_config_table_is_consistent(void)
+{
+	size_t n;
+	const struct config_option *options = config_options(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		ok(options[i].help != NULL && options[i].help[0] != '\0');
+		ok(options[i].min <= options[i].preset);
+		ok(options[i].preset <= options[i].max);
+		for (size_t k = 0; k < i; k++) {
+			ok(strcmp(options[i].name, options[k].name) != 0);
+			ok(options[i].type == CONFIG_ADDRESSES ||
+			    options[k].type == CONFIG_ADDRESSES ||
+			    options[i].offset != options[k].offset);
+		}
+	}
+}
+
+static void
+test_config_one_mistake_each(void)
+{
+	static const struct {
+		const char *text;
+		const char *says;
+	} cases[] = {
+	    {"prot = 1688;", "m.conf:1: prot is no setting of musterd\n"},
+	    {"\n\nport = 70000;",
+	        "m.conf:3: port is 70000; it must be from 0 to 65535\n"},
+	    {"port = \"a\";",
+	        "m.conf:1: port must be a number from 0 to 65535\n"},
+	    {"port = 1.5;",
+	        "m.conf:1: port must be a number from 0 to 65535\n"},
+	    {"port = true;",
+	        "m.conf:1: port must be a number from 0 to 65535\n"},
+	    {"port = { a = 1; };",
+	        "m.conf:1: port must be a number from 0 to 65535\n"},
+	    {"# a\n/* b\n */ port = ;", "m.conf:3: syntax error\n"},
+	    {"port = 1;\nport = 2;", "m.conf:2: duplicate setting name\n"},
+	    {"log_level = \"loud\";",
+	        "m.conf:1: log_level must be \"error\", \"warning\", "
+	        "\"note\" or \"fine\"\n"},
+	    {"log_level = 6;",
+	        "m.conf:1: log_level must be \"error\", \"warning\", "
+	        "\"note\" or \"fine\"\n"},
+	    {"listen = [ ];",
+	        "m.conf:1: listen must be a list of 1 to 16 addresses, such "
+	        "as [ \"0.0.0.0\", \"::\" ]\n"},
+	    {"listen = 1;",
+	        "m.conf:1: listen must be a list of 1 to 16 addresses, such "
+	        "as [ \"0.0.0.0\", \"::\" ]\n"},
+	    {"listen = { a = \"::\"; };",
+	        "m.conf:1: listen must be a list of 1 to 16 addresses, such "
+	        "as [ \"0.0.0.0\", \"::\" ]\n"},
+	    {"listen = [\n\"localhost\" ];",
+	        "m.conf:2: listen must hold addresses such as \"192.0.2.1\" "
+	        "or \"2001:db8::1\"; names are not looked up\n"},
+	    {"listen = [ \"::1\", \"::1\" ];",
+	        "m.conf:1: listen names ::1 twice\n"},
+	    {"listen = ( 1, 2 );", /* each of the two */
+	        "m.conf:1: listen must hold addresses such as \"192.0.2.1\" "
+	        "or \"2001:db8::1\"; names are not looked up\n"
+	        "m.conf:1: listen must hold addresses such as \"192.0.2.1\" "
+	        "or \"2001:db8::1\"; names are not looked up\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct host_config c = {.port = 77};
+		struct said said;
+
+		is(parse(cases[i].text, &said, &c), MUSTER_E_PROTO);
+		is_str(said.text, cases[i].says);
+		is(c.port, 77); /* untouched */
+	}
+}
+
+static void
+test_config_reports_every_mistake_at_once(void)
+{
+	struct host_config c;
+	struct said said;
+
+	is(parse("port = 65536;\n"
+	         "nonsense = 1;\n"
+	         "retry_minutes = 14;\n"
+	         "renewal_minutes = 43201;\n"
+	         "listen = \"here\";\n",
+	       &said, &c),
+	    MUSTER_E_PROTO);
+	is(said.n_mistakes, 5);
+	for (int line = 1; line <= 5; line++) {
+		char at[32];
+
+		(void)snprintf(at, sizeof(at), "m.conf:%d: ", line);
+		ok(strstr(said.text, at) != NULL);
+	}
+}
+
+static void
+test_config_takes_what_is_right(void)
+{
+	struct host_config c;
+	struct said said;
+
+	is(parse("listen = [ \"127.0.0.1\", \"::1\" ];\n"
+	         "port = 0;\nrenewal_minutes = 15;\nretry_minutes = 43200;\n"
+	         "log_level = \"fine\"; calls_per_session = 3;\n",
+	       &said, &c),
+	    0);
+	is(c.n_listen, 2);
+	is_str(c.listen[0], "127.0.0.1");
+	is_str(c.listen[1], "::1");
+	is(c.port, 0);
+	is(c.renewal_min, 15);
+	is(c.retry_min, 43200);
+	is(c.log_level, LOG_FINE);
+	is(c.calls_per_session, 3);
+	is(parse("listen = \"192.0.2.7\";", &said, &c), 0);
+	is(c.n_listen, 1);
+	is_str(c.listen[0], "192.0.2.7");
+}
+
+static void
+test_config_warns_of_renewals_over_20_days(void)
+{
+	struct host_config c;
+	struct said said;
+
+	is(parse("renewal_minutes = 28800;", &said, &c), 0);
+	is(said.n_warnings, 0);
+	is(parse("renewal_minutes = 28801;", &said, &c), 0);
+	is(said.n_warnings, 1);
+	is(c.renewal_min, 28801);
+}
+
+static int
+load(const void *data, size_t len, struct said *said, struct host_config *c)
+{
+	char path[] = "/tmp/test_config.XXXXXX";
+	int fd = mkstemp(path);
+	int err;
+
+	memset(said, 0, sizeof(*said));
+	ok(fd >= 0);
+	ok(write(fd, data, len) == (ssize_t)len);
+	close(fd);
+	err = config_load(path, hear, said, c);
+	(void)unlink(path);
+	return err;
+}
+
+static void
+test_config_files(void)
+{
+	static char big[CONFIG_FILE_MAX + 1];
+	struct host_config c;
+	struct said said;
+
+	memset(big, ' ', sizeof(big));
+	is(load(big, CONFIG_FILE_MAX, &said, &c), 0);
+	is(load(big, CONFIG_FILE_MAX + 1, &said, &c), MUSTER_E_TOOBIG);
+	is(load("port = 7;", 9, &said, &c), 0);
+	is(c.port, 7);
+	/* what stands behind a zero byte must not be passed over */
+	is(load("port = 7;\0port = 8;", 19, &said, &c), MUSTER_E_PROTO);
+	is(said.n_mistakes, 1);
+	memset(&said, 0, sizeof(said));
+	is(config_load("/nonexistent/m.conf", hear, &said, &c), MUSTER_E_NOENT);
+	is(config_load("/tmp", hear, &said, &c), MUSTER_E_IO);
+	is(said.n_mistakes, 0);
+}
+
+int
+main(void)
+{
+	test_config_defaults_are_the_documented_ones();
+	test_config_ranges_hold_for_every_number();
+	test_config_table_is_consistent();
+	test_config_one_mistake_each();
+	test_config_reports_every_mistake_at_once();
+	test_config_takes_what_is_right();
+	test_config_warns_of_renewals_over_20_days();
+	test_config_files();
+	return tap_done();
+}
