@@ -55,10 +55,10 @@ rpc_call_decode(const uint8_t *p, size_t len, struct rpc_call *call_out)
 	/* flavour and length of credential and verifier: all zero */
 	for (int i = 0; i < 4; i++)
 		auth |= rd_u32(&r);
-	if (auth != 0)
-		return RPC_AUTH_ERROR;
 	if (r.err != 0)
 		return RPC_CLOSE;
+	if (auth != 0)
+		return RPC_AUTH_ERROR;
 	if (prog != RPC_PROGRAM)
 		return RPC_PROG_UNAVAIL;
 	if (vers != RPC_VERSION)
