@@ -10,46 +10,11 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "cli/cli.h"
+#include "cli/host_show.h"
 #include "cli/http.h"
 #include "trust/catalogue.h"
 #include "trust/cert.h"
 #include "trust/enrol.h"
-
-/* Facts as text: one line a value, nested names with dots. */
-static void
-show(const char *prefix, const json_t *value)
-{
-	char name[160];
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	if (json_is_object(value)) {
-		void *it = json_object_iter((json_t *)(uintptr_t)value);
-
-		for (; it != NULL;
-		     it = json_object_iter_next((json_t *)(uintptr_t)value,
-		         it)) {
-			key = json_object_iter_key(it);
-			(void)snprintf(name, sizeof(name), "%s%s%s", prefix,
-			    prefix[0] != '\0' ? "." : "", key);
-			show(name, json_object_iter_value(it));
-		}
-	} else if (json_is_array(value)) {
-		json_array_foreach(value, i, item)
-		{
-			(void)snprintf(name, sizeof(name), "%s[%zu]", prefix,
-			    i);
-			show(name, item);
-		}
-	} else if (json_is_string(value)) {
-		(void)printf("%s: %s\n", prefix, json_string_value(value));
-	} else {
-		(void)printf("%s: ", prefix);
-		(void)json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
-		(void)putchar('\n');
-	}
-}
 
 /* Show a reply and give it up. */
 static int
@@ -59,16 +24,15 @@ finish(const struct cli *c, int exit_code, json_t *reply, const char *done)
 		return exit_code;
 	if (c->is_json)
 		return cli_print(reply);
-	if (done != NULL)
-		(void)printf("%s\n", done);
-	else
-		show("", reply);
+	(void)printf("%s\n", done);
 	json_decref(reply);
 	return CLI_DONE;
 }
 
+/* Facts that musterd tells, as JSON or by a view for people. */
 static int
-get(struct cli *c, int argc, char **argv, const char *path)
+get(struct cli *c, int argc, char **argv, const char *path,
+    void (*view)(const json_t *))
 {
 	json_t *reply = NULL;
 	int exit_code;
@@ -76,19 +40,25 @@ get(struct cli *c, int argc, char **argv, const char *path)
 	if (!cli_parse(c, argc, argv, NULL, 0, 0, &exit_code))
 		return exit_code;
 	exit_code = http_call(c, path, NULL, &reply);
-	return finish(c, exit_code, reply, NULL);
+	if (exit_code != CLI_DONE)
+		return exit_code;
+	if (c->is_json)
+		return cli_print(reply);
+	view(reply);
+	json_decref(reply);
+	return CLI_DONE;
 }
 
 int
 cmd_host_status(struct cli *c, int argc, char **argv)
 {
-	return get(c, argc, argv, "/v1/status");
+	return get(c, argc, argv, "/v1/status", host_show_status);
 }
 
 int
 cmd_host_clients(struct cli *c, int argc, char **argv)
 {
-	return get(c, argc, argv, "/v1/clients");
+	return get(c, argc, argv, "/v1/clients", host_show_clients);
 }
 
 static json_t *

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host_show.h -- text for people out of what musterd tells as JSON.
+ */
+#ifndef MUSTER_CLI_HOST_SHOW_H
+#define MUSTER_CLI_HOST_SHOW_H
+
+#include <jansson.h>
+
+/**
+ * host_show_status(): the object of GET /v1/status on standard output.
+ *
+ * A key that is missing shows as "-" or 0.
+ */
+void host_show_status(const json_t *status);
+
+/**
+ * host_show_clients(): the object of GET /v1/clients, a line a client.
+ */
+void host_show_clients(const json_t *clients);
+
+#endif /* MUSTER_CLI_HOST_SHOW_H */
