@@ -53,7 +53,7 @@ class Site:
     def path(self, *names):
         return os.path.join(self.folder, *names)
 
-    def publish(self):
+    def publish(self, name="Acme", products=PRODUCTS):
         """The publisher: root key apart, catalogue signed, a host key."""
         os.mkdir(self.path("authority"))
         os.mkdir(self.path("vault"))
@@ -63,9 +63,9 @@ class Site:
             f.write("correct horse battery staple\n")
         os.chmod(phrase, 0o600)
         with open(self.path("products.conf"), "w") as f:
-            f.write(PRODUCTS)
+            f.write(products)
         where = ("--dir", self.path("authority"))
-        out = run("muster-authority", "init", *where, "--name", "Acme",
+        out = run("muster-authority", "init", *where, "--name", name,
                   "--root-key", root_key, "--passphrase-file", phrase, "--json")
         self.root_pk = json.loads(out)["root_public_key"]
         with open(self.path("root.pub"), "w") as f:
