@@ -2,7 +2,9 @@
 # No file over 600 lines, no function over 70.
 set -eu
 bad=0
-for f in $(git ls-files -co --exclude-standard '*.c' '*.h' '*.py' '*.sh' dev); do
+files=$(git ls-files -co --exclude-standard '*.c' '*.h' '*.py' '*.sh' dev)
+[ -n "$files" ]
+for f in $files; do
 	[ -f "$f" ] || continue
 	awk -v f="$f" '
 		FILENAME ~ /\.c$/ && /^\{/ { start = NR }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Capture one activation and print it as a packet dissector sees it.
 
-Runs in a network namespace of its own (unshare -r -n), so that it needs no
-rights and sees no packet but ours.  usage: capture.py FOLDER
+Runs in a network namespace of its own (unshare), so that it needs no rights
+and sees no packet but ours.  usage: capture.py FOLDER
 """
 import json
 import os

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import socket
+import sqlite3
 import struct
 import sys
 import tempfile
@@ -24,6 +25,12 @@ import wire  # noqa: E402
 
 DESKTOP = uuid.UUID(demo.DESKTOP).bytes
 THREADS = 8
+CAPACITY = 2 * 25  # b3, of the demonstration's desktop
+
+# Answers reach these threads a little out of the order in which requests were
+# accepted: of two requests, the later accepted can be at most this much
+# earlier seen, and so many more can have been accepted without an answer.
+SLACK = 2 * THREADS
 
 
 class Load:
@@ -31,6 +38,7 @@ class Load:
 
     def __init__(self, port, cmids):
         self.port = port
+        self.cmids = list(cmids)
         self.todo = list(cmids)
         self.answered = []
         self.open = 0
@@ -51,8 +59,6 @@ class Load:
                 out = s.recv(4096)
         except OSError:
             return False
-        finally:
-            pass
         if len(out) == 244 and struct.unpack(">I", out[28:32])[0] == 0:
             with self.lock:
                 self.open -= 1
@@ -81,8 +87,35 @@ def inventory(site):
     return {c["cmid"] for c in json.loads(out)["clients"]}
 
 
+def cache(site):
+    """CMIDs of the one group's cache, the most recent first."""
+    folder = os.path.join(site.host_root, "var/lib/muster/host")
+    db = sqlite3.connect(f"file:{folder}/host.db?mode=ro", uri=True)
+    try:
+        return [row[0] for row in
+                db.execute("SELECT cmid FROM cache ORDER BY seq DESC")]
+    finally:
+        db.close()
+
+
+def cache_is_right(held, known, load, n_before):
+    """Is the cache the most recent 2 x T (b3) of all that were accepted?"""
+    sent = set(load.cmids)
+    if len(held) != min(CAPACITY, len(known)) or len(set(held)) != len(held):
+        return False
+    if not all(c.hex() in known for c in held):
+        return False
+    # the last answered ones are held ...
+    recent = load.answered[-(CAPACITY - SLACK):]
+    if not set(recent) <= set(held):
+        return False
+    # ... in the order of their acceptance: this round's before any other's
+    n_new = len(known) - n_before
+    return all(c in sent for c in held[:min(n_new, CAPACITY)])
+
+
 def loop(site, rounds, cmids, rng):
-    lost = while_open = answered = 0
+    lost = while_open = answered = wrong = n_before = 0
     for _ in range(rounds):
         load = Load(site.port, [rng.randbytes(16) for _ in range(cmids)])
         load.start()
@@ -98,8 +131,10 @@ def loop(site, rounds, cmids, rng):
         known = inventory(site)
         lost += sum(c.hex() not in known for c in load.answered)
         answered += len(load.answered)
+        wrong += not cache_is_right(cache(site), known, load, n_before)
+        n_before = len(known)
     return {"rounds": rounds, "killed_while_open": while_open,
-            "answered": answered, "lost": lost}
+            "answered": answered, "lost": lost, "wrong_caches": wrong}
 
 
 def main():
@@ -117,7 +152,7 @@ def main():
         finally:
             site.stop()
     print(json.dumps(result))
-    return 1 if result["lost"] or \
+    return 1 if result["lost"] or result["wrong_caches"] or \
         result["killed_while_open"] < rounds * 3 // 4 else 0
 
 

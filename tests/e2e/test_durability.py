@@ -13,3 +13,4 @@ def test_b4_kill_9_loses_no_answered_request():
     assert p.returncode == 0, p.stdout + p.stderr
     result = json.loads(p.stdout)
     assert result["lost"] == 0 and result["answered"] > 8
+    assert result["wrong_caches"] == 0

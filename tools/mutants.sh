@@ -1,0 +1,40 @@
+#!/bin/sh
+# Break one check at a time, as tests/mutants/*.patch say, in a copy of the
+# tree; the command in a patch's first line must then fail.
+# usage: mutants.sh [NAME...]
+set -u
+copy=$(mktemp -d "${TMPDIR:-/tmp}/muster-mutants.XXXXXX")
+trap 'rm -rf "$copy"' EXIT
+trap 'exit 1' INT TERM
+git ls-files -co --exclude-standard | while read -r f; do
+	[ ! -f "$f" ] || echo "$f"
+done | tar -cf - -T - | tar -xf - -C "$copy"
+cd "$copy" || exit 1
+rebuild() {
+	ninja -C build >build.log 2>&1 &&
+	    DESTDIR="$PWD/build/stage" meson install -C build --no-rebuild --quiet
+}
+meson setup build -Doracle=enabled >/dev/null && rebuild || {
+	tail -n 20 build.log
+	exit 1
+}
+red=0
+green=0
+for patch in tests/mutants/*.patch; do
+	name=$(basename "$patch" .patch)
+	case " $* " in "  " | *" $name "*) ;; *) continue ;; esac
+	cmd=$(sed -n '1s/^# red: //p' "$patch")
+	if [ -z "$cmd" ] || ! patch -p1 -s <"$patch" || ! rebuild; then
+		echo "$name: does not apply or build"
+		green=$((green + 1))
+	elif timeout 300 sh -c "$cmd" >run.log 2>&1; then
+		echo "$name: NOT caught by: $cmd"
+		green=$((green + 1))
+	else
+		echo "$name: caught by $cmd: $(grep -E '^not ok|^FAILED|"lost"' run.log | head -n 1)"
+		red=$((red + 1))
+	fi
+	patch -R -p1 -s <"$patch" || exit 1
+done
+echo "$red caught, $green not"
+[ "$green" -eq 0 ] && [ "$red" -gt 0 ]
