@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,20 @@ cli_error(const struct cli *c, int exit_code, const struct cli_error *e)
 		    e->next_step[0] != '\0' ? "\n" : "");
 	}
 	return exit_code;
+}
+
+int
+cli_errorf(const struct cli *c, int exit_code, const char *code,
+    const char *next_step, const char *format, ...)
+{
+	char message[FILE_PATH_MAX + 512];
+	const struct cli_error e = {code, message, next_step};
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(message, sizeof(message), format, ap);
+	va_end(ap);
+	return cli_error(c, exit_code, &e);
 }
 
 void

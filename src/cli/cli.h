@@ -95,6 +95,17 @@ void cli_help(const struct cli_command *command);
 int cli_error(const struct cli *c, int exit_code, const struct cli_error *e);
 
 /**
+ * cli_errorf(): report an error with a message that is made here.
+ *
+ * In:      next_step  what to do now
+ *          format     printf's: the cause
+ * Returns: exit_code
+ */
+__attribute__((format(printf, 5, 6))) int
+cli_errorf(const struct cli *c, int exit_code, const char *code,
+    const char *next_step, const char *format, ...);
+
+/**
  * cli_fail(): report an error code about a thing.
  *
  * In:      what      such as a file's name; may be NULL
@@ -208,12 +219,5 @@ int cmd_host_activate(struct cli *c, int argc, char **argv);
  * Returns: exit code
  */
 int cmd_host_confirm(struct cli *c, int argc, char **argv);
-
-/**
- * cmd_host_catalogue(): muster host catalogue.
- *
- * Returns: exit code
- */
-int cmd_host_catalogue(struct cli *c, int argc, char **argv);
 
 #endif /* MUSTER_CLI_CLI_H */

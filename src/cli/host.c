@@ -12,7 +12,6 @@
 #include "cli/cli.h"
 #include "cli/host_show.h"
 #include "cli/http.h"
-#include "trust/catalogue.h"
 #include "trust/cert.h"
 #include "trust/enrol.h"
 
@@ -182,38 +181,4 @@ cmd_host_confirm(struct cli *c, int argc, char **argv)
 	exit_code = http_call(c, "/v1/certificate",
 	    json_pack("{s:s}", "certificate", hex), &reply);
 	return finish(c, exit_code, reply, "the host is activated");
-}
-
-int
-cmd_host_catalogue(struct cli *c, int argc, char **argv)
-{
-	const char *trust = NULL;
-	const struct cli_option options[] = {{"trust", NULL, &trust, NULL},
-	    {NULL, NULL, NULL, NULL}};
-	json_t *reply = NULL, *body = NULL;
-	uint8_t *buf = NULL;
-	char *hex = NULL;
-	size_t len = 0;
-	int exit_code, err = MUSTER_E_NOMEM;
-
-	if (!cli_parse(c, argc, argv, options, 1, 1, &exit_code))
-		return exit_code;
-	buf = malloc(CAT_FILE_MAX);
-	hex = malloc(2 * (size_t)CAT_FILE_MAX + 1);
-	if (buf != NULL && hex != NULL)
-		err = file_read(c->arg[0], buf, CAT_FILE_MAX, &len);
-	if (err != 0) {
-		exit_code = cli_fail(c, err, c->arg[0], "");
-		goto out;
-	}
-	hex_encode(buf, len, hex);
-	body = json_pack("{s:s}", "catalogue", hex);
-	if (trust != NULL)
-		(void)json_object_set_new(body, "trust", json_string(trust));
-	exit_code = http_call(c, "/v1/catalogue", body, &reply);
-	exit_code = finish(c, exit_code, reply, "catalogue installed");
-out:
-	free(hex);
-	free(buf);
-	return exit_code;
 }

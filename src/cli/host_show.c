@@ -148,7 +148,7 @@ host_show_status(const json_t *status)
 	show_numbers("connections    ", json_object_get(status, "connections"));
 	show_numbers("store          ", json_object_get(status, "store"));
 	if (json_array_size(json_object_get(status, "publishers")) == 0)
-		(void)printf("\nno publisher; next: muster host catalogue "
+		(void)printf("\nno publisher; next: muster catalogue install "
 		             "FILE --trust ID\n");
 	json_array_foreach(json_object_get(status, "publishers"), i, item)
 	{

@@ -2,10 +2,12 @@
 #include "cli/http.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/paths.h"
@@ -75,86 +77,136 @@ out:
 	return code;
 }
 
-static int
-report(const struct cli *c, long status, const json_t *reply)
+/* A socket that is there and takes no connection: rights, or nobody there? */
+static enum http_result
+why_not(const char *socket_path)
 {
-	const json_t *error = json_object_get(reply, "error");
-	struct cli_error e = {json_string_value(json_object_get(error, "code")),
-	    json_string_value(json_object_get(error, "message")),
-	    json_string_value(json_object_get(error, "next_step"))};
-
-	if (e.code == NULL)
-		e.code = "bad_answer";
-	if (e.message == NULL)
-		e.message = "the daemon's answer is not understood";
-	if (e.next_step == NULL)
-		e.next_step = "";
-	return cli_error(c, status == 403 ? CLI_REFUSED : CLI_FAILED, &e);
+	return access(socket_path, R_OK | W_OK) != 0 && errno == EACCES
+	    ? HTTP_NO_RIGHT
+	    : HTTP_NO_DAEMON;
 }
 
-static int
-finish(const struct cli *c, CURLcode code, long status, const struct answer *a,
-    json_t **reply_out)
+static enum http_result
+judge(CURLcode code, long status, const json_t *reply, const char *socket_path)
 {
-	const struct cli_error down = {"no_daemon",
-	    "musterd does not answer on its socket",
-	    "start it: systemctl start musterd; or name its folder by --root"};
-	const struct cli_error broken = {"no_answer",
-	    "musterd broke off or answered too late",
-	    "see its log: journalctl -u musterd"};
-	json_t *reply;
-
 	if (code == CURLE_COULDNT_CONNECT)
-		return cli_error(c, CLI_UNREACHABLE, &down);
-	if (code != CURLE_OK)
-		return cli_error(c, CLI_FAILED, &broken);
-	reply = json_loadb(a->text != NULL ? a->text : "", a->len,
-	    JSON_REJECT_DUPLICATES, NULL);
-	if (status < 200 || status > 299 || !json_is_object(reply)) {
-		int exit_code = report(c, status, reply);
-
-		json_decref(reply);
-		return exit_code;
-	}
-	*reply_out = reply;
-	return CLI_DONE;
+		return why_not(socket_path);
+	if (code == CURLE_OUT_OF_MEMORY)
+		return HTTP_NO_MEMORY;
+	if (code != CURLE_OK || !json_is_object(reply))
+		return HTTP_BROKEN;
+	if (status >= 200 && status <= 299)
+		return HTTP_OK;
+	return status == 403 ? HTTP_NO_RIGHT : HTTP_REFUSED;
 }
 
-int
-http_call(const struct cli *c, const char *path, json_t *body,
+enum http_result
+http_ask(const struct cli *c, const char *path, json_t *body,
     json_t **reply_out)
 {
-	const struct cli_error too_long = {"socket_path_too_long",
-	    "the path of host.sock is over 107 bytes",
-	    "choose a shorter --root"};
+	enum http_result result = HTTP_TOO_LONG;
 	char socket_path[FILE_PATH_MAX];
 	struct answer a = {0};
 	char *text = NULL;
 	long status = 0;
-	CURLcode code;
-	int exit_code = CLI_FAILED;
+	CURLcode code = CURLE_OUT_OF_MEMORY;
 
 	*reply_out = NULL;
 	if (file_join(c->root, PATH_HOST_SOCKET, socket_path,
 	        sizeof(socket_path)) != 0 ||
-	    strlen(socket_path) > PATH_SOCKET_MAX) {
-		exit_code = cli_error(c, CLI_FAILED, &too_long);
+	    strlen(socket_path) > PATH_SOCKET_MAX)
 		goto out;
-	}
-	if (body != NULL) {
+	if (body != NULL)
 		text = json_dumps(body, JSON_COMPACT);
-		if (text == NULL) {
-			exit_code = cli_fail(c, MUSTER_E_NOMEM, NULL, "");
-			goto out;
-		}
-	}
-	code = perform(socket_path, path, text, &a, &status);
-	exit_code = finish(c, code, status, &a, reply_out);
+	if (body == NULL || text != NULL)
+		code = perform(socket_path, path, text, &a, &status);
+	if (code == CURLE_OK)
+		*reply_out = json_loadb(a.text != NULL ? a.text : "", a.len,
+		    JSON_REJECT_DUPLICATES, NULL);
+	result = judge(code, status, *reply_out, socket_path);
 out:
 	if (text != NULL)
 		sodium_memzero(text, strlen(text)); /* it may hold a key */
 	free(text);
 	free(a.text);
 	json_decref(body);
+	return result;
+}
+
+/* What musterd says is wrong; parts that it leaves out are filled in. */
+static int
+report_answer(const struct cli *c, int exit_code, const json_t *reply)
+{
+	const json_t *error = json_object_get(reply, "error");
+	const char *next =
+	    json_string_value(json_object_get(error, "next_step"));
+	struct cli_error e = {json_string_value(json_object_get(error, "code")),
+	    json_string_value(json_object_get(error, "message")), next};
+
+	if (e.code == NULL)
+		e.code = "bad_answer";
+	if (e.message == NULL)
+		e.message = "the daemon's answer is not understood";
+	if (next == NULL || next[0] == '\0')
+		e.next_step = "see its log: journalctl -u musterd";
+	return cli_error(c, exit_code, &e);
+}
+
+int
+http_report(const struct cli *c, enum http_result result, json_t *reply)
+{
+	const char *root = c->root != NULL ? c->root : "";
+	int exit_code = CLI_FAILED;
+
+	switch (result) {
+	case HTTP_NO_DAEMON:
+		exit_code = cli_errorf(c, CLI_UNREACHABLE, "no_daemon",
+		    "start it: systemctl start musterd; or name its folder by "
+		    "--root",
+		    "musterd does not answer on %s" PATH_HOST_SOCKET, root);
+		break;
+	case HTTP_NO_RIGHT:
+		if (reply != NULL)
+			exit_code = report_answer(c, CLI_REFUSED, reply);
+		else
+			exit_code = cli_errorf(c, CLI_REFUSED, "denied",
+			    "run it as root, or join the group muster to read",
+			    "%s" PATH_HOST_SOCKET ": right missing", root);
+		break;
+	case HTTP_TOO_LONG:
+		exit_code = cli_errorf(c, CLI_FAILED, "socket_path_too_long",
+		    "choose a shorter --root",
+		    "the path %s" PATH_HOST_SOCKET " is over %d bytes", root,
+		    PATH_SOCKET_MAX);
+		break;
+	case HTTP_NO_MEMORY:
+		exit_code = cli_fail(c, MUSTER_E_NOMEM, NULL,
+		    "free memory on this machine");
+		break;
+	case HTTP_OK:
+	case HTTP_REFUSED:
+	case HTTP_BROKEN:
+		if (reply != NULL)
+			exit_code = report_answer(c, CLI_FAILED, reply);
+		else
+			exit_code = cli_errorf(c, CLI_FAILED, "no_answer",
+			    "see its log: journalctl -u musterd",
+			    "musterd broke off or answered too late");
+		break;
+	}
+	json_decref(reply);
 	return exit_code;
+}
+
+int
+http_call(const struct cli *c, const char *path, json_t *body,
+    json_t **reply_out)
+{
+	enum http_result result = http_ask(c, path, body, reply_out);
+	json_t *reply = *reply_out;
+
+	if (result == HTTP_OK)
+		return CLI_DONE;
+	*reply_out = NULL;
+	return http_report(c, result, reply);
 }

@@ -17,8 +17,8 @@ static const struct cli_command commands[] = {
         "round trip, host clock and what a host covers; counts nothing",
         cmd_ping},
     {"catalogue show", "FILE", "what a catalogue says", cmd_catalogue_show},
-    {"catalogue install", "FILE [--trust ID]", "put a catalogue in force",
-        cmd_catalogue_install},
+    {"catalogue install", "FILE [--trust ID]",
+        "put a catalogue in force, here and in musterd", cmd_catalogue_install},
     {"catalogue list", "", "catalogues here, and which are in force",
         cmd_catalogue_list},
     {"host status", "", "keys, certificates, counts", cmd_host_status},
@@ -30,8 +30,6 @@ static const struct cli_command commands[] = {
     {"host activate", "--offline --file F [--publisher NAME|ID] [--replaces N]",
         "enrolment request out", cmd_host_activate},
     {"host confirm", "--file F", "host certificate in", cmd_host_confirm},
-    {"host catalogue", "FILE [--trust ID]", "give a catalogue to the host",
-        cmd_host_catalogue},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

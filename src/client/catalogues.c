@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/hex.h"
 #include "base/paths.h"
+#include "client/kept.h"
 
 int
 catalogues_load(const char *path, struct catalogue *cat_out, uint8_t *hash_out)
@@ -82,12 +81,9 @@ add_folder(struct catalogues *c, const char *root, const char *folder,
 }
 
 static bool
-is_trusted(const struct catalogues *c, const char *root,
+is_trusted(const struct catalogues *c, const char *folder,
     const struct catalogues_entry *e)
 {
-	char id[2 * PUBLISHER_LEN + 1], name[FILE_PATH_MAX];
-	char path[FILE_PATH_MAX];
-
 	for (size_t i = 0; i < c->n; i++) {
 		const struct catalogues_entry *o = &c->entry[i];
 
@@ -96,10 +92,36 @@ is_trusted(const struct catalogues *c, const char *root,
 		        PUBLISHER_LEN) == 0)
 			return true;
 	}
-	hex_encode(e->head.publisher, PUBLISHER_LEN, id);
-	(void)snprintf(name, sizeof(name), PATH_CATALOGUES "/%s.trust", id);
-	return file_join(root, name, path, sizeof(path)) == 0 &&
-	    access(path, F_OK) == 0;
+	return kept_is_trusted(folder, e->head.publisher);
+}
+
+/* Strangers' files do not count, nor does one older than the newest ever. */
+static int
+sift(struct catalogues *c, const char *root)
+{
+	char folder[FILE_PATH_MAX];
+	int err = file_join(root, PATH_CATALOGUES, folder, sizeof(folder));
+
+	for (size_t i = 0; err == 0 && i < c->n; i++) {
+		struct catalogues_entry *e = &c->entry[i];
+
+		e->is_strange =
+		    e->err == 0 && !e->is_shipped && !is_trusted(c, folder, e);
+	}
+	for (size_t i = 0; err == 0 && i < c->n; i++) {
+		struct catalogues_entry *e = &c->entry[i];
+		struct kept_newest newest;
+
+		if (e->is_strange)
+			e->err = MUSTER_E_PUBLISHER;
+		if (e->err != 0)
+			continue;
+		/* a damaged note counts as none */
+		(void)!kept_newest(folder, e->head.publisher, &newest);
+		if (e->head.serial < newest.serial)
+			e->err = MUSTER_E_SERIAL;
+	}
+	return err;
 }
 
 /* Per publisher the highest serial; of equal files the first. */
@@ -148,13 +170,8 @@ catalogues_scan(const char *root, const char *extra, struct catalogues *c_out)
 		err = add_folder(c_out, root, PATH_CATALOGUES_SHIPPED, true,
 		    work);
 	}
-	for (size_t i = 0; err == 0 && i < c_out->n; i++) {
-		struct catalogues_entry *e = &c_out->entry[i];
-
-		if (e->err == 0 && !e->is_shipped &&
-		    !is_trusted(c_out, root, e))
-			e->err = MUSTER_E_PUBLISHER;
-	}
+	if (err == 0)
+		err = sift(c_out, root);
 	choose(c_out);
 	free(work);
 	return err;
@@ -178,6 +195,8 @@ catalogues_for(const char *root, const char *extra, const uint8_t *product,
 	}
 	err = MUSTER_E_NOENT;
 	for (size_t i = 0; i < c->n; i++) {
+		if (c->entry[i].err == MUSTER_E_SERIAL && err == MUSTER_E_NOENT)
+			err = MUSTER_E_SERIAL; /* better than "none" */
 		if (!c->entry[i].is_in_force)
 			continue;
 		err = MUSTER_E_PRODUCT;

@@ -3,9 +3,10 @@
  * catalogues.h -- which catalogue is in force on a machine; an edge.
  *
  * Packages ship catalogues and so name the publishers that are trusted; a
- * file in PATH_CATALOGUES counts only for one of these, or beside a file
- * PUBLISHERID.trust that `muster catalogue install --trust` left.  In force
- * is, per publisher, the highest serial that verifies.
+ * file in PATH_CATALOGUES counts only for one of these, or beside the mark of
+ * trust that `muster catalogue install --trust` left (kept.h).  In force is,
+ * per publisher, the highest serial that verifies and is no older than the
+ * newest that ever was.
  * Source: doc/protocol.md, "Catalogue".
  */
 #ifndef MUSTER_CLIENT_CATALOGUES_H
@@ -24,8 +25,9 @@ struct catalogues_entry {
 	char path[FILE_PATH_MAX];
 	int err; /* why it does not count, or 0 */
 	bool is_shipped;
+	bool is_strange; /* of a publisher that is not trusted */
 	bool is_in_force;
-	struct cat_head head;   /* when err is 0, and with MUSTER_E_PUBLISHER */
+	struct cat_head head;   /* unless the file itself is bad */
 	uint8_t hash[HASH_LEN]; /* of the file */
 };
 
@@ -50,7 +52,8 @@ catalogues_load(const char *path, struct catalogue *cat_out, uint8_t *hash_out);
  * In:      extra    one more file, trusted as if a package had shipped it, or
  *                   NULL
  * Out:     c_out    caller's memory; entries in no particular order; an err of
- *                   MUSTER_E_PUBLISHER: not trusted; of MUSTER_E_EXIST: differs
+ *                   MUSTER_E_PUBLISHER: not trusted; of MUSTER_E_SERIAL: older
+ *                   than the newest ever in force; of MUSTER_E_EXIST: differs
  *                   from another file of its serial
  * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_TOOBIG: over CATALOGUES_MAX files
  */
@@ -63,6 +66,7 @@ catalogues_scan(const char *root, const char *extra, struct catalogues *c_out);
  * Out:     cat_out  caller's memory; undefined on failure
  * Returns: 0
  *          MUSTER_E_NOENT    there is no catalogue that counts
+ *          MUSTER_E_SERIAL   there is one, older than the newest ever
  *          MUSTER_E_PRODUCT  none has the product
  *          and the failure of the extra file
  */

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/catalogues.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hex.h"
 #include "base/log.h"
+#include "client/kept.h"
 
-#define SUFFIX ".muster"
-#define SUFFIX_LEN 7
-#define SERIAL_TEXT_MAX 96
 #define NEXT_DISK "see to the space and the rights of the state folder"
 
 /* A catalogue that was read and verified, and not yet judged. */
@@ -21,12 +16,6 @@ struct offer {
 	struct catalogue *catalogue; /* state->spare */
 	uint8_t hash[HASH_LEN];
 	char path[FILE_PATH_MAX];
-};
-
-/* The newest that ever was in force. */
-struct newest {
-	uint32_t serial;
-	uint8_t hash[HASH_LEN];
 };
 
 static struct publisher *
@@ -39,56 +28,29 @@ find_id(struct state *state, const uint8_t *id)
 	return NULL;
 }
 
-static int
-folder_of(const struct state *state, const uint8_t *id, const char *name,
-    char *out, size_t cap)
+static void
+read_newest(const struct state *state, const uint8_t *id,
+    struct kept_newest *out)
 {
 	char hex[STATE_HEX_LEN + 1];
-	int n;
 
 	hex_encode(id, PUBLISHER_LEN, hex);
-	n = snprintf(out, cap, "%s/%s%s", state->folder, hex, name);
-	return n < 0 || (size_t)n >= cap ? MUSTER_E_TOOBIG : 0;
-}
-
-static void
-read_newest(const struct state *state, const uint8_t *id, struct newest *out)
-{
-	char path[FILE_PATH_MAX], hex[2 * HASH_LEN + 1] = "";
-	uint8_t text[SERIAL_TEXT_MAX + 1] = {0};
-	unsigned serial = 0;
-	size_t len;
-
-	memset(out, 0, sizeof(*out));
-	if (folder_of(state, id, "/serial", path, sizeof(path)) != 0 ||
-	    file_read(path, text, SERIAL_TEXT_MAX, &len) != 0)
-		return;
-	if (sscanf((char *)text, "%u %64s", &serial, hex) != 2 ||
-	    hex_decode(hex, strlen(hex), out->hash, HASH_LEN) != 0) {
+	if (kept_newest(state->updated, id, out) != 0)
 		log_line(LOG_WARN, "catalogue",
-		    "%s is damaged: an older catalogue may come into force",
-		    path);
-		return;
-	}
-	out->serial = serial;
+		    "%s/%s.serial is damaged: an older catalogue may come "
+		    "into force",
+		    state->updated, hex);
 }
 
 int
-catalogues_remember(const struct publisher *pub)
+catalogues_remember(const struct state *state, const struct publisher *pub)
 {
-	char path[FILE_PATH_MAX], hex[2 * HASH_LEN + 1];
-	char text[SERIAL_TEXT_MAX];
-	int n = snprintf(path, sizeof(path), "%s/serial", pub->folder);
-	int err;
+	struct kept_newest newest = {.serial = pub->catalogue->head.serial};
+	int err = file_mkdirs(pub->folder, 0700);
 
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return MUSTER_E_TOOBIG;
-	hex_encode(pub->catalogue_hash, HASH_LEN, hex);
-	n = snprintf(text, sizeof(text), "%u %s\n",
-	    (unsigned)pub->catalogue->head.serial, hex);
-	err = file_mkdirs(pub->folder, 0700);
+	memcpy(newest.hash, pub->catalogue_hash, HASH_LEN);
 	if (err == 0)
-		err = file_replace(path, text, (size_t)n, 0600);
+		err = kept_remember(state->updated, pub->id, &newest);
 	return err;
 }
 
@@ -111,16 +73,19 @@ load(struct state *state, const uint8_t *bytes, size_t len, struct offer *offer)
 static struct publisher *
 add(struct state *state, const uint8_t *id)
 {
-	char folder[FILE_PATH_MAX];
+	char hex[STATE_HEX_LEN + 1], folder[FILE_PATH_MAX];
 	struct publisher *pub;
+	int n;
 
-	if (state->n == TURN_PUBLISHERS_MAX ||
-	    folder_of(state, id, "", folder, sizeof(folder)) != 0)
+	hex_encode(id, PUBLISHER_LEN, hex);
+	n = snprintf(folder, sizeof(folder), "%s/%s", state->folder, hex);
+	if (state->n == TURN_PUBLISHERS_MAX || n < 0 ||
+	    (size_t)n >= sizeof(folder))
 		return NULL;
 	pub = &state->publishers[state->n++];
 	memset(pub, 0, sizeof(*pub));
 	memcpy(pub->id, id, PUBLISHER_LEN);
-	hex_encode(id, PUBLISHER_LEN, pub->hex);
+	memcpy(pub->hex, hex, sizeof(hex));
 	memcpy(pub->folder, folder, sizeof(folder));
 	return pub;
 }
@@ -137,14 +102,29 @@ take(struct state *state, struct publisher *pub, const struct offer *offer)
 }
 
 static bool
+is_shipped_here(const struct state *state, const uint8_t *id)
+{
+	for (uint32_t i = 0; i < state->n_shippers; i++) {
+		if (memcmp(state->shippers[i], id, PUBLISHER_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A shipped file is trust in its publisher, however old it is. */
+static void
+note_shipper(struct state *state, const uint8_t *id)
+{
+	if (!is_shipped_here(state, id) &&
+	    state->n_shippers < TURN_PUBLISHERS_MAX)
+		memcpy(state->shippers[state->n_shippers++], id, PUBLISHER_LEN);
+}
+
+static bool
 is_trusted(struct state *state, const uint8_t *id)
 {
-	char path[FILE_PATH_MAX];
-
-	if (find_id(state, id) != NULL)
-		return true;
-	return folder_of(state, id, "/trusted", path, sizeof(path)) == 0 &&
-	    access(path, F_OK) == 0;
+	return find_id(state, id) != NULL || is_shipped_here(state, id) ||
+	    kept_is_trusted(state->updated, id);
 }
 
 /* At the start: the highest serial wins; two of one serial are an error. */
@@ -153,16 +133,17 @@ weigh(struct state *state, const struct offer *offer, bool is_shipped)
 {
 	const struct cat_head *head = &offer->catalogue->head;
 	struct publisher *pub = find_id(state, head->publisher);
-	struct newest newest;
+	struct kept_newest newest;
 
-	if (!is_shipped && !is_trusted(state, head->publisher)) {
+	if (is_shipped)
+		note_shipper(state, head->publisher);
+	if (!is_trusted(state, head->publisher)) {
 		log_line(LOG_WARN, "catalogue",
 		    "%s is passed over: its publisher is not trusted here; "
 		    "install it with --trust",
 		    offer->path);
 		return;
 	}
-	/* a shipped file is trust in its publisher, however old it is */
 	if (pub == NULL)
 		pub = add(state, head->publisher);
 	if (pub == NULL) {
@@ -195,67 +176,43 @@ weigh(struct state *state, const struct offer *offer, bool is_shipped)
 	}
 }
 
+/* Into state->spare; its path stays in the offer. */
 static int
-is_catalogue(const struct dirent *entry)
+read_file(struct state *state, const char *path, struct offer *offer,
+    struct bytes *file_out)
 {
-	size_t len = strlen(entry->d_name);
+	int err = strlen(path) < sizeof(offer->path) ? 0 : MUSTER_E_TOOBIG;
 
-	return len > SUFFIX_LEN && entry->d_name[0] != '.' &&
-	    strcmp(entry->d_name + len - SUFFIX_LEN, SUFFIX) == 0;
-}
-
-int
-catalogues_scan(struct state *state, const char *folder, bool is_shipped)
-{
-	struct dirent **names = NULL;
-	int n = scandir(folder, &names, is_catalogue, alphasort);
-	int err = 0;
-
-	if (n < 0)
-		return errno == ENOENT ? 0 : MUSTER_E_IO;
-	for (int i = 0; i < n; i++) {
-		struct offer offer;
-		size_t len = 0;
-		int wrong;
-
-		if (snprintf(offer.path, sizeof(offer.path), "%s/%s", folder,
-		        names[i]->d_name) >= (int)sizeof(offer.path))
-			wrong = MUSTER_E_TOOBIG;
-		else
-			wrong = file_read(offer.path, state->scratch,
-			    CAT_FILE_MAX, &len);
-		if (wrong == 0)
-			wrong = load(state, state->scratch, len, &offer);
-		if (wrong == 0)
-			weigh(state, &offer, is_shipped);
-		else
-			log_line(LOG_ERROR, "catalogue",
-			    "%s is passed over: %s", offer.path,
-			    muster_strerror(wrong));
-		if (wrong == MUSTER_E_NOMEM)
-			err = wrong;
-		free(names[i]);
+	*file_out = (struct bytes){.p = state->scratch, .len = 0};
+	if (err == 0) {
+		memcpy(offer->path, path, strlen(path) + 1);
+		err = file_read(path, state->scratch, CAT_FILE_MAX,
+		    &file_out->len);
 	}
-	free(names);
+	if (err == 0)
+		err = load(state, file_out->p, file_out->len, offer);
 	return err;
 }
 
-/* A product id or setup key that two catalogues name, or NULL. */
-static const struct cat_product *
-clash(const struct catalogue *a, const struct catalogue *b)
+static void
+pass_over(const char *path, int err)
 {
-	for (uint32_t i = 0; i < a->n_products; i++) {
-		for (uint32_t k = 0; k < b->n_products; k++) {
-			const struct cat_product *p = &a->products[i];
-			const struct cat_product *q = &b->products[k];
+	log_line(LOG_ERROR, "catalogue", "%s is passed over: %s", path,
+	    muster_strerror(err));
+}
 
-			if (memcmp(p->id, q->id, PRODUCT_LEN) == 0 ||
-			    memcmp(p->setup_key, q->setup_key, CAT_KEY_LEN) ==
-			        0)
-				return p;
-		}
-	}
-	return NULL;
+int
+catalogues_weigh(struct state *state, const char *path, bool is_shipped)
+{
+	struct offer offer;
+	struct bytes file;
+	int err = read_file(state, path, &offer, &file);
+
+	if (err == 0)
+		weigh(state, &offer, is_shipped);
+	else
+		pass_over(path, err);
+	return err == MUSTER_E_NOMEM ? err : 0;
 }
 
 static const struct publisher *
@@ -267,7 +224,7 @@ find_clash(const struct state *state, const struct catalogue *cat,
 
 		if (memcmp(pub->id, cat->head.publisher, PUBLISHER_LEN) == 0)
 			continue;
-		*product_out = clash(cat, pub->catalogue);
+		*product_out = cat_clash(cat, pub->catalogue);
 		if (*product_out != NULL)
 			return pub;
 	}
@@ -380,7 +337,7 @@ check_serial(struct state *state, const struct offer *offer, bool *is_same_out,
 {
 	const struct cat_head *head = &offer->catalogue->head;
 	const struct publisher *pub = find_id(state, head->publisher);
-	struct newest newest;
+	struct kept_newest newest;
 
 	*is_same_out = false;
 	read_newest(state, head->publisher, &newest);
@@ -401,7 +358,8 @@ check_serial(struct state *state, const struct offer *offer, bool *is_same_out,
 		    "catalogue_differs", "ask the publisher which is right",
 		    "catalogue refused: another one of serial %u is in force",
 		    head->serial);
-	*is_same_out = pub != NULL;
+	*is_same_out =
+	    pub != NULL && pub->catalogue->head.serial == head->serial;
 	return 0;
 }
 
@@ -429,28 +387,12 @@ check_products(struct state *state, const struct catalogue *cat,
 /* The file, and the trust where it is new. */
 static int
 keep(const struct state *state, const struct cat_head *head,
-    const uint8_t *bytes, size_t len, bool is_new, struct problem *problem)
+    const struct bytes *file, bool is_new, struct problem *problem)
 {
-	char folder[FILE_PATH_MAX], trusted[FILE_PATH_MAX];
-	char hex[STATE_HEX_LEN + 1], path[FILE_PATH_MAX];
-	int err, n;
+	char path[FILE_PATH_MAX] = "";
+	int err =
+	    kept_install(state->updated, head->publisher, file, is_new, path);
 
-	hex_encode(head->publisher, PUBLISHER_LEN, hex);
-	n = snprintf(path, sizeof(path), "%s/%s" SUFFIX, state->updated, hex);
-	err = n < 0 || (size_t)n >= sizeof(path) ? MUSTER_E_TOOBIG : 0;
-	if (err == 0)
-		err = folder_of(state, head->publisher, "", folder,
-		    sizeof(folder));
-	if (err == 0)
-		err = folder_of(state, head->publisher, "/trusted", trusted,
-		    sizeof(trusted));
-	if (err == 0 && is_new) {
-		err = file_mkdirs(folder, 0700);
-		if (err == 0)
-			err = file_replace(trusted, "yes\n", 4, 0600);
-	}
-	if (err == 0)
-		err = file_replace(path, bytes, len, 0644);
 	if (err != 0)
 		return problem_set(problem, err, 500, "not_stored", NEXT_DISK,
 		    "%s cannot be written: %s", path, muster_strerror(err));
@@ -481,11 +423,26 @@ enforce(struct state *state, const struct offer *offer,
 		}
 	}
 	take(state, pub, offer);
-	if (catalogues_remember(pub) != 0)
-		log_line(LOG_WARN, "catalogue", "%s/serial cannot be written",
-		    pub->folder);
+	if (catalogues_remember(state, pub) != 0)
+		log_line(LOG_WARN, "catalogue",
+		    "%s/%s.serial cannot be written", state->updated, pub->hex);
 	*publisher_out = pub;
 	return 0;
+}
+
+/* What is left to judge of a trusted publisher's file.  is_same_out: it is the
+ * one in force. */
+static int
+judge(struct state *state, struct store *store, const struct offer *offer,
+    bool *is_same_out, struct problem *problem)
+{
+	int err = check_serial(state, offer, is_same_out, problem);
+
+	if (err == 0 && !*is_same_out)
+		err = check_products(state, offer->catalogue, problem);
+	if (err == 0 && !*is_same_out)
+		err = catalogues_reserve(offer->catalogue, store, problem);
+	return err;
 }
 
 int
@@ -503,21 +460,54 @@ state_install_catalogue(struct state *state, struct store *store,
 	head = &offer.catalogue->head;
 	err = check_trust(state, head, trust, problem);
 	if (err == 0)
-		err = check_serial(state, &offer, &is_same, problem);
+		err = judge(state, store, &offer, &is_same, problem);
 	if (err == 0 && is_same) {
 		*publisher_out = find_id(state, head->publisher);
 		return 0;
 	}
-	if (err == 0)
-		err = check_products(state, offer.catalogue, problem);
-	if (err == 0)
-		err = catalogues_reserve(offer.catalogue, store, problem);
 	is_new = trust != NULL && !is_trusted(state, head->publisher);
 	if (err == 0)
-		err = keep(state, head, file->p, file->len, is_new, problem);
+		err = keep(state, head, file, is_new, problem);
 	if (err == 0)
 		err = enforce(state, &offer, publisher_out, problem);
 	if (err == 0)
 		state_refresh(state);
 	return err;
+}
+
+void
+catalogues_offer(struct state *state, struct store *store, const char *path,
+    bool is_shipped)
+{
+	struct problem problem = {.message = ""};
+	struct publisher *pub;
+	struct offer offer;
+	struct bytes file;
+	bool is_same = false;
+	int err = read_file(state, path, &offer, &file);
+
+	if (err == MUSTER_E_NOENT)
+		return; /* gone between listing and reading */
+	if (err != 0) {
+		pass_over(path, err);
+		return;
+	}
+	if (!is_shipped)
+		err =
+		    check_trust(state, &offer.catalogue->head, NULL, &problem);
+	if (err == 0)
+		err = judge(state, store, &offer, &is_same, &problem);
+	if (err == 0 && is_same)
+		return;
+	if (err == 0)
+		err = enforce(state, &offer, &pub, &problem);
+	if (err != 0) {
+		log_line(err == MUSTER_E_SERIAL ? LOG_NOTE : LOG_ERROR,
+		    "catalogue", "%s is passed over: %s; %s", path,
+		    problem.message, problem.next_step);
+		return;
+	}
+	state_refresh(state);
+	log_line(LOG_NOTE, "catalogue", "of %s in force: serial %u, from %s",
+	    pub->hex, pub->catalogue->head.serial, path);
 }

@@ -8,15 +8,25 @@
 #include "host/state.h"
 
 /**
- * catalogues_scan(): weigh every file of a folder; what is wrong with one is
- * logged, and the file passed over.
+ * catalogues_weigh(): at the start; take a file up when it is the newest so
+ * far.  What is wrong with it is logged, and the file passed over.
  *
- * In:      is_shipped  its publishers are trusted
- * Returns: 0, a folder that is not there included; MUSTER_E_IO,
- *          MUSTER_E_NOMEM
+ * In:      is_shipped  its publisher is trusted
+ * Returns: 0; MUSTER_E_NOMEM
  */
 MUSTER_NODISCARD int
-catalogues_scan(struct state *state, const char *folder, bool is_shipped);
+catalogues_weigh(struct state *state, const char *path, bool is_shipped);
+
+/**
+ * catalogues_offer(): on a running host; put a file in force when it may be.
+ *
+ * What is wrong with it is logged, and nothing changes.
+ *
+ * In:      store       gets room for the groups before anything changes
+ *          is_shipped  its publisher is trusted
+ */
+void catalogues_offer(struct state *state, struct store *store,
+    const char *path, bool is_shipped);
 
 /**
  * catalogues_settle(): after the scans; a publisher without a catalogue in
@@ -28,9 +38,10 @@ void catalogues_settle(struct state *state);
  * catalogues_remember(): note the serial in force, so that no older one comes
  * back.
  *
- * Returns: as file_replace()
+ * Returns: as file_mkdirs() and file_replace()
  */
-MUSTER_NODISCARD int catalogues_remember(const struct publisher *pub);
+MUSTER_NODISCARD int
+catalogues_remember(const struct state *state, const struct publisher *pub);
 
 /**
  * catalogues_reserve(): make room in the store for a catalogue's groups.

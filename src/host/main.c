@@ -23,6 +23,7 @@
 #include "host/config.h"
 #include "host/conn.h"
 #include "host/notify.h"
+#include "host/rescan.h"
 #include "host/state.h"
 #include "host/turnloop.h"
 
@@ -51,6 +52,7 @@ struct musterd {
 	struct admin *admin;
 	uv_signal_t term, interrupt;
 	uv_timer_t stop_timer, cert_timer;
+	struct rescan rescan;
 	bool is_stopping;
 	int exit_code;
 };
@@ -243,6 +245,7 @@ on_stopped(void *arg)
 	uv_close((uv_handle_t *)&d->interrupt, NULL);
 	uv_close((uv_handle_t *)&d->stop_timer, NULL);
 	uv_close((uv_handle_t *)&d->cert_timer, NULL);
+	rescan_stop(&d->rescan);
 }
 
 static void
@@ -381,6 +384,7 @@ open_handles(struct musterd *d)
 	(void)uv_signal_start(&d->interrupt, on_signal, SIGINT);
 	(void)uv_timer_start(&d->cert_timer, on_cert_timer, CERT_WATCH_MS,
 	    CERT_WATCH_MS);
+	rescan_start(&d->rescan, &d->loop, d->state, d->turnloop);
 }
 
 static int

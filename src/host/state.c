@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "host/catalogues.h"
+#include "host/rescan.h"
 
 #define NEXT_DISK "see to the space and the rights of the state folder"
 
@@ -74,9 +75,7 @@ open_all(struct state *state, const char *root, struct problem *problem)
 	err = file_join(root, PATH_CATALOGUES_SHIPPED, state->shipped,
 	    sizeof(state->shipped));
 	if (err == 0)
-		err = catalogues_scan(state, state->shipped, true);
-	if (err == 0)
-		err = catalogues_scan(state, state->updated, false);
+		err = rescan_first(state);
 	if (err != 0)
 		return problem_set(problem, err, 500, "catalogues",
 		    "see to the rights of the catalogue folders",
@@ -85,10 +84,11 @@ open_all(struct state *state, const char *root, struct problem *problem)
 	for (uint32_t i = 0; i < state->n && err == 0; i++) {
 		struct publisher *pub = &state->publishers[i];
 
-		if (catalogues_remember(pub) != 0)
+		if (catalogues_remember(state, pub) != 0)
 			return problem_set(problem, MUSTER_E_IO, 500,
 			    "not_stored", NEXT_DISK,
-			    "%s/serial cannot be written", pub->folder);
+			    "%s or %s/%s.serial cannot be written", pub->folder,
+			    state->updated, pub->hex);
 		err = keyring_load(pub, problem);
 	}
 	return err;
@@ -130,6 +130,7 @@ state_close(struct state *state)
 		keyring_free(&state->publishers[i]);
 		free(state->publishers[i].catalogue);
 	}
+	free(state->look);
 	free(state->spare);
 	free(state->scratch);
 	free(state);
@@ -153,8 +154,8 @@ state_find(struct state *state, const char *text,
 {
 	if (state->n == 0)
 		return problem_set(problem, MUSTER_E_NOENT, 409, "no_publisher",
-		    "install a catalogue (muster catalogue install --trust "
-		    "ID), or the package of a product, and restart",
+		    "install a catalogue (muster catalogue install FILE "
+		    "--trust ID), or the package of a product",
 		    "this host has no catalogue");
 	if (text == NULL && state->n > 1)
 		return problem_set(problem, MUSTER_E_INVAL, 409,

@@ -3,9 +3,10 @@
  * state.h -- the publishers that this host serves, and what it keeps of each.
  *
  * Catalogues: ROOT/usr/share/muster/catalogues/ (their publishers are
- * trusted), ROOT/var/lib/muster/catalogues/ID.muster (counts for a trusted
+ * trusted), ROOT/var/lib/muster/catalogues/ (kept.h; counts for a trusted
  * publisher only).  In force is the highest serial that verifies, and never
- * one below the highest that ever was.  Under ROOT/var/lib/muster/host/ID/:
+ * one below the highest that ever was.  A newer file is taken up while the
+ * host runs (rescan.h).  Under ROOT/var/lib/muster/host/ID/:
  *
  *   identity.key  Ed25519 secret key, 64 bytes, 0600
  *   hostkey       magic, key number, proof key; sealed, 0600 (keyring.c)
@@ -13,8 +14,6 @@
  *   counter       decimal: the last request's number, stored before it is made
  *   request       the last request until its certificate comes, so that asking
  *                 again is the same request and counts nothing (b41)
- *   serial        decimal and hash: the newest catalogue ever in force
- *   trusted       there: trusted by `catalogue install --trust`
  *
  * turn_host is made anew by each change; callers change only between turns.
  * Source: doc/protocol.md, "Catalogue", "Activating a host"; b9, b43, b44.
@@ -33,6 +32,7 @@
 
 #define STATE_HEX_LEN (2 * PUBLISHER_LEN)
 #define STATE_REASON_MAX 96
+#define STATE_SEEN_MAX 128 /* catalogue files looked at, both folders */
 
 struct publisher {
 	uint8_t id[PUBLISHER_LEN];
@@ -51,15 +51,30 @@ struct publisher {
 	char reason[STATE_REASON_MAX]; /* why it is not good */
 };
 
+/* A catalogue file as it was when it was last looked at. */
+struct sighting {
+	uint64_t inode;
+	int64_t changed_ns; /* of its inode, wall clock */
+	int64_t len;
+	uint32_t n_trusted; /* marks beside it then */
+};
+
+struct look;
+
 struct state {
 	char folder[FILE_PATH_MAX];
 	char shipped[FILE_PATH_MAX];
 	char updated[FILE_PATH_MAX];
 	uint32_t n;
 	struct publisher publishers[TURN_PUBLISHERS_MAX];
+	uint32_t n_shippers; /* publishers of the shipped files */
+	uint8_t shippers[TURN_PUBLISHERS_MAX][PUBLISHER_LEN];
 	struct turn_host turn_host;
 	uint8_t *scratch; /* CAT_FILE_MAX bytes */
 	struct catalogue *spare;
+	struct look *look; /* rescan.c's */
+	uint32_t n_seen;
+	struct sighting seen[STATE_SEEN_MAX];
 };
 
 /**

@@ -531,6 +531,23 @@ cat_product(const struct catalogue *cat, const uint8_t *id)
 	return found;
 }
 
+const struct cat_product *
+cat_clash(const struct catalogue *a, const struct catalogue *b)
+{
+	for (uint32_t i = 0; i < a->n_products; i++) {
+		for (uint32_t k = 0; k < b->n_products; k++) {
+			const struct cat_product *p = &a->products[i];
+			const struct cat_product *q = &b->products[k];
+
+			if (memcmp(p->id, q->id, PRODUCT_LEN) == 0 ||
+			    memcmp(p->setup_key, q->setup_key, CAT_KEY_LEN) ==
+			        0)
+				return p;
+		}
+	}
+	return NULL;
+}
+
 const struct cat_issuer *
 cat_issuer(const struct catalogue *cat, uint32_t number)
 {

@@ -182,6 +182,14 @@ const struct cat_product *
 cat_product(const struct catalogue *cat, const uint8_t *id);
 
 /**
+ * cat_clash(): a product id or setup key that two catalogues name.
+ *
+ * Returns: the product, borrowed from a, or NULL
+ */
+const struct cat_product *
+cat_clash(const struct catalogue *a, const struct catalogue *b);
+
+/**
  * cat_issuer(): look an issuing key up by number.
  *
  * Returns: borrowed from cat, or NULL

@@ -128,7 +128,7 @@ def test_b6_level_too_low_is_not_covered(bare):
         "     threshold = 5; line = 0; level = 2;")
     assert newer != demo.PRODUCTS
     new = resign(bare, newer)
-    assert muster(bare, "host", "catalogue", new)[0] == 0
+    assert muster(bare, "catalogue", "install", new)[0] == 0
     code, answer = direct(bare, demo.SERVER)
     assert code == 1
     assert answer["targets"][0]["outcome"] == "not_covered"
@@ -148,18 +148,18 @@ def test_b44_a_catalogue_brings_a_product_to_a_running_host(bare):
         machine, "usr/share/muster/catalogues/acme.muster"))
     code, answer = direct(bare, third)
     assert answer["targets"][0]["outcome"] == "unknown_product"
-    assert muster(bare, "host", "catalogue", new)[0] == 0
+    assert muster(bare, "catalogue", "install", new)[0] == 0
     code, answer = direct(bare, third)
     assert (code, answer["count"], answer["activated"]) == (0, 1, True)
     # older ones, altered ones and strangers' are refused
-    assert error(muster(bare, "host", "catalogue", bare.catalogue)) == \
+    assert error(muster(bare, "catalogue", "install", bare.catalogue)) == \
         "catalogue_old"
     data = bytearray(open(new, "rb").read())
     for at in range(0, len(data), 97):
         data[at] ^= 1
         with open(bare.path("bad.muster"), "wb") as f:
             f.write(data)
-        assert muster(bare, "host", "catalogue", bare.path("bad.muster"))[0] == 1
+        assert muster(bare, "catalogue", "install", bare.path("bad.muster"))[0] == 1
         data[at] ^= 1
     assert status(bare)["catalogue_serial"] == 2
     # and the newest survives a restart

@@ -58,7 +58,7 @@ def test_b9_two_publishers_on_one_host(two):
         assert ask(site, demo.SERVER, cmid) == (0, n)
 
     # a publisher that nobody trusted yet stays out
-    args = ("host", "catalogue", other.catalogue)
+    args = ("catalogue", "install", other.catalogue)
     assert muster(site, *args, ok=1)["error"]["next_step"]
     assert list(publishers(site)) == ["Acme"]
     other_id = json.loads(demo.run(
