@@ -78,7 +78,8 @@ hosts_revocation_day(const struct ctx *ctx, uint16_t *day_out)
 	end = strptime(text, "%Y-%m-%d", &tm);
 	day = end == NULL || *end != '\0' ? -1 : timegm(&tm) / S_PER_DAY;
 	if (day < 1 || day > UINT16_MAX)
-		return ctx_fail(ctx, EXIT_USAGE, "bad_date", NULL,
+		return ctx_fail(ctx, EXIT_USAGE, "bad_date",
+		    "give the day as 2031-05-17",
 		    "--as-of must be a date as YYYY-MM-DD, not \"%s\"", text);
 	*day_out = (uint16_t)day;
 	return EXIT_DONE;

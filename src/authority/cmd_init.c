@@ -65,7 +65,8 @@ check_texts(const struct ctx *ctx)
 		size_t len = text == NULL ? 0 : strlen(text);
 
 		if (len < limits[i].min || len > limits[i].max)
-			return ctx_fail(ctx, EXIT_USAGE, "bad_text", NULL,
+			return ctx_fail(ctx, EXIT_USAGE, "bad_text",
+			    "give a text of this length",
 			    "--%s must have %zu to %zu bytes",
 			    ctx_option_name(limits[i].opt), limits[i].min,
 			    limits[i].max);

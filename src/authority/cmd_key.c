@@ -26,7 +26,8 @@ parse_lines(const struct ctx *ctx, uint8_t *lines_out)
 		text = "0";
 	for (const char *p = text;; p += 2) {
 		if (p[0] < '0' || p[0] > '7' || (p[1] != ',' && p[1] != '\0'))
-			return ctx_fail(ctx, EXIT_USAGE, "bad_lines", NULL,
+			return ctx_fail(ctx, EXIT_USAGE, "bad_lines",
+			    "give them as 0,1",
 			    "--lines must be numbers from 0 to 7 with commas, "
 			    "not \"%s\"",
 			    text);
@@ -46,7 +47,8 @@ read_options(const struct ctx *ctx, struct keys_row *row)
 	int rc;
 
 	if (customer[0] == '\0' || strlen(customer) > KEYS_CUSTOMER_MAX)
-		return ctx_fail(ctx, EXIT_USAGE, "bad_text", NULL,
+		return ctx_fail(ctx, EXIT_USAGE, "bad_text",
+		    "give a text of this length",
 		    "--customer must have 1 to %d bytes", KEYS_CUSTOMER_MAX);
 	(void)snprintf(row->customer, sizeof(row->customer), "%s", customer);
 	rc = ctx_u32(ctx, OPT_LEVEL, 1, 255, 1, &level);

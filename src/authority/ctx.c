@@ -4,11 +4,14 @@
  */
 #include "authority/ctx.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/errcode.h"
 
 #define MESSAGE_MAX 1024
 
@@ -20,20 +23,22 @@ ctx_fail(const struct ctx *ctx, int exit, const char *code, const char *next,
 	json_t *error;
 	va_list ap;
 
+	/* whoever reads it must learn what to do now */
+	assert(next != NULL && next[0] != '\0');
+
 	va_start(ap, format);
 	(void)vsnprintf(message, sizeof(message), format, ap);
 	va_end(ap);
 	if (ctx->value[OPT_JSON] != NULL) {
 		error = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", code,
-		    "message", message, "next_step", next == NULL ? "" : next);
+		    "message", message, "next_step", next);
 		if (error != NULL)
 			(void)json_dumpf(error, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(error);
 	} else {
 		fprintf(stderr, "muster-authority: %s\n", message);
-		if (next != NULL)
-			fprintf(stderr, "  next: %s\n", next);
+		fprintf(stderr, "  next: %s\n", next);
 	}
 	return exit;
 }
@@ -67,8 +72,11 @@ next_of(int err)
 int
 ctx_fail_err(const struct ctx *ctx, int err, const char *what)
 {
-	return ctx_fail(ctx, EXIT_FAILED, muster_errname(err), next_of(err),
-	    "%s: %s", what, muster_strerror(err));
+	char code[ERRCODE_MAX];
+
+	errcode(err, code);
+	return ctx_fail(ctx, EXIT_FAILED, code, next_of(err), "%s: %s", what,
+	    muster_strerror(err));
 }
 
 bool
@@ -111,7 +119,8 @@ ctx_u32(const struct ctx *ctx, enum opt opt, uint32_t min, uint32_t max,
 		return EXIT_DONE;
 	}
 	if (parse_u32(text, min, max, out) != 0)
-		return ctx_fail(ctx, EXIT_USAGE, "bad_number", NULL,
+		return ctx_fail(ctx, EXIT_USAGE, "bad_number",
+		    "give a number in this range",
 		    "--%s must be a number from %u to %u, not \"%s\"",
 		    ctx_option_name(opt), min, max, text);
 	return EXIT_DONE;
@@ -124,7 +133,8 @@ ctx_number(const struct ctx *ctx, int operand, const char *what, uint32_t min,
 	const char *text = ctx->operands[operand];
 
 	if (parse_u32(text, min, max, out) != 0)
-		return ctx_fail(ctx, EXIT_USAGE, "bad_number", NULL,
+		return ctx_fail(ctx, EXIT_USAGE, "bad_number",
+		    "give a number in this range",
 		    "%s must be a number from %u to %u, not \"%s\"", what, min,
 		    max, text);
 	return EXIT_DONE;

@@ -62,7 +62,7 @@ struct ctx {
  *
  * In:      exit     EXIT_FAILED or EXIT_USAGE
  *          code     stable name
- *          next     what to do now; NULL: only the message
+ *          next     what to do now, never empty
  *          format   printf's: the cause
  * Returns: exit
  */

@@ -2,6 +2,7 @@
 /*
  * main.c -- muster-authority: one table of options, one of commands.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <libconfig.h>
 #include <sodium.h>
@@ -135,6 +136,24 @@ help(const struct command *only)
 	return EXIT_DONE;
 }
 
+/* getopt_long() gave '?' or ':'; what follows a '=' may be a secret. */
+static int
+bad_option(const struct ctx *ctx, int got, const char *typed)
+{
+	const char *next = "see --help of the command";
+	int opt = optopt - OPTION_BASE;
+
+	if (opt >= 0 && opt < OPT_N)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_option", next, "--%s %s",
+		    options[opt].name,
+		    got == ':' ? "lacks its value" : "takes no value");
+	if (optopt != 0)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_option", next, "-%c %s",
+		    optopt, got == ':' ? "lacks its value" : "is no option");
+	return ctx_fail(ctx, EXIT_USAGE, "bad_option", next,
+	    "%.*s is no option", (int)strcspn(typed, "="), typed);
+}
+
 static int
 parse(struct ctx *ctx, int argc, char **argv)
 {
@@ -154,17 +173,15 @@ parse(struct ctx *ctx, int argc, char **argv)
 		}
 	}
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "o:", table, NULL)) != -1) {
-		if (c == '?')
-			return ctx_fail(ctx, EXIT_USAGE, "bad_option",
-			    "muster-authority --help",
-			    "\"%s\" is no option, or lacks its argument",
-			    argv[optind - 1]);
+	while ((c = getopt_long(argc, argv, ":o:", table, NULL)) != -1) {
+		if (c == '?' || c == ':')
+			return bad_option(ctx, c, argv[optind - 1]);
 		opt = c == 'o' ? OPT_OUT : c - OPTION_BASE;
 		if (options[opt].argument == required_argument &&
 		    ctx->value[opt] != NULL)
-			return ctx_fail(ctx, EXIT_USAGE, "option_twice", NULL,
-			    "--%s is given twice", options[opt].name);
+			return ctx_fail(ctx, EXIT_USAGE, "option_twice",
+			    "give it once", "--%s is given twice",
+			    options[opt].name);
 		ctx->value[opt] = optarg == NULL ? "" : optarg;
 	}
 	ctx->operands = argv + optind;
@@ -218,9 +235,24 @@ check_usage(const struct ctx *ctx, const struct command *c)
 	return EXIT_DONE;
 }
 
+/* Only its form is judged here. */
+static int
+read_config(const struct ctx *ctx, const char *file, config_t *conf)
+{
+	if (access(file, R_OK) != 0)
+		return ctx_fail(ctx, EXIT_FAILED, "bad_config",
+		    "name a readable file by --config", "%s: %s", file,
+		    strerror(errno));
+	if (!config_read_file(conf, file))
+		return ctx_fail(ctx, EXIT_FAILED, "bad_config",
+		    "mend it; settings are NAME = VALUE;", "%s:%d: %s", file,
+		    config_error_line(conf), config_error_text(conf));
+	return EXIT_DONE;
+}
+
 /* --dir, else `dir = "..."` of the configuration file. */
 static int
-find_dir(struct ctx *ctx)
+find_dir(struct ctx *ctx, bool is_needed)
 {
 	const char *file = ctx->value[OPT_CONFIG];
 	const char *dir = ctx->value[OPT_DIR];
@@ -230,17 +262,22 @@ find_dir(struct ctx *ctx)
 	config_init(&conf);
 	if (dir == NULL && file == NULL)
 		file = DEFAULT_CONFIG;
-	if (dir == NULL &&
-	    (access(file, R_OK) != 0 || !config_read_file(&conf, file) ||
-	        !config_lookup_string(&conf, "dir", &dir))) {
+	/* a file that was named is read, whether or not it is needed */
+	if (ctx->value[OPT_CONFIG] != NULL)
+		rc = read_config(ctx, file, &conf);
+	else if (is_needed && dir == NULL)
+		(void)!config_read_file(&conf, file);
+	if (rc == EXIT_DONE && is_needed && dir == NULL &&
+	    !config_lookup_string(&conf, "dir", &dir))
 		rc = ctx_fail(ctx, EXIT_USAGE, "no_dir",
 		    "give --dir DIR, or write dir = \"DIR\"; in that file",
 		    "no --dir, and %s names none", file);
+	if (rc != EXIT_DONE || !is_needed)
 		goto out;
-	}
 	n = snprintf(ctx->dir, sizeof(ctx->dir), "%s", dir);
 	if (n < 1 || (size_t)n >= sizeof(ctx->dir))
-		rc = ctx_fail(ctx, EXIT_USAGE, "bad_dir", NULL,
+		rc = ctx_fail(ctx, EXIT_USAGE, "bad_dir",
+		    "give a shorter path by --dir",
 		    "the folder's path is empty or too long");
 out:
 	config_destroy(&conf);
@@ -272,8 +309,8 @@ main(int argc, char **argv)
 		    ctx.n_operands == 0 ? "no command" : "no such command: ",
 		    ctx.n_operands == 0 ? "" : ctx.operands[0], "");
 	rc = check_usage(&ctx, c);
-	if (rc == EXIT_DONE && (c->allowed & O(DIR)) != 0)
-		rc = find_dir(&ctx);
+	if (rc == EXIT_DONE)
+		rc = find_dir(&ctx, (c->allowed & O(DIR)) != 0);
 	if (rc == EXIT_DONE)
 		rc = c->run(&ctx);
 	if (fflush(stdout) != 0 && rc == EXIT_DONE)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/errcode.h"
 #include "base/hex.h"
 #include "cli/cli.h"
 #include "client/direct.h"
@@ -31,11 +32,11 @@ static void
 outcome_name(const struct direct_outcome *o, char *out)
 {
 	if (o->err == 0)
-		(void)snprintf(out, 32, "responded");
+		(void)snprintf(out, ERRCODE_MAX, "responded");
 	else if (o->err == MUSTER_E_REFUSED)
-		(void)snprintf(out, 32, "%s", status_names[o->status]);
+		(void)snprintf(out, ERRCODE_MAX, "%s", status_names[o->status]);
 	else
-		cli_code(o->err, out);
+		errcode(o->err, out);
 }
 
 static bool
@@ -53,7 +54,7 @@ targets_json(const struct direct_options *opt, const struct direct_result *r)
 
 	for (size_t i = 0; i < r->n_outcomes; i++) {
 		const struct direct_outcome *o = &r->outcome[i];
-		char word[32];
+		char word[ERRCODE_MAX];
 		json_t *t;
 
 		outcome_name(o, word);
@@ -99,7 +100,7 @@ report_failure(const struct cli *c, const struct direct_options *opt,
 		return exit_code;
 	}
 	for (size_t i = 0; i < r->n_outcomes; i++) {
-		char word[32];
+		char word[ERRCODE_MAX];
 
 		outcome_name(&r->outcome[i], word);
 		(void)fprintf(stderr, "muster: %s: %s\n", opt->targets[i].text,
@@ -161,12 +162,12 @@ next_step(int err)
 	case MUSTER_E_PRODUCT:
 		return "check the id against `muster catalogue show FILE`";
 	case MUSTER_E_SERIAL:
-		return "use the newer catalogue";
+		return "install the newer catalogue, which was in force here";
 	case MUSTER_E_DENIED:
 		return "run as a user who may write the state folder, or "
 		       "name another by --root";
 	default:
-		return "";
+		return NULL;
 	}
 }
 
@@ -226,7 +227,7 @@ cmd_activate(struct cli *c, int argc, char **argv)
 	opt.root = c->root;
 	err = direct_run(&opt, &result);
 	if (err != 0)
-		return cli_fail(c, err, NULL, next_step(err));
+		return cli_fail(c, err, result.path, next_step(err));
 	if (!result.has_reply)
 		return report_failure(c, &opt, &result);
 	return report(c, &opt, &result);

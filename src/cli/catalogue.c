@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/errcode.h"
 #include "base/hex.h"
 #include "base/paths.h"
 #include "cli/cli.h"
@@ -73,7 +74,8 @@ cmd_catalogue_show(struct cli *c, int argc, char **argv)
 	err = cat == NULL ? MUSTER_E_NOMEM
 	                  : catalogues_load(c->arg[0], cat, NULL);
 	if (err != 0) {
-		exit_code = cli_fail(c, err, c->arg[0], "is it a catalogue?");
+		exit_code = cli_fail_file(c, err, c->arg[0],
+		    "get the file from the publisher again");
 	} else if (c->is_json) {
 		exit_code = print_catalogue(cat);
 	} else {
@@ -96,10 +98,10 @@ cmd_catalogue_show(struct cli *c, int argc, char **argv)
 static json_t *
 entry_json(const struct catalogues_entry *e)
 {
-	char id[2 * PUBLISHER_LEN + 1], code[32];
+	char id[2 * PUBLISHER_LEN + 1], code[ERRCODE_MAX];
 	json_t *object;
 
-	cli_code(e->err, code);
+	errcode(e->err, code);
 	object = json_pack("{s:s,s:b,s:b,s:s}", "path", e->path, "in_force",
 	    (int)e->is_in_force, "shipped", (int)e->is_shipped, "state", code);
 	if (e->head.publisher[0] != 0 || e->err == 0) {
@@ -126,7 +128,7 @@ cmd_catalogue_list(struct cli *c, int argc, char **argv)
 	err =
 	    all == NULL ? MUSTER_E_NOMEM : catalogues_scan(c->root, NULL, all);
 	if (err != 0) {
-		exit_code = cli_fail(c, err, NULL, "");
+		exit_code = cli_fail(c, err, "the catalogue folders", NULL);
 		goto out;
 	}
 	list = json_array();

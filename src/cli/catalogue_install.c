@@ -44,8 +44,8 @@ load(struct install *in)
 	in->file.p = in->buf;
 	err = file_read(in->path, in->buf, sizeof(in->buf), &in->file.len);
 	if (err != 0)
-		return cli_fail(c, err, in->path,
-		    "name a catalogue that you may read");
+		return cli_fail_file(c, err, in->path,
+		    "name a catalogue; nothing was changed");
 	src = cat_memory_source(&in->file);
 	err = cat_load(&src, NULL, &in->cat);
 	if (err != 0)
@@ -217,8 +217,7 @@ install(struct install *in, bool *taken_out)
 		(void)json_object_set_new(body, "trust",
 		    json_string(in->trust));
 	if (body == NULL)
-		return cli_fail(in->c, MUSTER_E_NOMEM, NULL,
-		    "free memory on this machine");
+		return cli_fail(in->c, MUSTER_E_NOMEM, NULL, NULL);
 	result = http_ask(in->c, "/v1/catalogue", body, &reply);
 	*taken_out = result == HTTP_OK;
 	if (result == HTTP_REFUSED || result == HTTP_BROKEN)
@@ -241,8 +240,7 @@ cmd_catalogue_install(struct cli *c, int argc, char **argv)
 		return exit_code;
 	in = calloc(1, sizeof(*in));
 	if (in == NULL)
-		return cli_fail(c, MUSTER_E_NOMEM, NULL,
-		    "free memory on this machine");
+		return cli_fail(c, MUSTER_E_NOMEM, NULL, NULL);
 	in->c = c;
 	in->path = c->arg[0];
 	in->trust = trust;

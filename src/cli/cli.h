@@ -90,6 +90,7 @@ void cli_help(const struct cli_command *command);
 /**
  * cli_error(): report an error.
  *
+ * In:      e        neither message nor next step is empty
  * Returns: exit_code, for a return statement
  */
 int cli_error(const struct cli *c, int exit_code, const struct cli_error *e);
@@ -108,18 +109,29 @@ cli_errorf(const struct cli *c, int exit_code, const char *code,
 /**
  * cli_fail(): report an error code about a thing.
  *
- * In:      what      such as a file's name; may be NULL
+ * In:      what       such as a file's name; may be NULL
+ *          next_step  NULL: the usual one
  * Returns: CLI_FAILED, or CLI_REFUSED for MUSTER_E_DENIED
  */
 int
 cli_fail(const struct cli *c, int err, const char *what, const char *next_step);
 
 /**
- * cli_code(): stable lower-case name of an error code.
+ * cli_fail_file(): cli_fail() for a file whose content may be the cause.
  *
- * Out:     out      32 bytes
+ * In:      next_step  about the content; where the file itself is the cause,
+ *                     the usual one is told
+ * Returns: as cli_fail()
  */
-void cli_code(int err, char *out);
+int cli_fail_file(const struct cli *c, int err, const char *path,
+    const char *next_step);
+
+/**
+ * cli_next_step(): what to do about an error, where nothing better is known.
+ *
+ * Returns: static text, never empty
+ */
+const char *cli_next_step(int err);
 
 /**
  * cli_print(): one JSON object on a line; takes the reference.

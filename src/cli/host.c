@@ -113,7 +113,7 @@ write_request(const struct cli *c, const json_t *reply, const char *path)
 		err = hex_decode(hex, strlen(hex), buf, len);
 	if (err == 0)
 		err = file_replace(path, buf, len, 0644);
-	return err == 0 ? CLI_DONE : cli_fail(c, err, path, "");
+	return err == 0 ? CLI_DONE : cli_fail(c, err, path, NULL);
 }
 
 int
@@ -176,7 +176,8 @@ cmd_host_confirm(struct cli *c, int argc, char **argv)
 	if (err == 0 && len != CERT_LEN)
 		err = MUSTER_E_PROTO;
 	if (err != 0)
-		return cli_fail(c, err, file, "a certificate has 120 bytes");
+		return cli_fail_file(c, err, file,
+		    "hand over the certificate as it came; it has 120 bytes");
 	hex_encode(buf, len, hex);
 	exit_code = http_call(c, "/v1/certificate",
 	    json_pack("{s:s}", "certificate", hex), &reply);

@@ -100,7 +100,9 @@ cmd_host_install_key(struct cli *c, int argc, char **argv)
 	text[len] = '\0';
 	sodium_memzero(buf, sizeof(buf));
 	if (err != 0)
-		exit_code = cli_fail(c, err, file, "");
+		exit_code = cli_fail_file(c, err,
+		    file != NULL ? file : "standard input",
+		    "the input is one key of 25 characters; nothing was sent");
 	else
 		exit_code = check(c, text, len);
 	if (exit_code == CLI_DONE) {

@@ -180,8 +180,7 @@ http_report(const struct cli *c, enum http_result result, json_t *reply)
 		    PATH_SOCKET_MAX);
 		break;
 	case HTTP_NO_MEMORY:
-		exit_code = cli_fail(c, MUSTER_E_NOMEM, NULL,
-		    "free memory on this machine");
+		exit_code = cli_fail(c, MUSTER_E_NOMEM, NULL, NULL);
 		break;
 	case HTTP_OK:
 	case HTTP_REFUSED:

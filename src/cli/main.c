@@ -8,6 +8,8 @@
 
 #include "cli/cli.h"
 
+#define WORD_SHOWN_MAX 40 /* characters of what was typed */
+
 static const struct cli_command commands[] = {
     {"activate", "--direct --host NAME[:PORT]... --product ID [--catalogue F]",
         "ask for activation now, without an agent", cmd_activate},
@@ -34,11 +36,21 @@ static const struct cli_command commands[] = {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+/* Of all commands, or of a group such as "host". */
 static void
-help(FILE *to)
+help(const char *group)
 {
-	(void)fputs("usage: muster COMMAND [OPTION]... [ARGUMENT]...\n\n", to);
+	FILE *to = stdout;
+	size_t len = group == NULL ? 0 : strlen(group);
+
+	(void)fprintf(to,
+	    "usage: muster %s%sCOMMAND [OPTION]... "
+	    "[ARGUMENT]...\n\n",
+	    group == NULL ? "" : group, group == NULL ? "" : " ");
 	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strncmp(commands[i].name, group == NULL ? "" : group,
+		        len) != 0)
+			continue;
 		(void)fprintf(to, "  muster %s%s%s\n        %s\n",
 		    commands[i].name, commands[i].args[0] != '\0' ? " " : "",
 		    commands[i].args, commands[i].summary);
@@ -67,11 +79,48 @@ words(const struct cli_command *cmd, int argc, char **argv)
 	return n;
 }
 
+static bool
+is_group(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; len > 0 && i < N_COMMANDS; i++) {
+		if (strncmp(commands[i].name, word, len) == 0 &&
+		    commands[i].name[len] == ' ')
+			return true;
+	}
+	return false;
+}
+
+/* `muster host --help`, or words that name no command. */
+static int
+no_command(const struct cli *c, int argc, char **argv)
+{
+	const char *group = argc > 1 && is_group(argv[1]) ? argv[1] : NULL;
+	const char *word = argc > 1 ? argv[1] : "";
+	char next[64];
+
+	for (int i = 2; group != NULL && i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			help(group);
+			return CLI_DONE;
+		}
+	}
+	if (group != NULL)
+		word = argc > 2 && argv[2][0] != '-' ? argv[2] : "";
+	(void)snprintf(next, sizeof(next), "muster %s%s--help lists them",
+	    group == NULL ? "" : group, group == NULL ? "" : " ");
+	if (word[0] == '\0' || word[0] == '-')
+		return cli_errorf(c, CLI_USAGE, "usage", next,
+		    "%s needs a command", group == NULL ? "muster" : group);
+	return cli_errorf(c, CLI_USAGE, "usage", next, "%s%s%.*s is no command",
+	    group == NULL ? "" : group, group == NULL ? "" : " ",
+	    WORD_SHOWN_MAX, word);
+}
+
 int
 main(int argc, char **argv)
 {
-	const struct cli_error unknown = {"usage", "no such command",
-	    "muster --help lists the commands"};
 	struct cli c = {0};
 
 	if (sodium_init() < 0) {
@@ -85,7 +134,7 @@ main(int argc, char **argv)
 		return CLI_DONE;
 	}
 	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-		help(stdout);
+		help(NULL);
 		return CLI_DONE;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
@@ -96,5 +145,5 @@ main(int argc, char **argv)
 		c.command = &commands[i];
 		return commands[i].run(&c, argc - n, argv + n);
 	}
-	return cli_error(&c, CLI_USAGE, &unknown);
+	return no_command(&c, argc, argv);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/errcode.h"
 #include "base/hex.h"
 #include "cli/cli.h"
 #include "client/catalogues.h"
@@ -58,7 +59,7 @@ cover(const struct exchange_target *t, const struct catalogue *cat)
 	static const char *const names[] = {"ok", "unknown_product",
 	    "not_covered", "host_not_activated", "clock", "busy", "refused"};
 	uint8_t res[RPC_BODY_MAX];
-	char id[2 * PUBLISHER_LEN + 1], code[32];
+	char id[2 * PUBLISHER_LEN + 1], code[ERRCODE_MAX];
 	struct wire_cover c = {0};
 	struct cert cert = {0};
 	json_t *object, *list = json_array();
@@ -71,7 +72,7 @@ cover(const struct exchange_target *t, const struct catalogue *cat)
 	if (err == 0 && c.status == WIRE_OK)
 		err = judge_cover(cat, &c, &cert);
 	hex_encode(cat->head.publisher, PUBLISHER_LEN, id);
-	cli_code(err, code);
+	errcode(err, code);
 	object = json_pack("{s:s,s:s,s:s}", "publisher", id, "name",
 	    cat->head.name, "status", err == 0 ? names[c.status] : code);
 	for (uint32_t i = 0; i < cat->n_products && err == 0; i++) {
@@ -180,7 +181,9 @@ cmd_ping(struct cli *c, int argc, char **argv)
 	err = cover_all(c, file, &target, list);
 	if (err != 0) {
 		json_decref(list);
-		return cli_fail(c, err, file, "");
+		return cli_fail_file(c, err,
+		    file != NULL ? file : "the catalogue folders",
+		    "name a catalogue by --catalogue");
 	}
 	if (c->is_json)
 		return cli_print(json_pack("{s:s,s:s,s:I,s:o}", "schema",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/errcode.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "cli/cli.h"
@@ -79,10 +80,10 @@ report(const struct cli *c, const struct lease *lease,
 {
 	const struct cat_product *product;
 	struct wire_args args;
-	char link[32], id[UUID_TEXT_LEN + 1] = "";
+	char link[ERRCODE_MAX], id[UUID_TEXT_LEN + 1] = "";
 	json_t *object;
 
-	cli_code(verdict, link);
+	errcode(verdict, link);
 	if (!c->is_json) {
 		if (verdict == 0)
 			(void)printf("good; count %u\n", lease->grant.count);
@@ -140,16 +141,18 @@ cmd_verify(struct cli *c, int argc, char **argv)
 		return cli_error(c, CLI_USAGE, &missing);
 	err = read_lease(c->arg[0], &lease);
 	if (err != 0)
-		return cli_fail(c, err, c->arg[0], "is it a lease file?");
+		return cli_fail_file(c, err, c->arg[0],
+		    "name a lease file as the client keeps it");
 	err = read_root_key(root_key, root_pk);
 	if (err != 0)
-		return cli_fail(c, err, root_key,
+		return cli_fail_file(c, err, root_key,
 		    "the file holds the root public key in hex");
 	cat = calloc(1, sizeof(*cat));
 	err = cat == NULL ? MUSTER_E_NOMEM
 	                  : catalogues_load(catalogue, cat, NULL);
 	if (err != 0 && !is_link(err)) {
-		err = cli_fail(c, err, catalogue, "is it a catalogue?");
+		err = cli_fail_file(c, err, catalogue,
+		    "name a catalogue of the publisher");
 	} else {
 		if (err == 0)
 			err = judge(c, &lease, root_pk, cat, any_machine);

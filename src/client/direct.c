@@ -28,6 +28,7 @@ struct run {
 	char publisher_path[FILE_PATH_MAX];
 	char product_path[FILE_PATH_MAX];
 	char lease_path[FILE_PATH_MAX];
+	char at[FILE_PATH_MAX]; /* what is being worked on */
 	int lock_fd;
 	struct state_publisher publisher;
 	struct state_product state;
@@ -35,14 +36,23 @@ struct run {
 	struct lease lease;
 };
 
+/* Paths under the root that are too long show cut; they fail elsewhere. */
+static void
+note(struct run *r, const char *root, const char *path)
+{
+	(void)snprintf(r->at, sizeof(r->at), "%s%s", root == NULL ? "" : root,
+	    path);
+}
+
 static int
-path_under(const struct run *r, const char *folder, const char *name,
+path_under(struct run *r, const char *folder, const char *name,
     const char *suffix, char *out)
 {
 	char rel[FILE_PATH_MAX], dir[FILE_PATH_MAX];
 	int err;
 
 	(void)snprintf(rel, sizeof(rel), PATH_AGENT_STATE "/%s", folder);
+	note(r, r->opt->root, rel);
 	err = file_join(r->opt->root, rel, dir, sizeof(dir));
 	if (err == 0)
 		err = file_mkdirs(dir, 0755);
@@ -82,6 +92,7 @@ lock(struct run *r)
 	    sizeof(path));
 	if (err != 0)
 		return err;
+	note(r, NULL, path);
 	r->lock_fd =
 	    open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (r->lock_fd < 0)
@@ -119,6 +130,7 @@ load_publisher(struct run *r, bool *is_moved_out)
 	int err;
 
 	machine_tag(&r->machine, head->publisher, tag);
+	note(r, NULL, r->publisher_path);
 	err = file_read(r->publisher_path, buf, sizeof(buf), &len);
 	if (is_unreadable(err))
 		return err;
@@ -157,6 +169,7 @@ load_product(struct run *r, bool is_moved, int64_t now_unix_s)
 	size_t len = 0;
 	int err;
 
+	note(r, NULL, r->product_path);
 	err = file_read(r->product_path, buf, sizeof(buf), &len);
 	if (is_unreadable(err))
 		return err;
@@ -179,6 +192,7 @@ load_lease(struct run *r)
 	size_t len = 0;
 	int err;
 
+	note(r, NULL, r->lease_path);
 	err = file_read(r->lease_path, buf, sizeof(buf), &len);
 	if (is_unreadable(err))
 		return err;
@@ -224,15 +238,18 @@ licence(struct run *r, int64_t now_unix_s, uint32_t *minutes_out)
 }
 
 static int
-save(const struct run *r)
+save(struct run *r)
 {
 	uint8_t buf[STATE_FILE_MAX];
 	size_t len = 0;
 	int err;
 
+	note(r, NULL, r->publisher_path);
 	err = state_publisher_encode(&r->publisher, buf, sizeof(buf), &len);
 	if (err == 0)
 		err = file_replace(r->publisher_path, buf, len, 0600);
+	if (err == 0)
+		note(r, NULL, r->product_path);
 	if (err == 0)
 		err = state_product_encode(&r->state, buf, sizeof(buf), &len);
 	if (err == 0)
@@ -309,6 +326,7 @@ keep(struct run *r, const struct exchange_target *from,
 	(void)snprintf(s->host, sizeof(s->host), "%s", from->text);
 	if (request_replaces(&reply->lease, r->has_lease ? &r->lease : NULL,
 	        r->cat, r->print, latest(r, clock_unix_s()))) {
+		note(r, NULL, r->lease_path);
 		err = lease_encode(&reply->lease, buf, sizeof(buf), &len);
 		if (err == 0)
 			err = file_replace(r->lease_path, buf, len, 0644);
@@ -328,8 +346,13 @@ prepare(struct run *r, struct direct_result *out)
 	bool is_moved = false;
 	int err;
 
+	note(r, opt->root, PATH_MACHINE_ID_OS);
 	err = machine_read(opt->root, &r->machine);
 	if (err == 0) {
+		if (opt->catalogue != NULL)
+			note(r, NULL, opt->catalogue);
+		else
+			note(r, opt->root, PATH_CATALOGUES);
 		err = catalogues_for(opt->root, opt->catalogue, opt->product,
 		    r->cat);
 	}
@@ -384,5 +407,6 @@ out:
 	if (r.lock_fd >= 0)
 		(void)close(r.lock_fd);
 	free(r.cat);
+	memcpy(out->path, r.at, sizeof(out->path));
 	return err;
 }

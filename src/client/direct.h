@@ -50,6 +50,7 @@ struct direct_result {
 	enum wire_state state; /* after the reply */
 	uint32_t minutes_left;
 	char lease_path[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX]; /* what a failure is about */
 };
 
 /**

@@ -154,7 +154,7 @@ def test_init_keeps_root_key_apart_and_secrets_private(a):
     assert e["error"]["code"] == "root_key_inside"
     e = a.run("init", "--name", "X", "--root-key", a.path("vault", "r2"),
               "--passphrase-file", a.phrase, rc=1)
-    assert e["error"]["code"] == "MUSTER_E_EXIST"
+    assert e["error"]["code"] == "exist"
     assert not os.path.exists(a.path("vault", "r2"))
 
 
@@ -164,7 +164,7 @@ def test_init_never_writes_over_a_root_key(a):
     e = a.run("init", "--name", "X", "--root-key", a.root_key,
               "--passphrase-file", a.phrase, "--dir", a.path("b"), rc=1,
               where=False)
-    assert e["error"]["code"] == "MUSTER_E_EXIST"
+    assert e["error"]["code"] == "exist"
     with open(a.root_key, "rb") as f:
         assert f.read() == before
     assert os.listdir(a.path("b")) == []
@@ -232,17 +232,17 @@ def test_import_takes_newer_refuses_older_and_foreign(a, tmp_path):
     assert a.run("catalogue", "import", a.path("two.muster"))["serial"] == 2
     assert a.run("catalogue", "import", a.path("two.muster"))["serial"] == 2
     e = a.run("catalogue", "import", a.path("one.muster"), rc=1)
-    assert e["error"]["code"] == "MUSTER_E_SERIAL"
+    assert e["error"]["code"] == "serial"
     with open(a.path("two.muster"), "rb") as f:
         data = bytearray(f.read())
     data[40] ^= 1
     e = a.run("catalogue", "import", a.write(a.path("bad"), data), rc=1)
-    assert e["error"]["code"].startswith("MUSTER_E_")
+    assert e["error"]["code"] == "publisher"
     os.mkdir(a.path("other"))
     b = Authority(a.path("other"))
     b.sign()
     e = a.run("catalogue", "import", b.path("acme.muster"), rc=1)
-    assert e["error"]["code"] == "MUSTER_E_PUBLISHER"
+    assert e["error"]["code"] == "publisher"
 
 
 def test_key_is_printed_once_and_kept_nowhere(a):
@@ -350,7 +350,7 @@ def test_unknown_number_and_wrong_proof_are_one_answer(a):
 def test_foreign_truncated_and_flipped_requests_change_nothing(a):
     key, h = a.issue(), Host(1)
     e = a.activate(h.request(a, key, publisher=bytes(16)), rc=1)
-    assert e["code"] == "MUSTER_E_PUBLISHER"
+    assert e["code"] == "publisher"
     good = h.request(a, key)
     for bad in (b"", good[:-1], good + b"\0", good[:50]):
         a.activate(bad, rc=1)
