@@ -156,6 +156,13 @@ cli_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out);
 int cmd_activate(struct cli *c, int argc, char **argv);
 
 /**
+ * cmd_install_key(): muster install-key.
+ *
+ * Returns: exit code
+ */
+int cmd_install_key(struct cli *c, int argc, char **argv);
+
+/**
  * cmd_verify(): muster verify.
  *
  * Returns: exit code

@@ -106,7 +106,7 @@ cmd_host_install_key(struct cli *c, int argc, char **argv)
 	else
 		exit_code = check(c, text, len);
 	if (exit_code == CLI_DONE) {
-		body = json_pack("{s:s#}", "key", text, len);
+		body = json_pack("{s:s%}", "key", text, len);
 		if (body != NULL && publisher != NULL) {
 			(void)json_object_set_new(body, "publisher",
 			    json_string(publisher));

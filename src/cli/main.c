@@ -13,6 +13,9 @@
 static const struct cli_command commands[] = {
     {"activate", "--direct --host NAME[:PORT]... --product ID [--catalogue F]",
         "ask for activation now, without an agent", cmd_activate},
+    {"install-key", "KEY [--catalogue F]",
+        "check a client setup key and name its product; a host key is refused",
+        cmd_install_key},
     {"verify", "LEASE --catalogue F --root-key F [--any-machine]",
         "check a lease file, say which link fails", cmd_verify},
     {"ping", "HOST[:PORT] [--catalogue F]",

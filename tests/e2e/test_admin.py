@@ -94,10 +94,43 @@ def test_b43_a_mistyped_key_is_refused_before_anything_is_sent(bare):
     key = bare.host_key
     swapped = key[:6] + key[7] + key[6] + key[8:]
     wrong = key[:-1] + ("0" if key[-1] != "0" else "1")
-    for text in (wrong, swapped, key[:-1], key + "0", ""):
+    for text, code in ((wrong, "typo"), (swapped, "typo"),
+                       (key[:-1], "trunc"), (key + "0", "proto"),
+                       (key[:-1] + "!", "proto"), (key * 3, "toobig"),
+                       ("", "trunc")):
         if text != key:
-            assert install(bare, text + "\n")[0] == 1
+            assert error(install(bare, text + "\n")) == code
     assert status(bare)["host_key_number"] is None
+
+
+def test_b43_a_client_takes_its_setup_key_and_no_host_key(bare):
+    root = bare.machine(1)
+
+    def client(*args):
+        return muster(bare, "install-key", *args, root=root)
+
+    keys = open(bare.path("acme.key")).read().split()
+    answers = [client(key) for key in keys]
+    assert [code for code, _ in answers] == [0, 0]
+    assert {a["product"] for _, a in answers} == {demo.DESKTOP, demo.SERVER}
+    assert {a["name"] for _, a in answers} == {"Acme Desktop", "Acme Server"}
+    assert not any(a["stored"] for _, a in answers)
+    # as it may be typed
+    assert client(*keys[0].lower().split("-"))[0] == 0
+    wrong = keys[0][:-1] + ("0" if keys[0][-1] != "0" else "1")
+    for args, code in (((bare.host_key,), "kind"), ((wrong,), "typo"),
+                       ((keys[0][:-1],), "trunc"),
+                       ((keys[0], keys[1]), "proto"),
+                       ((keys[0],) * 3, "toobig")):
+        answer = client(*args)
+        assert error(answer) == code
+        assert bare.host_key not in json.dumps(answer[1])
+    assert "KMS hosts" in client(bare.host_key)[1]["error"]["message"]
+    # a key of a product that nobody knows here
+    os.unlink(os.path.join(root, "usr/share/muster/catalogues/acme.muster"))
+    assert error(client(keys[0])) == "product"
+    assert client(keys[0], "--catalogue", bare.catalogue)[0] == 0
+    assert not os.path.exists(os.path.join(root, "var"))
 
 
 def test_b43_typed_keys_are_forgiving(bare):
