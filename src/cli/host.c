@@ -28,36 +28,54 @@ finish(const struct cli *c, int exit_code, json_t *reply, const char *done)
 	return CLI_DONE;
 }
 
-/* Facts that musterd tells, as JSON or by a view for people. */
+/* 3, as of every status command, unless each publisher is activated. */
+static int
+judge_status(const json_t *status)
+{
+	const json_t *list = json_object_get(status, "publishers"), *item;
+	size_t i, n_activated = 0;
+
+	json_array_foreach(list, i, item)
+	{
+		n_activated += json_is_true(json_object_get(item, "activated"));
+	}
+	return n_activated > 0 && n_activated == json_array_size(list)
+	    ? CLI_DONE
+	    : CLI_NOT_ACTIVATED;
+}
+
+/* Facts that musterd tells, as JSON or by a view for people; judge gives the
+ * exit code of what was told, NULL: done. */
 static int
 get(struct cli *c, int argc, char **argv, const char *path,
-    void (*view)(const json_t *))
+    void (*view)(const json_t *), int (*judge)(const json_t *))
 {
 	json_t *reply = NULL;
-	int exit_code;
+	int exit_code, verdict;
 
 	if (!cli_parse(c, argc, argv, NULL, 0, 0, &exit_code))
 		return exit_code;
 	exit_code = http_call(c, path, NULL, &reply);
 	if (exit_code != CLI_DONE)
 		return exit_code;
+	verdict = judge == NULL ? CLI_DONE : judge(reply);
 	if (c->is_json)
-		return cli_print(reply);
+		return cli_print(reply) == CLI_DONE ? verdict : CLI_FAILED;
 	view(reply);
 	json_decref(reply);
-	return CLI_DONE;
+	return verdict;
 }
 
 int
 cmd_host_status(struct cli *c, int argc, char **argv)
 {
-	return get(c, argc, argv, "/v1/status", host_show_status);
+	return get(c, argc, argv, "/v1/status", host_show_status, judge_status);
 }
 
 int
 cmd_host_clients(struct cli *c, int argc, char **argv)
 {
-	return get(c, argc, argv, "/v1/clients", host_show_clients);
+	return get(c, argc, argv, "/v1/clients", host_show_clients, NULL);
 }
 
 static json_t *

@@ -26,7 +26,10 @@ static const struct cli_command commands[] = {
         "put a catalogue in force, here and in musterd", cmd_catalogue_install},
     {"catalogue list", "", "catalogues here, and which are in force",
         cmd_catalogue_list},
-    {"host status", "", "keys, certificates, counts", cmd_host_status},
+    {"host status", "",
+        "keys, certificates, counts; exit 3 unless every publisher is "
+        "activated",
+        cmd_host_status},
     {"host clients", "", "the inventory", cmd_host_clients},
     {"host install-key", "[--publisher NAME|ID] [--file F]",
         "host key in: prompt, standard input or file", cmd_host_install_key},

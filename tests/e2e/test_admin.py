@@ -235,8 +235,11 @@ def test_b41_six_hosts_and_no_seventh(bare):
 
 
 def test_remove_key(bare):
+    assert muster(bare, "host", "status")[0] == 3
     bare.activate_host()
+    assert muster(bare, "host", "status")[0] == 0
     assert muster(bare, "host", "remove-key")[0] == 0
+    assert muster(bare, "host", "status")[0] == 3
     assert status(bare)["host_key_number"] is None
     assert direct(bare, demo.DESKTOP)[1]["targets"][0]["outcome"] == \
         "host_not_activated"
