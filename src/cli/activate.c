@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "cli/cli.h"
 #include "client/direct.h"
+#include "client/recover.h"
 
 static const char *const state_names[] = {
     [WIRE_UNLICENSED] = "unlicensed",
@@ -73,6 +74,40 @@ targets_json(const struct direct_options *opt, const struct direct_result *r)
 	return list;
 }
 
+static const char *
+damage_text(const struct direct_damage *d)
+{
+	if (d->is_recovered)
+		return "what counts was taken from a lease";
+	return d->is_cmid ? "the machine has a new CMID"
+	                  : "the product has no initial grace any more";
+}
+
+/* On the object where there is one, and for people in any case. */
+static void
+report_damages(const struct direct_result *r, json_t *object)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_damages; i++) {
+		const struct direct_damage *d = &r->damage[i];
+		char kept[FILE_PATH_MAX + sizeof(RECOVER_SUFFIX)];
+
+		(void)snprintf(kept, sizeof(kept), "%s" RECOVER_SUFFIX,
+		    d->path);
+		(void)json_array_append_new(list,
+		    json_pack("{s:s,s:s,s:b}", "file", d->path, "kept_as", kept,
+		        "recovered", (int)d->is_recovered));
+		if (object == NULL)
+			(void)fprintf(stderr,
+			    "muster: %s was damaged; it is kept as %s; %s\n",
+			    d->path, kept, damage_text(d));
+	}
+	if (object != NULL)
+		(void)json_object_set(object, "damaged", list);
+	json_decref(list);
+}
+
 /* No host responded: one cause for each target. */
 static int
 report_failure(const struct cli *c, const struct direct_options *opt,
@@ -96,6 +131,7 @@ report_failure(const struct cli *c, const struct direct_options *opt,
 		object = json_pack("{s:{s:s,s:s,s:s},s:o}", "error", "code",
 		    e.code, "message", e.message, "next_step", e.next_step,
 		    "targets", targets_json(opt, r));
+		report_damages(r, object);
 		(void)cli_print(object);
 		return exit_code;
 	}
@@ -144,6 +180,7 @@ report(const struct cli *c, const struct direct_options *opt,
 	            "lease", r->lease_path, "targets", targets_json(opt, r))) !=
 	        0)
 		return CLI_FAILED;
+	report_damages(r, object);
 	if (cli_print(object) != CLI_DONE)
 		return CLI_FAILED;
 	return r->reply.is_activated ? CLI_DONE : CLI_NOT_ACTIVATED;
@@ -226,6 +263,8 @@ cmd_activate(struct cli *c, int argc, char **argv)
 		return err;
 	opt.root = c->root;
 	err = direct_run(&opt, &result);
+	if (err != 0 || !c->is_json)
+		report_damages(&result, NULL);
 	if (err != 0)
 		return cli_fail(c, err, result.path, next_step(err));
 	if (!result.has_reply)

@@ -14,12 +14,14 @@
 #include "base/paths.h"
 #include "client/catalogues.h"
 #include "client/machine.h"
+#include "client/recover.h"
 
 #define DAY_S INT64_C(86400)
 
 /* Everything that one run works on. */
 struct run {
 	const struct direct_options *opt;
+	struct direct_result *out;
 	struct catalogue *cat;
 	const struct cat_product *product;
 	struct machine machine;
@@ -102,11 +104,23 @@ lock(struct run *r)
 	return 0;
 }
 
-/* A damaged file starts anew; one that cannot be read is an error. */
+/* One that cannot be read is an error, not damage. */
 static bool
 is_unreadable(int err)
 {
 	return err == MUSTER_E_DENIED || err == MUSTER_E_IO;
+}
+
+static void
+report_damage(struct run *r, const char *path, bool is_recovered)
+{
+	struct direct_result *out = r->out;
+	struct direct_damage *d = &out->damage[out->n_damages++];
+
+	recover_aside(path);
+	(void)snprintf(d->path, sizeof(d->path), "%s", path);
+	d->is_cmid = path == r->publisher_path;
+	d->is_recovered = is_recovered;
 }
 
 static bool
@@ -120,40 +134,75 @@ is_other_machine(const struct state_publisher *p, const uint8_t *tag,
 	    memcmp(p->instance, instance, WIRE_ID_LEN) != 0;
 }
 
-static int
-load_publisher(struct run *r, bool *is_moved_out)
+static void
+make_cmid(uint8_t *cmid)
 {
-	const struct cat_head *head = &r->cat->head;
+	do {
+		randombytes_buf(cmid, WIRE_ID_LEN);
+	} while (sodium_is_zero(cmid, WIRE_ID_LEN));
+}
+
+static int
+read_publisher(struct run *r)
+{
 	struct state_publisher *p = &r->publisher;
-	uint8_t buf[STATE_FILE_MAX], tag[WIRE_ID_LEN];
+	uint8_t buf[STATE_FILE_MAX];
 	size_t len = 0;
 	int err;
 
-	machine_tag(&r->machine, head->publisher, tag);
 	note(r, NULL, r->publisher_path);
 	err = file_read(r->publisher_path, buf, sizeof(buf), &len);
-	if (is_unreadable(err))
-		return err;
 	if (err == 0)
 		err = state_publisher_decode(buf, len, p);
 	if (err == 0 &&
-	    memcmp(p->publisher, head->publisher, PUBLISHER_LEN) != 0)
+	    memcmp(p->publisher, r->cat->head.publisher, PUBLISHER_LEN) != 0)
 		err = MUSTER_E_PUBLISHER;
-	*is_moved_out =
-	    err == 0 && is_other_machine(p, tag, r->machine.instance);
+	return err;
+}
+
+/* Without a file: the CMID that a lease names (true), else a new one. */
+static bool
+restore_publisher(struct run *r, bool is_damaged, int64_t now_unix_s)
+{
+	struct lease lease;
+	bool is_found =
+	    recover_find(r->opt->root, r->cat, &r->machine, now_unix_s, &lease);
+
+	r->publisher = (struct state_publisher){0};
+	if (is_found)
+		recover_publisher(&lease, &r->publisher);
+	else
+		make_cmid(r->publisher.cmid);
+	if (is_damaged)
+		report_damage(r, r->publisher_path, is_found);
+	return is_found;
+}
+
+/* *is_new_out: the CMID has sent nothing yet. */
+static int
+load_publisher(struct run *r, int64_t now_unix_s, bool *is_new_out)
+{
+	const struct cat_head *head = &r->cat->head;
+	struct state_publisher *p = &r->publisher;
+	uint8_t tag[WIRE_ID_LEN];
+	bool is_moved;
+	int err = read_publisher(r);
+
+	if (is_unreadable(err))
+		return err;
+	machine_tag(&r->machine, head->publisher, tag);
+	is_moved = err == 0 && is_other_machine(p, tag, r->machine.instance);
+	*is_new_out = is_moved;
 	if (err != 0)
-		*p = (struct state_publisher){0};
+		*is_new_out =
+		    !restore_publisher(r, err != MUSTER_E_NOENT, now_unix_s);
+	else if (is_moved)
+		make_cmid(p->cmid);
 	if (p->serial > head->serial)
 		return MUSTER_E_SERIAL;
-	while (
-	    err != 0 || *is_moved_out || sodium_is_zero(p->cmid, WIRE_ID_LEN)) {
-		randombytes_buf(p->cmid, WIRE_ID_LEN);
-		if (!sodium_is_zero(p->cmid, WIRE_ID_LEN))
-			break;
-	}
 	memcpy(p->publisher, head->publisher, PUBLISHER_LEN);
 	memcpy(p->machine, tag, WIRE_ID_LEN);
-	if (*is_moved_out || !sodium_is_zero(r->machine.instance, WIRE_ID_LEN))
+	if (is_moved || !sodium_is_zero(r->machine.instance, WIRE_ID_LEN))
 		memcpy(p->instance, r->machine.instance, WIRE_ID_LEN);
 	p->serial = head->serial;
 	if (p->high_water_unix_s < head->signed_unix_s)
@@ -162,7 +211,7 @@ load_publisher(struct run *r, bool *is_moved_out)
 }
 
 static int
-load_product(struct run *r, bool is_moved, int64_t now_unix_s)
+load_product(struct run *r, bool is_new, int64_t now_unix_s)
 {
 	struct state_product *s = &r->state;
 	uint8_t buf[STATE_FILE_MAX];
@@ -175,12 +224,20 @@ load_product(struct run *r, bool is_moved, int64_t now_unix_s)
 		return err;
 	if (err == 0)
 		err = state_product_decode(buf, len, s);
-	if (err != 0 || memcmp(s->product, r->product->id, PRODUCT_LEN) != 0) {
-		*s = (struct state_product){.first_seen_unix_s = now_unix_s};
-		memcpy(s->product, r->product->id, PRODUCT_LEN);
+	if (err == 0 && memcmp(s->product, r->product->id, PRODUCT_LEN) != 0)
+		err = MUSTER_E_PRODUCT;
+	if (err != 0) {
+		bool is_genuine = r->has_lease &&
+		    recover_is_genuine(&r->lease, r->cat, &r->machine,
+		        now_unix_s);
+
+		recover_product(r->product->id, is_genuine ? &r->lease : NULL,
+		    err != MUSTER_E_NOENT, now_unix_s, s);
+		if (err != MUSTER_E_NOENT)
+			report_damage(r, r->product_path, is_genuine);
 	}
 	/* A new CMID has no earlier reply. */
-	if (is_moved)
+	if (is_new)
 		memset(s->previous, 0, sizeof(s->previous));
 	return 0;
 }
@@ -189,6 +246,7 @@ static int
 load_lease(struct run *r)
 {
 	uint8_t buf[LEASE_FILE_MAX];
+	struct wire_args args;
 	size_t len = 0;
 	int err;
 
@@ -196,7 +254,10 @@ load_lease(struct run *r)
 	err = file_read(r->lease_path, buf, sizeof(buf), &len);
 	if (is_unreadable(err))
 		return err;
-	r->has_lease = err == 0 && lease_decode(buf, len, &r->lease) == 0;
+	/* nor is it one when it is another product's */
+	r->has_lease = err == 0 && lease_decode(buf, len, &r->lease) == 0 &&
+	    wire_args_decode(r->lease.args, r->lease.args_len, &args) == 0 &&
+	    memcmp(args.product, r->product->id, PRODUCT_LEN) == 0;
 	return 0;
 }
 
@@ -206,6 +267,25 @@ latest(const struct run *r, int64_t now_unix_s)
 	int64_t high_unix_s = r->publisher.high_water_unix_s;
 
 	return high_unix_s > now_unix_s ? high_unix_s : now_unix_s;
+}
+
+/* A lease that holds ends a grace; one that fell, err says how, starts it. */
+static void
+take_grace(struct run *r, int err, int64_t at_unix_s, int64_t ends_unix_s)
+{
+	struct state_product *s = &r->state;
+
+	if (err == 0) {
+		s->grace_unix_s = 0;
+		if (s->first_seen_unix_s == STATE_SEEN_LOST)
+			s->first_seen_unix_s = r->lease.grant.issued_unix_s;
+	} else if (s->grace_unix_s == 0 && err == MUSTER_E_EXPIRED) {
+		s->grace_unix_s = ends_unix_s;
+	} else if (s->grace_unix_s == 0 &&
+	    s->first_seen_unix_s != STATE_SEEN_LOST) {
+		/* where the state was lost, nothing says that it ever held */
+		s->grace_unix_s = at_unix_s;
+	}
 }
 
 /* The licence state now; a lease that fell starts its grace here. */
@@ -226,12 +306,7 @@ licence(struct run *r, int64_t now_unix_s, uint32_t *minutes_out)
 		worth.holds = err == 0;
 		worth.ends_unix_s = r->lease.grant.issued_unix_s +
 		    (int64_t)r->product->validity_days * DAY_S;
-		if (err == 0)
-			r->state.grace_unix_s = 0;
-		else if (r->state.grace_unix_s == 0 && err == MUSTER_E_EXPIRED)
-			r->state.grace_unix_s = worth.ends_unix_s;
-		else if (r->state.grace_unix_s == 0)
-			r->state.grace_unix_s = at_unix_s;
+		take_grace(r, err, at_unix_s, worth.ends_unix_s);
 	}
 	return state_licence(&r->state, &worth, r->product, at_unix_s,
 	    minutes_out);
@@ -343,7 +418,7 @@ prepare(struct run *r, struct direct_result *out)
 {
 	const struct direct_options *opt = r->opt;
 	int64_t now_unix_s = clock_unix_s();
-	bool is_moved = false;
+	bool is_new = false;
 	int err;
 
 	note(r, opt->root, PATH_MACHINE_ID_OS);
@@ -368,11 +443,11 @@ prepare(struct run *r, struct direct_result *out)
 	if (err == 0)
 		err = lock(r);
 	if (err == 0)
-		err = load_publisher(r, &is_moved);
-	if (err == 0)
-		err = load_product(r, is_moved, now_unix_s);
-	if (err == 0)
 		err = load_lease(r);
+	if (err == 0)
+		err = load_publisher(r, now_unix_s, &is_new);
+	if (err == 0)
+		err = load_product(r, is_new, now_unix_s);
 	if (err == 0) {
 		out->state = licence(r, now_unix_s, &out->minutes_left);
 		memcpy(out->lease_path, r->lease_path, FILE_PATH_MAX);
@@ -385,7 +460,7 @@ int
 direct_run(const struct direct_options *opt, struct direct_result *result_out)
 {
 	struct direct_result *out = result_out;
-	struct run r = {.opt = opt, .lock_fd = -1};
+	struct run r = {.opt = opt, .out = out, .lock_fd = -1};
 	int err = MUSTER_E_NOMEM;
 
 	*out = (struct direct_result){0};

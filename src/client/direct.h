@@ -21,6 +21,7 @@
 #include "muster/err.h"
 
 #define DIRECT_TARGETS_MAX 16
+#define DIRECT_DAMAGES_MAX 2 /* the publisher's file, the product's */
 
 struct direct_options {
 	const char *root;      /* NULL: the machine itself */
@@ -38,6 +39,13 @@ struct direct_outcome {
 	uint32_t busy_s;
 };
 
+/* A state file that was not what was written; kept as PATH.damaged. */
+struct direct_damage {
+	char path[FILE_PATH_MAX];
+	bool is_cmid;      /* the publisher's, which names the machine */
+	bool is_recovered; /* by a lease; else it begins anew */
+};
+
 struct direct_result {
 	struct cat_product product; /* by the catalogue in force */
 	uint8_t publisher[PUBLISHER_LEN];
@@ -51,6 +59,8 @@ struct direct_result {
 	uint32_t minutes_left;
 	char lease_path[FILE_PATH_MAX];
 	char path[FILE_PATH_MAX]; /* what a failure is about */
+	size_t n_damages;
+	struct direct_damage damage[DIRECT_DAMAGES_MAX];
 };
 
 /**

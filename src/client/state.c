@@ -225,6 +225,8 @@ state_licence(const struct state_product *s, const struct state_lease *lease,
 		state = WIRE_TOLERANCE_GRACE;
 		end_unix_s = s->grace_unix_s +
 		    (int64_t)product->lapse_grace_days * DAY_S;
+	} else if (s->first_seen_unix_s == STATE_SEEN_LOST) {
+		return WIRE_UNLICENSED; /* never an ever-fresh grace: b30 */
 	} else {
 		state = WIRE_INITIAL_GRACE;
 		end_unix_s = s->first_seen_unix_s +

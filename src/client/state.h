@@ -21,7 +21,8 @@
  *                                    120  known certificate
  *                                     32  checksum
  *
- * Times are seconds since 1970.  The machine tag is the fingerprint with an
+ * Times are seconds since 1970; a first sight of 1 was lost with a damaged file
+ * (recover.h), and earns no initial grace.  The machine tag is the fingerprint with an
  * instance of zeros, so that an instance which comes or goes is no other
  * machine.  Pure.
  */
@@ -38,6 +39,7 @@
 #include "wire/msg.h"
 
 #define STATE_VERSION 1U
+#define STATE_SEEN_LOST 1
 #define STATE_PUBLISHER_MAGIC "MUSTERP1"
 #define STATE_PRODUCT_MAGIC "MUSTERR1"
 #define STATE_HOST_MAX 261 /* a DNS name, a colon and a port */

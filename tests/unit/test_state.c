@@ -250,6 +250,10 @@ test_b33_licence(void)
 	    {true, DAY, 50 * DAY, 0, 50 * DAY, WIRE_TOLERANCE_GRACE, 28800},
 	    {true, DAY, 50 * DAY, 0, 70 * DAY - 1, WIRE_TOLERANCE_GRACE, 0},
 	    {true, DAY, 50 * DAY, 0, 70 * DAY, WIRE_NOTIFICATION, 0},
+	    {true, STATE_SEEN_LOST, 0, 0, 2, WIRE_UNLICENSED, 0},
+	    {true, STATE_SEEN_LOST, 0, 9 * DAY, 8 * DAY, WIRE_LICENSED, 1440},
+	    {true, STATE_SEEN_LOST, 50 * DAY, 0, 50 * DAY, WIRE_TOLERANCE_GRACE,
+	        28800},
 	    {true, DAY, 50 * DAY, 99 * DAY, 60 * DAY, WIRE_LICENSED, 56160},
 	};
 
