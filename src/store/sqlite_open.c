@@ -139,13 +139,10 @@ lock_file(struct sqlite_store *q, const char *path, struct store_diag *diag)
 	}
 	if (flock(q->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
-	if (errno == EWOULDBLOCK) {
-		say(diag, "%s: another musterd has it; stop that one first",
-		    path);
-		return MUSTER_E_LOCKED;
-	}
-	say(diag, "%s: cannot be locked: %s", name, strerror(errno));
-	return MUSTER_E_IO;
+	/* any other reason, such as a file system without locks, is the same */
+	say(diag, "%s: another musterd has it (%s); stop that one first", path,
+	    strerror(errno));
+	return MUSTER_E_LOCKED;
 }
 
 /* A regular file that is ours and that only we can read; made if need be. */
@@ -168,13 +165,11 @@ check_file(const char *path, struct store_diag *diag)
 		return MUSTER_E_IO;
 	}
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-	    st.st_uid != geteuid()) {
-		say(diag, "%s: not a regular file of the user %lu", path,
-		    (unsigned long)geteuid());
-		err = MUSTER_E_IO;
-	} else if (fchmod(fd, 0600) != 0) {
-		say(diag, "%s: mode 0600 cannot be set: %s", path,
-		    strerror(errno));
+	    st.st_uid != geteuid() || fchmod(fd, 0600) != 0) {
+		say(diag,
+		    "%s: must be a regular file of the user %lu with mode "
+		    "0600; chown it, or start musterd as its owner",
+		    path, (unsigned long)geteuid());
 		err = MUSTER_E_IO;
 	}
 	(void)close(fd);
@@ -198,12 +193,18 @@ was_ours(const char *path)
 	        memcmp(head, magic, n < 16 ? (size_t)n : 16) == 0);
 }
 
+static bool
+is_out_of_memory(const struct sqlite_store *q)
+{
+	return (sqlite3_errcode(q->db) & 0xff) == SQLITE_NOMEM;
+}
+
 /* What opening returns for what SQLite says of a file. */
 static int
 open_fail(struct sqlite_store *q, const char *path, const char *what,
     struct store_diag *diag)
 {
-	bool is_nomem = (sqlite3_errcode(q->db) & 0xff) == SQLITE_NOMEM;
+	bool is_nomem = is_out_of_memory(q);
 	int err = sqlite_fail(q, what);
 
 	switch (err) {
@@ -240,9 +241,10 @@ ask(sqlite3 *db, const char *sql, char *out, size_t cap)
 	    sqlite3_step(st) == SQLITE_ROW) {
 		const unsigned char *text = sqlite3_column_text(st, 0);
 
+		/* none of what is asked is NULL, but memory may run out */
+		is_good = text != NULL;
 		(void)snprintf(out, cap, "%s",
-		    text == NULL ? "" : (const char *)text);
-		is_good = true;
+		    is_good ? (const char *)text : "");
 	}
 	/* gives the step's error again, so errmsg stays what it was */
 	(void)sqlite3_finalize(st);
@@ -378,7 +380,7 @@ open_rows(struct sqlite_store *q, const char *path, struct store_diag *diag)
 	case MUSTER_E_DAMAGED:
 		break;
 	case MUSTER_E_AGAIN:
-		err = MUSTER_E_LOCKED;
+		err = is_out_of_memory(q) ? MUSTER_E_NOMEM : MUSTER_E_LOCKED;
 		break;
 	default:
 		err = MUSTER_E_IO;

@@ -217,14 +217,13 @@ record(struct store *s, struct turn_item *item, int64_t now_unix_s)
 
 	if (want > c->capacity) {
 		err = count_raise(&c->count, want);
-		if (err != 0)
-			return err;
-		c->capacity = want;
+		if (err == 0)
+			c->capacity = want;
 	}
-	err = s->ops->client(s, item, &row);
-	if (err != 0)
-		return err;
-	err = turn_apply(item, &c->count, &row->chain, c->seq + 1);
+	if (err == 0)
+		err = s->ops->client(s, item, &row);
+	if (err == 0)
+		err = turn_apply(item, &c->count, &row->chain, c->seq + 1);
 	if (err != 0)
 		return err;
 	c->seq++;

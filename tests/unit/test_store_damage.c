@@ -219,12 +219,38 @@ test_store_folder_that_is_not_ours_to_write(void)
 	is(status, 0);
 }
 
+/* Another user's file: not readable, or (to root) not ours. */
+static void
+test_store_file_that_is_not_ours(void)
+{
+	const char *path = kit_path("theirs.db");
+	struct store_diag diag;
+
+	is(try_open(path, &diag), 0);
+	if (geteuid() != 0) {
+		is(chmod(path, 0), 0);
+		is(try_open(path, &diag), MUSTER_E_IO);
+		ok(strstr(diag.text, "ermission") != NULL);
+		return;
+	}
+	is(chmod(kit_dir, 0755), 0);
+	is(chmod(kit_path("theirs.db.lock"), 0666), 0);
+	is(seteuid(65534), 0);
+	is(try_open(path, &diag), MUSTER_E_IO);
+	is(seteuid(0), 0);
+	ok(strstr(diag.text, "ermission") != NULL);
+	is(chown(path, 65534, 65534), 0);
+	is(try_open(path, &diag), MUSTER_E_IO);
+	ok(strstr(diag.text, "of the user 0") != NULL);
+}
+
 int
 main(void)
 {
 	kit_dir_make();
 	test_store_opens_only_a_regular_file_and_alone();
 	test_store_folder_that_is_not_ours_to_write();
+	test_store_file_that_is_not_ours();
 	make_good();
 	test_store_tells_a_foreign_file_from_a_damaged_one();
 	test_store_survives_every_flipped_header_byte();

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_store_rows.c -- rows that cannot be, a database that others hold, and
+ * the limits of caches and inventory.
+ */
+#include "store_kit.h"
+
+#include <sqlite3.h>
+
+#define Z16 "00000000000000000000000000000000"
+
+static struct kit_image image_a;
+
+static sqlite3 *
+open_raw(const char *path)
+{
+	sqlite3 *db = NULL;
+
+	if (sqlite3_open(path, &db) != SQLITE_OK)
+		abort();
+	return db;
+}
+
+static void
+run_sql(sqlite3 *db, const char *sql)
+{
+	char *text = NULL;
+
+	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK) {
+		printf("# %s: %s\n", sql, text);
+		abort();
+	}
+}
+
+/* Someone's hand, or a bit: SQLite itself finds nothing wrong with it. */
+static void
+tamper(const char *path, const char *sql)
+{
+	sqlite3 *db = open_raw(path);
+
+	run_sql(db, "PRAGMA ignore_check_constraints = ON");
+	run_sql(db, sql);
+	(void)sqlite3_close(db);
+}
+
+static void
+make(const char *path)
+{
+	struct store *s;
+
+	kit_forget(path);
+	s = kit_open(path);
+	for (uint32_t i = 1; i <= 3; i++)
+		(void)kit_touch(s, 1, i, 5, T0);
+	store_close(s);
+}
+
+static void
+test_store_refuses_a_count_that_cannot_be(void)
+{
+	static const char *const changes[] = {
+	    "UPDATE grp SET publisher = x'0101'",
+	    "UPDATE grp SET grp = -1",
+	    "UPDATE grp SET grp = 4294967296",
+	    "UPDATE grp SET capacity = 0",
+	    "UPDATE grp SET capacity = 1000000000",
+	    "UPDATE grp SET capacity = 2",
+	    "UPDATE grp SET seq = -1",
+	    "UPDATE grp SET seq = 2",
+	    "DELETE FROM grp",
+	    "UPDATE cache SET publisher = x'01'",
+	    "UPDATE cache SET grp = 2",
+	    "UPDATE cache SET grp = -1",
+	    "UPDATE cache SET seq = 0 WHERE seq = 1",
+	    "UPDATE cache SET cmid = x'01' WHERE seq = 1",
+	    "UPDATE cache SET seq = 2 WHERE seq = 1",
+	};
+	const char *path = kit_path("count.db");
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct store_diag diag = {{0}};
+		struct store *s = NULL;
+
+		make(path);
+		tamper(path, changes[i]);
+		printf("# %s\n", changes[i]);
+		is(store_open_sqlite(path, &s, &diag), MUSTER_E_DAMAGED);
+		ok(strstr(diag.text, "damaged") != NULL);
+	}
+}
+
+static const char *const client_changes[] = {
+    "UPDATE client SET machine = x'01'",
+    "UPDATE client SET name = char(0, 65)",
+    "UPDATE client SET name = printf('%100d', 1)",
+    "UPDATE client SET state = 9",
+    "UPDATE client SET state = -1",
+    "UPDATE client SET threshold = 4294967296",
+    "UPDATE client SET count = -1",
+    "UPDATE client SET contacts = 0",
+    "UPDATE client SET address = x''",
+    "UPDATE client SET other_machine = x'0000'",
+    "UPDATE client SET other_name = char(0)",
+    "UPDATE client SET chain = x'00'",
+    "UPDATE client SET chain = x'" Z16 Z16 Z16 "0500'",
+    "UPDATE client SET chain = x'" Z16 Z16 Z16 "0004'",
+};
+
+/* Whatever came over it while musterd runs: found when it is listed, and when
+ * its client comes back; from then on the store does nothing. */
+static void
+test_store_refuses_a_client_that_cannot_be(void)
+{
+	const char *path = kit_path("client.db");
+
+	for (size_t i = 0;
+	     i < sizeof(client_changes) / sizeof(client_changes[0]); i++) {
+		struct store *s;
+
+		printf("# %s\n", client_changes[i]);
+		make(path);
+		s = kit_open(path);
+		tamper(path, client_changes[i]);
+		is(kit_touch(s, 1, 1, 5, T0), MUSTER_E_DAMAGED);
+		ok(strstr(store_last_diag(s)->text, "inventory") != NULL);
+		is(kit_touch(s, 1, 9, 5, T0), MUSTER_E_DAMAGED);
+		store_close(s);
+		make(path);
+		s = kit_open(path);
+		tamper(path, client_changes[i]);
+		is(kit_image(s, T0, &image_a), MUSTER_E_DAMAGED);
+		is(store_idle(s, T0), MUSTER_E_DAMAGED);
+		is(kit_image(s, T0, &image_a), MUSTER_E_DAMAGED);
+		is(store_reserve(s, kit_publisher[0], 8, 10), MUSTER_E_IO);
+		store_close(s);
+	}
+}
+
+/* The journal is read whole, so it is judged at the start. */
+static void
+test_store_refuses_a_journal_that_cannot_be(void)
+{
+	static const char fill[] = "INSERT INTO journal SELECT 1, *"
+	                           " FROM client LIMIT 1";
+	static const char *const more[] = {
+	    "UPDATE journal SET seq = 9223372036854775807 WHERE seq = 2",
+	    "UPDATE journal SET seq = 5000 WHERE seq = 2",
+	    "UPDATE journal SET state = 7 WHERE seq = 1",
+	};
+	const char *path = kit_path("journal.db");
+	struct store_diag diag;
+	struct store *s = NULL;
+
+	for (size_t i = 0; i < 3; i++) {
+		make(path);
+		tamper(path, fill);
+		tamper(path,
+		    "INSERT INTO journal SELECT 2, * FROM client"
+		    " LIMIT 1");
+		tamper(path, more[i]);
+		is(store_open_sqlite(path, &s, &diag), MUSTER_E_DAMAGED);
+		ok(strstr(diag.text, "journal") != NULL);
+	}
+	/* two rows of one client: the newer holds */
+	make(path);
+	tamper(path, fill);
+	tamper(path, "INSERT INTO journal SELECT 2, * FROM client LIMIT 1");
+	tamper(path, "UPDATE journal SET name = 'newer' WHERE seq = 2");
+	s = kit_open(path);
+	is(kit_image(s, T0, &image_a), 0);
+	is((long long)image_a.n_clients, 3);
+	is_str(image_a.clients[0].name, "newer");
+	store_close(s);
+}
+
+/* A person with sqlite3(1) who has begun to write, or has it for himself. */
+static void
+test_store_held_by_another_is_locked(void)
+{
+	const char *path = kit_path("held.db");
+	struct store_diag diag;
+	struct store *s = NULL;
+	sqlite3 *db;
+
+	make(path);
+	db = open_raw(path);
+	run_sql(db, "BEGIN IMMEDIATE");
+	is(store_open_sqlite(path, &s, &diag), MUSTER_E_LOCKED);
+	ok(strstr(diag.text, "locked") != NULL);
+	(void)sqlite3_close(db);
+
+	db = open_raw(path);
+	run_sql(db,
+	    "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;"
+	    "UPDATE grp SET seq = seq; COMMIT");
+	is(store_open_sqlite(path, &s, &diag), MUSTER_E_LOCKED);
+	(void)sqlite3_close(db);
+
+	/* who only reads is no harm */
+	db = open_raw(path);
+	run_sql(db, "BEGIN; SELECT * FROM grp");
+	s = kit_open(path);
+	is(kit_touch(s, 1, 9, 5, T0), 4);
+	(void)sqlite3_close(db);
+	store_close(s);
+}
+
+static void
+test_store_repairs_wait_for_the_lock(void)
+{
+	const char *path = kit_path("repair.db");
+	struct store *s = kit_open(path);
+	struct store_group groups[8];
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db;
+	size_t n;
+
+	(void)kit_touch(s, 1, 1, 5, T0 + 9 * DAY);
+	/* reading rewrites a time in the future (b2) */
+	is(store_groups(s, T0, groups, 8, &n), 0);
+	is(store_groups(s, T0, groups, 2, &n), MUSTER_E_TOOBIG);
+	is((long long)n, 2);
+	db = open_raw(path);
+	run_sql(db, "BEGIN IMMEDIATE");
+	is(store_reserve(s, kit_publisher[0], 1, 400), MUSTER_E_IO);
+	(void)sqlite3_close(db);
+	is(store_reserve(s, kit_publisher[0], 1, 400), 0);
+	is(store_groups(s, T0, groups, 8, &n), 0);
+	is(groups[0].count, 1);
+	store_close(s);
+	db = open_raw(path);
+	is(sqlite3_prepare_v2(db, "SELECT seen FROM cache", -1, &st, NULL),
+	    SQLITE_OK);
+	is(sqlite3_step(st), SQLITE_ROW);
+	is(sqlite3_column_int64(st, 0), T0);
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+}
+
+/* Where the system has no shared memory there is no log either. */
+static void
+test_store_needs_a_write_ahead_log(void)
+{
+	sqlite3_vfs *usual = sqlite3_vfs_find(NULL);
+	struct store_diag diag;
+	struct store *s = NULL;
+
+	is(sqlite3_vfs_register(sqlite3_vfs_find("unix-none"), 1), 0);
+	is(store_open_sqlite(kit_path("nowal.db"), &s, &diag), MUSTER_E_IO);
+	ok(strstr(diag.text, "no write-ahead log") != NULL);
+	is(sqlite3_vfs_register(usual, 1), 0);
+}
+
+static void
+test_store_has_room_for_so_many_groups(const char *path)
+{
+	struct store *s = kit_open(path);
+
+	for (uint32_t g = 3; g <= STORE_GROUPS_MAX - 2; g++) {
+		if (store_reserve(s, kit_publisher[0], g, 2) != 0)
+			ok(!"a group too few");
+	}
+	is(store_reserve(s, kit_publisher[1], 77, 2), MUSTER_E_FULL);
+	is(store_reserve(s, kit_publisher[0], 3, 2), 0);
+	store_close(s);
+}
+
+/* A step drops so many rows and says that there are more. */
+static void
+test_b5_the_inventory_shrinks_in_steps(const char *path)
+{
+	struct store *s = kit_open(path);
+	int n = 0, err = MUSTER_E_AGAIN;
+
+	kit_history(s, 1500);
+	while (path != NULL && store_idle(s, T0) == MUSTER_E_AGAIN)
+		continue;
+	store_set_limits(s, 100, 400);
+	for (; n < 20 && err == MUSTER_E_AGAIN; n++)
+		err = store_idle(s, T0);
+	is(err, 0);
+	is(n, 3); /* of 512, 512 and 376 */
+	is(kit_image(s, T0, &image_a), 0);
+	is((long long)image_a.n_clients, 100);
+	store_close(s);
+}
+
+int
+main(void)
+{
+	kit_dir_make();
+	test_store_refuses_a_count_that_cannot_be();
+	test_store_refuses_a_client_that_cannot_be();
+	test_store_refuses_a_journal_that_cannot_be();
+	test_store_held_by_another_is_locked();
+	test_store_repairs_wait_for_the_lock();
+	test_store_needs_a_write_ahead_log();
+	test_store_has_room_for_so_many_groups(NULL);
+	test_store_has_room_for_so_many_groups(kit_path("groups.db"));
+	test_b5_the_inventory_shrinks_in_steps(NULL);
+	test_b5_the_inventory_shrinks_in_steps(kit_path("steps.db"));
+	kit_dir_remove();
+	return tap_done();
+}
