@@ -38,6 +38,7 @@ struct args {
 	const char *config;
 	const char *root;
 	bool is_check;
+	bool is_new_database;
 };
 
 struct musterd {
@@ -58,11 +59,13 @@ struct musterd {
 };
 
 static const char usage[] =
-    "usage: musterd [--config FILE] [--root DIR] [--check]\n"
+    "usage: musterd [--config FILE] [--root DIR] [--check | --new-database]\n"
     "The KMS host: counts machines and answers activation requests.\n"
     "  --config FILE  settings (default /etc/muster/musterd.conf)\n"
     "  --root DIR     put every path under DIR\n"
     "  --check        test the settings and exit\n"
+    "  --new-database start although the database of an activated host is\n"
+    "                 lost: all machines are counted anew (once, by hand)\n"
     "  --help, --version\n";
 
 static void
@@ -79,6 +82,7 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 	    {"config", required_argument, NULL, 'c'},
 	    {"root", required_argument, NULL, 'r'},
 	    {"check", no_argument, NULL, 'k'},
+	    {"new-database", no_argument, NULL, 'n'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'v'},
 	    {NULL, 0, NULL, 0},
@@ -96,6 +100,9 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 		case 'k':
 			args->is_check = true;
 			break;
+		case 'n':
+			args->is_new_database = true;
+			break;
 		case 'h':
 			(void)fputs(usage, stdout);
 			*exit_out = EXIT_DONE;
@@ -110,7 +117,8 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 			return false;
 		}
 	}
-	if (optind != argc || (args->root != NULL && args->root[0] == '\0')) {
+	if (optind != argc || (args->is_check && args->is_new_database) ||
+	    (args->root != NULL && args->root[0] == '\0')) {
 		(void)fputs(usage, stderr);
 		*exit_out = EXIT_USAGE;
 		return false;
@@ -177,6 +185,16 @@ set_limits(struct musterd *d)
 	    (unsigned long)files.rlim_cur, d->config.connections);
 }
 
+/* A database that is lost must not look like one that is new (b4). */
+static enum store_make
+may_make(const struct musterd *d)
+{
+	if (d->args.is_new_database)
+		return STORE_MAKE_ONLY;
+	return state_is_certified(d->args.root) ? STORE_MAKE_NEVER
+	                                        : STORE_MAKE_IF_EMPTY;
+}
+
 static int
 open_store(struct musterd *d)
 {
@@ -198,10 +216,16 @@ open_store(struct musterd *d)
 		    folder, muster_strerror(err));
 		return err;
 	}
-	err = store_open_sqlite(path, &d->store, &diag);
+	err = store_open_sqlite(path, may_make(d), &d->store, &diag);
 	if (err != 0)
 		log_line(LOG_ERROR, "start", "database %s: %s", path,
 		    diag.text[0] != '\0' ? diag.text : muster_strerror(err));
+	else if (diag.text[0] != '\0')
+		log_line(LOG_WARN, "store", "%s", diag.text);
+	else if (d->args.is_new_database)
+		log_line(LOG_WARN, "store",
+		    "%s is new: every machine is counted when it comes back",
+		    path);
 	return err;
 }
 

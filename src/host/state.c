@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/state.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,6 +94,28 @@ open_all(struct state *state, const char *root, struct problem *problem)
 		err = keyring_load(pub, problem);
 	}
 	return err;
+}
+
+bool
+state_is_certified(const char *root)
+{
+	char path[FILE_PATH_MAX], name[2 * FILE_PATH_MAX];
+	const struct dirent *e;
+	bool is_there = false;
+	DIR *dir = NULL;
+
+	if (file_join(root, PATH_HOST_STATE, path, sizeof(path)) == 0)
+		dir = opendir(path);
+	while (dir != NULL && !is_there && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		(void)snprintf(name, sizeof(name), "%s/%s/certificate", path,
+		    e->d_name);
+		is_there = access(name, F_OK) == 0;
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return is_there;
 }
 
 int

@@ -78,6 +78,16 @@ struct state {
 };
 
 /**
+ * state_is_certified(): does the state folder hold a certificate, good or not?
+ *
+ * By the folder alone: a host that has lost its catalogues as well, or its
+ * database, has been activated all the same.
+ *
+ * Returns: true when there is one; false also when the folder cannot be read
+ */
+bool state_is_certified(const char *root);
+
+/**
  * state_open(): make the folders, read catalogues, keys and certificates.
  *
  * In:      root     or NULL

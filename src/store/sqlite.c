@@ -6,6 +6,7 @@
  */
 #include "store/sqlite.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,8 +47,38 @@ int
 sqlite_damaged(struct sqlite_store *q, const char *what)
 {
 	(void)snprintf(q->base.diag.text, STORE_DIAG_MAX,
-	    "%s cannot be: the database is damaged", what);
+	    "%s is wrong: the database is damaged", what);
 	return MUSTER_E_DAMAGED;
+}
+
+void
+sqlite_say(struct store_diag *diag, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(diag->text, sizeof(diag->text), format, ap);
+	va_end(ap);
+}
+
+uint64_t
+sqlite_sum(uint64_t sum, const void *p, size_t len)
+{
+	const uint8_t *bytes = p;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+uint64_t
+sqlite_sum_int(uint64_t sum, int64_t v)
+{
+	uint8_t bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)((uint64_t)v >> (8 * i));
+	return sqlite_sum(sum, bytes, sizeof(bytes));
 }
 
 int
@@ -98,6 +129,27 @@ sqlite_commit(struct store *s)
 	return sqlite_run(sqlite_of(s), ST_COMMIT, "committing");
 }
 
+static int64_t
+record_sum(const struct cache *c, const struct count_row *row)
+{
+	uint64_t sum = sqlite_sum(SQLITE_SUM, c->publisher, PUBLISHER_LEN);
+
+	sum = sqlite_sum_int(sum, c->group);
+	sum = sqlite_sum(sum, row->cmid, COUNT_CMID_LEN);
+	sum = sqlite_sum_int(sum, (int64_t)row->seq);
+	return (int64_t)sqlite_sum_int(sum, row->seen_unix_s);
+}
+
+static int64_t
+group_sum(const struct cache *c)
+{
+	uint64_t sum = sqlite_sum(SQLITE_SUM, c->publisher, PUBLISHER_LEN);
+
+	sum = sqlite_sum_int(sum, c->group);
+	sum = sqlite_sum_int(sum, c->capacity);
+	return (int64_t)sqlite_sum_int(sum, (int64_t)c->seq);
+}
+
 static int
 flush_row(struct sqlite_store *q, const struct cache *c,
     const struct count_row *row)
@@ -111,6 +163,7 @@ flush_row(struct sqlite_store *q, const struct cache *c,
 	    SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 4, (int64_t)row->seq);
 	(void)sqlite3_bind_int64(st, 5, row->seen_unix_s);
+	(void)sqlite3_bind_int64(st, 6, record_sum(c, row));
 	return sqlite_run(q, ST_CACHE_PUT, "writing a count record");
 }
 
@@ -142,6 +195,7 @@ sqlite_flush(struct store *s, const struct cache *c)
 	(void)sqlite3_bind_int64(st, 2, c->group);
 	(void)sqlite3_bind_int64(st, 3, c->capacity);
 	(void)sqlite3_bind_int64(st, 4, (int64_t)c->seq);
+	(void)sqlite3_bind_int64(st, 5, group_sum(c));
 	return sqlite_run(q, ST_GRP_PUT, "writing a group");
 }
 
@@ -167,6 +221,8 @@ load_group(struct sqlite_store *q, sqlite3_stmt *st)
 		return err;
 	c->capacity = (uint32_t)capacity;
 	c->seq = (uint64_t)seq;
+	if (sqlite3_column_int64(st, 4) != group_sum(c))
+		return sqlite_damaged(q, "the checksum of a group");
 	return 0;
 }
 
@@ -190,6 +246,8 @@ load_record(struct sqlite_store *q, sqlite3_stmt *st)
 	    !sqlite_blob(st, 2, row.cmid, COUNT_CMID_LEN) ||
 	    count_load(&c->count, &row) != 0)
 		return sqlite_damaged(q, "a count record");
+	if (sqlite3_column_int64(st, 5) != record_sum(c, &row))
+		return sqlite_damaged(q, "the checksum of a count record");
 	return 0;
 }
 

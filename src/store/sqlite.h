@@ -14,6 +14,8 @@
 
 #include "store/backend.h"
 
+#define SQLITE_SUM UINT64_C(0xcbf29ce484222325)
+
 enum sqlite_stmt_id {
 	ST_BEGIN,
 	ST_COMMIT,
@@ -73,6 +75,29 @@ int sqlite_fail(struct sqlite_store *q, const char *what);
 int sqlite_damaged(struct sqlite_store *q, const char *what);
 
 /**
+ * sqlite_say(): put a sentence for people together.
+ */
+__attribute__((format(printf, 2, 3))) void
+sqlite_say(struct store_diag *diag, const char *format, ...);
+
+/**
+ * sqlite_sum(): go on with the checksum of a row (FNV-1a, 64 bits).
+ *
+ * Each step is a bijection, so whatever changes in one byte shows.
+ *
+ * In:      sum      SQLITE_SUM to begin with
+ * Returns: the sum with the bytes
+ */
+uint64_t sqlite_sum(uint64_t sum, const void *p, size_t len);
+
+/**
+ * sqlite_sum_int(): the same for a number.
+ *
+ * Returns: the sum with the number
+ */
+uint64_t sqlite_sum_int(uint64_t sum, int64_t v);
+
+/**
  * sqlite_run(): step a bound statement that gives no rows, and reset it.
  *
  * Returns: 0, or an outcome
@@ -88,6 +113,47 @@ sqlite_run(struct sqlite_store *q, enum sqlite_stmt_id id, const char *what);
 bool sqlite_blob(sqlite3_stmt *st, int column, uint8_t *out, size_t len);
 
 extern const struct store_ops sqlite_ops;
+
+/**
+ * sqlite_file_lock(): keep other daemons out until *fd_out is closed.
+ *
+ * Returns: 0; MUSTER_E_LOCKED another has it; MUSTER_E_IO
+ */
+MUSTER_NODISCARD int
+sqlite_file_lock(const char *path, int *fd_out, struct store_diag *diag);
+
+/**
+ * sqlite_file_check(): a regular file of ours, or made; its bytes are kept.
+ *
+ * Returns: 0; MUSTER_E_IO; MUSTER_E_NOENT, MUSTER_E_EXIST as `make` says;
+ *          MUSTER_E_DAMAGED cut short
+ */
+MUSTER_NODISCARD int sqlite_file_check(const char *path, enum store_make make,
+    struct store_diag *diag);
+
+/**
+ * sqlite_file_is_gone(): say that a database is missing which must be there.
+ *
+ * Returns: MUSTER_E_NOENT
+ */
+int sqlite_file_is_gone(const char *path, struct store_diag *diag);
+
+/**
+ * sqlite_file_was_ours(): does the header look so?  For SQLite refuses it.
+ *
+ * Returns: true when the magic or our application id is there
+ */
+bool sqlite_file_was_ours(const char *path);
+
+/**
+ * sqlite_wal_check(): may SQLite recover from the write-ahead log?
+ *
+ * Out:     warning  set when the last transaction is left out
+ * Returns: 0; MUSTER_E_DAMAGED committed transactions would be left out;
+ *          MUSTER_E_IO, MUSTER_E_NOMEM
+ */
+MUSTER_NODISCARD int sqlite_wal_check(const char *path,
+    struct store_diag *warning, struct store_diag *diag);
 
 /**
  * sqlite_load(): make the memory what the file is.

@@ -55,9 +55,32 @@ column_u32(sqlite3_stmt *st, int column, uint32_t *out)
 	return v >= 0 && v <= UINT32_MAX;
 }
 
+static int64_t
+client_sum(const struct store_client *row, const uint8_t *chain)
+{
+	uint64_t sum = SQLITE_SUM;
+
+	sum = sqlite_sum(sum, row->publisher, PUBLISHER_LEN);
+	sum = sqlite_sum(sum, row->product, WIRE_ID_LEN);
+	sum = sqlite_sum(sum, row->cmid, WIRE_ID_LEN);
+	sum = sqlite_sum(sum, row->machine, WIRE_ID_LEN);
+	sum = sqlite_sum(sum, row->name, strlen(row->name) + 1);
+	sum = sqlite_sum_int(sum, row->state);
+	sum = sqlite_sum_int(sum, row->threshold);
+	sum = sqlite_sum_int(sum, row->first_unix_s);
+	sum = sqlite_sum_int(sum, row->last_unix_s);
+	sum = sqlite_sum_int(sum, row->count);
+	sum = sqlite_sum_int(sum, (int64_t)row->contacts);
+	sum = sqlite_sum(sum, row->address, TURN_ADDRESS_LEN);
+	sum = sqlite_sum_int(sum, row->is_duplicate);
+	sum = sqlite_sum(sum, row->other_machine, WIRE_ID_LEN);
+	sum = sqlite_sum(sum, row->other_name, strlen(row->other_name) + 1);
+	return (int64_t)sqlite_sum(sum, chain, CHAIN_LEN);
+}
+
 /* Columns in the order of CLIENT_COLUMNS in sqlite_open.c. */
-static bool
-read_client(sqlite3_stmt *st, struct store_client *row)
+static int
+read_client(struct sqlite_store *q, sqlite3_stmt *st, struct store_client *row)
 {
 	uint8_t chain[CHAIN_LEN];
 	uint32_t state = 0;
@@ -82,7 +105,11 @@ read_client(sqlite3_stmt *st, struct store_client *row)
 	row->last_unix_s = sqlite3_column_int64(st, 8);
 	row->contacts = (uint64_t)contacts;
 	row->is_duplicate = sqlite3_column_int64(st, 12) != 0;
-	return is_good && state <= WIRE_NOTIFICATION && contacts > 0;
+	if (!is_good || state > WIRE_NOTIFICATION || contacts <= 0)
+		return sqlite_damaged(q, "a row of the inventory");
+	if (sqlite3_column_int64(st, 16) != client_sum(row, chain))
+		return sqlite_damaged(q, "the checksum of a client");
+	return 0;
 }
 
 static int
@@ -96,17 +123,17 @@ load_journal(struct sqlite_store *q)
 	q->journal_first = 1;
 	q->journal_next = 1;
 	while (err == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		int64_t seq = sqlite3_column_int64(st, 16);
+		int64_t seq = sqlite3_column_int64(st, 17);
 		struct store_client row, *old;
 
 		if (q->journal_next == q->journal_first)
 			q->journal_first = q->journal_next = seq;
-		if (seq != q->journal_next ||
-		    seq - q->journal_first >= STORE_JOURNAL_MAX ||
-		    !read_client(st, &row)) {
-			err = sqlite_damaged(q, "a row of the journal");
+		err = seq != q->journal_next ||
+		        seq - q->journal_first >= STORE_JOURNAL_MAX
+		    ? sqlite_damaged(q, "a number in the journal")
+		    : read_client(q, st, &row);
+		if (err != 0)
 			break;
-		}
 		q->journal_next++;
 		old = clients_find(&q->overlay, &row);
 		if (old != NULL)
@@ -137,8 +164,8 @@ table_get(struct sqlite_store *q, const struct store_client *key,
 	rc = sqlite3_step(st);
 	*is_there = rc == SQLITE_ROW;
 	if (rc == SQLITE_ROW) {
-		if (row_out != NULL && !read_client(st, row_out))
-			err = sqlite_damaged(q, "a row of the inventory");
+		if (row_out != NULL)
+			err = read_client(q, st, row_out);
 	} else if (rc != SQLITE_DONE) {
 		err = sqlite_fail(q, "looking a client up");
 	}
@@ -258,7 +285,8 @@ inventory_put(struct store *s, const struct store_client *row)
 	    SQLITE_STATIC);
 	(void)sqlite3_bind_text(st, 15, row->other_name, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_blob(st, 16, chain, CHAIN_LEN, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 17, q->journal_next);
+	(void)sqlite3_bind_int64(st, 17, client_sum(row, chain));
+	(void)sqlite3_bind_int64(st, 18, q->journal_next);
 	err = sqlite_run(q, ST_JOURNAL_PUT, "writing the journal");
 	if (err == 0)
 		q->journal_next++;
@@ -313,9 +341,8 @@ inventory_clients(struct store *s, store_client_fn *fn, void *arg)
 	int rc;
 
 	while (err == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		if (!read_client(st, &row))
-			err = sqlite_damaged(q, "a row of the inventory");
-		else if (clients_find(&q->overlay, &row) == NULL)
+		err = read_client(q, st, &row);
+		if (err == 0 && clients_find(&q->overlay, &row) == NULL)
 			fn(arg, &row);
 	}
 	if (err == 0 && rc != SQLITE_DONE)

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sqlite_open.c -- opening the database file, or saying why not.
+ * sqlite_open.c -- opening the database, or saying why not.
  *
- * Another daemon is kept out by flock() on FILE.lock, which ends with its
- * holder; a person with sqlite3(1) may read meanwhile.
+ * What can be judged without SQLite is judged before it sees the file
+ * (sqlite_file.c, sqlite_wal.c), and until the store is open nothing of the
+ * log is moved into the database: who is refused finds the bytes unchanged.
  */
 #include "store/sqlite.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/file.h"
 
 #define STR_(x) #x
 #define STR(x) STR_(x)
@@ -35,21 +29,22 @@
 	"is_duplicate INTEGER NOT NULL,"                                 \
 	"other_machine BLOB NOT NULL CHECK(length(other_machine) = 16)," \
 	"other_name TEXT NOT NULL,"                                      \
-	"chain BLOB NOT NULL CHECK(length(chain) = 50)"
+	"chain BLOB NOT NULL CHECK(length(chain) = 50),"                 \
+	"chk INTEGER NOT NULL"
 
 #define CLIENT_KEY "publisher, product, cmid"
 #define CLIENT_COLUMNS                                                      \
 	CLIENT_KEY ", machine, name, state, threshold, first, last, count," \
 	           "contacts, address, is_duplicate, other_machine,"        \
-	           "other_name, chain"
+	           "other_name, chain, chk"
 
 static const char schema[] =
     "CREATE TABLE grp (publisher BLOB NOT NULL CHECK(length(publisher) = 16),"
     "grp INTEGER NOT NULL, capacity INTEGER NOT NULL, seq INTEGER NOT NULL,"
-    "PRIMARY KEY (publisher, grp)) STRICT, WITHOUT ROWID;"
+    "chk INTEGER NOT NULL, PRIMARY KEY (publisher, grp)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE cache (publisher BLOB NOT NULL, grp INTEGER NOT NULL,"
     "cmid BLOB NOT NULL CHECK(length(cmid) = 16), seq INTEGER NOT NULL,"
-    "seen INTEGER NOT NULL,"
+    "seen INTEGER NOT NULL, chk INTEGER NOT NULL,"
     "PRIMARY KEY (publisher, grp, cmid)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE client (" CLIENT_TYPES ", PRIMARY KEY (" CLIENT_KEY
     ")) STRICT, WITHOUT ROWID;"
@@ -63,17 +58,19 @@ static const char *const statements[ST_N] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
     [ST_COMMIT] = "COMMIT",
     [ST_ROLLBACK] = "ROLLBACK",
-    [ST_GRP_ALL] = "SELECT publisher, grp, capacity, seq FROM grp",
+    [ST_GRP_ALL] = "SELECT publisher, grp, capacity, seq, chk FROM grp",
     [ST_GRP_PUT] =
-        "INSERT INTO grp (publisher, grp, capacity, seq)"
-        " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (publisher, grp)"
-        " DO UPDATE SET capacity = excluded.capacity, seq = excluded.seq",
-    [ST_CACHE_ALL] = "SELECT publisher, grp, cmid, seq, seen FROM cache"
+        "INSERT INTO grp (publisher, grp, capacity, seq, chk)"
+        " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (publisher, grp)"
+        " DO UPDATE SET capacity = excluded.capacity, seq = excluded.seq,"
+        " chk = excluded.chk",
+    [ST_CACHE_ALL] = "SELECT publisher, grp, cmid, seq, seen, chk FROM cache"
                      " ORDER BY seq",
     [ST_CACHE_PUT] =
-        "INSERT INTO cache (publisher, grp, cmid, seq, seen)"
-        " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (publisher, grp, cmid)"
-        " DO UPDATE SET seq = excluded.seq, seen = excluded.seen",
+        "INSERT INTO cache (publisher, grp, cmid, seq, seen, chk)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (publisher, grp, cmid)"
+        " DO UPDATE SET seq = excluded.seq, seen = excluded.seen,"
+        " chk = excluded.chk",
     [ST_CACHE_DELETE] = "DELETE FROM cache"
                         " WHERE publisher = ?1 AND grp = ?2 AND cmid = ?3",
     [ST_CLIENT_GET] = "SELECT " CLIENT_COLUMNS " FROM client"
@@ -93,7 +90,7 @@ static const char *const statements[ST_N] = {
     [ST_JOURNAL_PUT] =
         "INSERT INTO journal (" CLIENT_COLUMNS ", seq) VALUES"
         " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
-        " ?16, ?17)",
+        " ?16, ?17, ?18)",
     [ST_JOURNAL_MERGE] =
         "INSERT INTO client (" CLIENT_COLUMNS ")"
         " SELECT " CLIENT_COLUMNS " FROM journal WHERE seq < ?1 ORDER BY seq"
@@ -104,94 +101,10 @@ static const char *const statements[ST_N] = {
         " count = excluded.count, contacts = excluded.contacts,"
         " address = excluded.address, is_duplicate = excluded.is_duplicate,"
         " other_machine = excluded.other_machine,"
-        " other_name = excluded.other_name, chain = excluded.chain",
+        " other_name = excluded.other_name, chain = excluded.chain,"
+        " chk = excluded.chk",
     [ST_JOURNAL_CUT] = "DELETE FROM journal WHERE seq < ?1",
 };
-
-static __attribute__((format(printf, 2, 3))) void
-say(struct store_diag *diag, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(diag->text, sizeof(diag->text), format, ap);
-	va_end(ap);
-}
-
-static int
-lock_file(struct sqlite_store *q, const char *path, struct store_diag *diag)
-{
-	char name[FILE_PATH_MAX];
-	int n = snprintf(name, sizeof(name), "%s.lock", path);
-
-	/* SQLite gives names that begin with a colon meanings of its own */
-	if (n < 0 || (size_t)n >= sizeof(name) || path[0] == ':' ||
-	    path[0] == '\0') {
-		say(diag, "%.100s: not a usable name for a database", path);
-		return MUSTER_E_IO;
-	}
-	q->lock_fd = open(name,
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	if (q->lock_fd < 0) {
-		say(diag, "%s: %s; is its folder there and ours to write?",
-		    name, strerror(errno));
-		return MUSTER_E_IO;
-	}
-	if (flock(q->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	/* any other reason, such as a file system without locks, is the same */
-	say(diag, "%s: another musterd has it (%s); stop that one first", path,
-	    strerror(errno));
-	return MUSTER_E_LOCKED;
-}
-
-/* A regular file that is ours and that only we can read; made if need be. */
-static int
-check_file(const char *path, struct store_diag *diag)
-{
-	struct stat st;
-	int fd;
-	int err = 0;
-
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		say(diag, "%s: not a regular file; move it away", path);
-		return MUSTER_E_IO;
-	}
-	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-	    0600);
-	if (fd < 0) {
-		say(diag, "%s: cannot be opened or made: %s", path,
-		    strerror(errno));
-		return MUSTER_E_IO;
-	}
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-	    st.st_uid != geteuid() || fchmod(fd, 0600) != 0) {
-		say(diag,
-		    "%s: must be a regular file of the user %lu with mode "
-		    "0600; chown it, or start musterd as its owner",
-		    path, (unsigned long)geteuid());
-		err = MUSTER_E_IO;
-	}
-	(void)close(fd);
-	return err;
-}
-
-/* Does the header look like one of ours?  For SQLite refuses it. */
-static bool
-was_ours(const char *path)
-{
-	static const uint8_t id[4] = {0x4d, 0x55, 0x53, 0x54};
-	static const uint8_t magic[16] = "SQLite format 3";
-	uint8_t head[100] = {0};
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head));
-
-	if (fd >= 0)
-		(void)close(fd);
-	return n > 0 &&
-	    (memcmp(head + 68, id, sizeof(id)) == 0 ||
-	        memcmp(head, magic, n < 16 ? (size_t)n : 16) == 0);
-}
 
 static bool
 is_out_of_memory(const struct sqlite_store *q)
@@ -210,20 +123,22 @@ open_fail(struct sqlite_store *q, const char *path, const char *what,
 	switch (err) {
 	case MUSTER_E_AGAIN:
 		err = is_nomem ? MUSTER_E_NOMEM : MUSTER_E_LOCKED;
-		say(diag, "%.80s: %.160s", path, q->base.diag.text);
+		sqlite_say(diag, "%.80s: %.160s", path, q->base.diag.text);
 		break;
 	case MUSTER_E_DAMAGED:
-		if (was_ours(path)) {
-			say(diag, "%.80s: damaged; restore a backup: %.120s",
-			    path, q->base.diag.text);
+		if (sqlite_file_was_ours(path)) {
+			sqlite_say(diag,
+			    "%.80s: damaged; restore a backup: %.120s", path,
+			    q->base.diag.text);
 		} else {
-			say(diag, "%.80s: not a database of Muster: %.120s",
-			    path, q->base.diag.text);
+			sqlite_say(diag,
+			    "%.80s: not a database of Muster: %.120s", path,
+			    q->base.diag.text);
 			err = MUSTER_E_SCHEMA;
 		}
 		break;
 	default:
-		say(diag, "%.80s: %.160s", path, q->base.diag.text);
+		sqlite_say(diag, "%.80s: %.160s", path, q->base.diag.text);
 		err = MUSTER_E_IO;
 		break;
 	}
@@ -253,7 +168,7 @@ ask(sqlite3 *db, const char *sql, char *out, size_t cap)
 
 /*
  * SQLite takes what is missing of the last page for zeros.  A copy that was
- * cut there shows once the log is in the file; `size` is then the whole.
+ * cut there beside a log shows once the log is in the file.
  */
 static int
 check_size(struct sqlite_store *q, const char *path, struct store_diag *diag)
@@ -271,81 +186,141 @@ check_size(struct sqlite_store *q, const char *path, struct store_diag *diag)
 	if (lstat(path, &st) != 0 ||
 	    st.st_size <
 	        strtoll(pages, NULL, 10) * strtoll(page_size, NULL, 10)) {
-		say(diag, "%.120s: cut short; restore a backup", path);
+		sqlite_say(diag, "%.120s: cut short; restore a backup", path);
 		return MUSTER_E_DAMAGED;
 	}
 	return 0;
 }
 
+/* Is it ours?  SQLite has read the header, and changed nothing. */
 static int
-check_schema(struct sqlite_store *q, const char *path, struct store_diag *diag)
+check_header(struct sqlite_store *q, const char *path, bool *is_new_out,
+    struct store_diag *diag)
 {
-	char id[32], version[32], tables[32], verdict[128];
+	char id[32], version[32], tables[32];
 
 	if (!ask(q->db, "PRAGMA application_id", id, sizeof(id)) ||
 	    !ask(q->db, "PRAGMA user_version", version, sizeof(version)) ||
 	    !ask(q->db, "SELECT count(*) FROM sqlite_schema", tables,
 	        sizeof(tables)))
 		return open_fail(q, path, "reading the header", diag);
-	if (strcmp(id, "0") == 0 && strcmp(version, "0") == 0 &&
-	    strcmp(tables, "0") == 0) {
-		/* new, or its making was interrupted */
-		if (sqlite3_exec(q->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
-		        SQLITE_OK ||
-		    sqlite3_exec(q->db, schema, NULL, NULL, NULL) !=
-		        SQLITE_OK ||
-		    sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL) !=
-		        SQLITE_OK ||
-		    sqlite3_exec(q->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL,
-		        NULL, NULL) != SQLITE_OK)
-			return open_fail(q, path, "making the tables", diag);
+	/* new, or its making was interrupted */
+	*is_new_out = strcmp(id, "0") == 0 && strcmp(version, "0") == 0 &&
+	    strcmp(tables, "0") == 0;
+	if (*is_new_out)
 		return 0;
-	}
 	if (strtoll(id, NULL, 10) != STORE_APPLICATION_ID) {
-		say(diag, "%s: a database of another program (id %s)", path,
-		    id);
+		sqlite_say(diag, "%s: a database of another program (id %s)",
+		    path, id);
 		return MUSTER_E_SCHEMA;
 	}
 	if (strtoll(version, NULL, 10) != STORE_SCHEMA) {
-		say(diag, "%s: schema %s, this musterd has %d; use its own",
-		    path, version, STORE_SCHEMA);
+		sqlite_say(diag,
+		    "%s: schema %s, this musterd has %d; use its own", path,
+		    version, STORE_SCHEMA);
 		return MUSTER_E_SCHEMA;
 	}
-	if (!ask(q->db, "PRAGMA quick_check(1)", verdict, sizeof(verdict)))
-		return open_fail(q, path, "checking the database", diag);
-	if (strcmp(verdict, "ok") != 0) {
-		say(diag, "%.80s: damaged; restore a backup: %.100s", path,
-		    verdict);
-		return MUSTER_E_DAMAGED;
-	}
-	return check_size(q, path, diag);
+	return 0;
 }
 
 static int
-open_database(struct sqlite_store *q, const char *path, struct store_diag *diag)
+make_tables(struct sqlite_store *q, const char *path, struct store_diag *diag)
+{
+	if (sqlite3_exec(q->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
+	        SQLITE_OK ||
+	    sqlite3_exec(q->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(q->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL,
+	        NULL) != SQLITE_OK)
+		return open_fail(q, path, "making the tables", diag);
+	return 0;
+}
+
+/*
+ * The structure of the trees, and the constraints.  What a row says is under
+ * its own checksum, looked at when it is read; the tables of counts and the
+ * journal are read whole at every start.
+ */
+static int
+check_trees(struct sqlite_store *q, const char *path, struct store_diag *diag)
+{
+	static const char *const all[] = {"PRAGMA quick_check(1)", NULL};
+	static const char *const some[] = {"PRAGMA quick_check(grp)",
+	    "PRAGMA quick_check(cache)", "PRAGMA quick_check(journal)", NULL};
+	const char *const *sql = all;
+	char verdict[128];
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && st.st_size > STORE_CHECK_MAX)
+		sql = some;
+	for (; *sql != NULL; sql++) {
+		if (!ask(q->db, *sql, verdict, sizeof(verdict)))
+			return open_fail(q, path, "checking the database",
+			    diag);
+		if (strcmp(verdict, "ok") != 0) {
+			sqlite_say(diag,
+			    "%.80s: damaged; restore a backup: %.100s", path,
+			    verdict);
+			return MUSTER_E_DAMAGED;
+		}
+	}
+	return 0;
+}
+
+static int
+set_up(struct sqlite_store *q, const char *path, struct store_diag *diag)
+{
+	(void)sqlite3_extended_result_codes(q->db, 1);
+	(void)sqlite3_busy_timeout(q->db, STORE_BUSY_MS);
+	(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+	    NULL);
+	if (sqlite3_exec(q->db, "PRAGMA cell_size_check = ON", NULL, NULL,
+	        NULL) != SQLITE_OK)
+		return open_fail(q, path, "opening", diag);
+	return 0;
+}
+
+static int
+begin_log(struct sqlite_store *q, const char *path, struct store_diag *diag)
 {
 	char mode[16];
-	int err = 0;
+
+	if (!ask(q->db, "PRAGMA journal_mode = WAL", mode, sizeof(mode)) ||
+	    sqlite3_exec(q->db, "PRAGMA synchronous = FULL", NULL, NULL,
+	        NULL) != SQLITE_OK)
+		return open_fail(q, path, "opening", diag);
+	if (strcmp(mode, "wal") != 0) {
+		sqlite_say(diag, "%s: no write-ahead log here (mode %s)", path,
+		    mode);
+		return MUSTER_E_IO;
+	}
+	return 0;
+}
+
+static int
+open_database(struct sqlite_store *q, const char *path, enum store_make make,
+    struct store_diag *diag)
+{
+	bool is_new = false;
+	int err;
 
 	if (sqlite3_open_v2(path, &q->db,
 	        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return q->db == NULL ? MUSTER_E_NOMEM
 		                     : open_fail(q, path, "opening", diag);
-	(void)sqlite3_extended_result_codes(q->db, 1);
-	(void)sqlite3_busy_timeout(q->db, STORE_BUSY_MS);
-	(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	if (sqlite3_exec(q->db, "PRAGMA cell_size_check = ON", NULL, NULL,
-	        NULL) != SQLITE_OK ||
-	    !ask(q->db, "PRAGMA journal_mode = WAL", mode, sizeof(mode)) ||
-	    sqlite3_exec(q->db, "PRAGMA synchronous = FULL", NULL, NULL,
-	        NULL) != SQLITE_OK)
-		return open_fail(q, path, "opening", diag);
-	if (strcmp(mode, "wal") != 0) {
-		say(diag, "%s: no write-ahead log here (mode %s)", path, mode);
-		return MUSTER_E_IO;
-	}
-	err = check_schema(q, path, diag);
+	err = set_up(q, path, diag);
+	if (err == 0)
+		err = check_header(q, path, &is_new, diag);
+	if (err == 0 && is_new && make == STORE_MAKE_NEVER)
+		err = sqlite_file_is_gone(path, diag);
+	if (err == 0 && !is_new)
+		err = check_trees(q, path, diag);
+	if (err == 0 && is_new)
+		err = begin_log(q, path, diag);
+	if (err == 0 && is_new)
+		err = make_tables(q, path, diag);
 	for (int i = 0; i < ST_N && err == 0; i++) {
 		if (sqlite3_prepare_v3(q->db, statements[i], -1,
 		        SQLITE_PREPARE_PERSISTENT, &q->st[i],
@@ -359,21 +334,13 @@ open_database(struct sqlite_store *q, const char *path, struct store_diag *diag)
 	return err;
 }
 
-/* Load everything, and merge what the last run has left in the journal. */
+/* What opening returns for an outcome. */
 static int
-open_rows(struct sqlite_store *q, const char *path, struct store_diag *diag)
+rows_fail(struct sqlite_store *q, const char *path, int err,
+    struct store_diag *diag)
 {
-	struct store *s = &q->base;
-	int err = clients_grow(&q->overlay, STORE_JOURNAL_MAX);
+	const struct store *s = &q->base;
 
-	if (err == 0)
-		err = sqlite_load(q);
-	if (err == 0)
-		err = s->ops->begin(s);
-	if (err == 0)
-		err = inventory_merge(q, STORE_JOURNAL_MAX);
-	if (err == 0)
-		err = s->ops->commit(s);
 	switch (err) {
 	case 0:
 	case MUSTER_E_NOMEM:
@@ -386,18 +353,47 @@ open_rows(struct sqlite_store *q, const char *path, struct store_diag *diag)
 		err = MUSTER_E_IO;
 		break;
 	}
-	if (err != 0)
-		say(diag, "%.80s: %.160s", path,
+	if (err == MUSTER_E_DAMAGED)
+		sqlite_say(diag, "%.80s: damaged; restore a backup: %.120s",
+		    path, s->diag.text);
+	else if (err != 0)
+		sqlite_say(diag, "%.80s: %.160s", path,
 		    err == MUSTER_E_NOMEM ? muster_strerror(err)
 		                          : s->diag.text);
 	return err;
 }
 
+/* Everything is read, and judged, before anything is changed. */
+static int
+load_rows(struct sqlite_store *q, const char *path, struct store_diag *diag)
+{
+	int err = clients_grow(&q->overlay, STORE_JOURNAL_MAX);
+
+	if (err == 0)
+		err = sqlite_load(q);
+	return rows_fail(q, path, err, diag);
+}
+
+/* Merge what the last run has left in the journal. */
+static int
+merge_rows(struct sqlite_store *q, const char *path, struct store_diag *diag)
+{
+	struct store *s = &q->base;
+	int err = s->ops->begin(s);
+
+	if (err == 0)
+		err = inventory_merge(q, STORE_JOURNAL_MAX);
+	if (err == 0)
+		err = s->ops->commit(s);
+	return rows_fail(q, path, err, diag);
+}
+
 int
-store_open_sqlite(const char *path, struct store **store_out,
-    struct store_diag *diag)
+store_open_sqlite(const char *path, enum store_make make,
+    struct store **store_out, struct store_diag *diag)
 {
 	struct sqlite_store *q = calloc(1, sizeof(*q));
+	struct store_diag warning = {""};
 	int err = 0;
 
 	diag->text[0] = '\0';
@@ -406,19 +402,30 @@ store_open_sqlite(const char *path, struct store **store_out,
 	q->base.ops = &sqlite_ops;
 	q->lock_fd = -1;
 	store_set_limits(&q->base, STORE_INVENTORY_MAX, STORE_RETENTION_DAYS);
-	err = lock_file(q, path, diag);
+	err = sqlite_file_lock(path, &q->lock_fd, diag);
 	if (err == 0)
-		err = check_file(path, diag);
+		err = sqlite_file_check(path, make, diag);
 	if (err == 0)
-		err = open_database(q, path, diag);
+		err = sqlite_wal_check(path, &warning, diag);
 	if (err == 0)
-		err = open_rows(q, path, diag);
+		err = open_database(q, path, make, diag);
+	if (err == 0)
+		err = load_rows(q, path, diag);
+	if (err == 0)
+		err = begin_log(q, path, diag);
+	if (err == 0)
+		err = check_size(q, path, diag);
+	if (err == 0)
+		err = merge_rows(q, path, diag);
 	if (err != 0) {
 		/* store_close() must not try to write any more */
 		q->base.failed = err;
 		store_close(&q->base);
 		return err;
 	}
+	(void)sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
+	    NULL);
+	*diag = warning;
 	*store_out = &q->base;
 	return 0;
 }

@@ -35,6 +35,7 @@
 #define STORE_INVENTORY_MAX 1000000 /* b5: default limit of rows */
 #define STORE_RETENTION_DAYS 400    /* b5: default, after the last contact */
 #define STORE_BUSY_MS 2000          /* wait for SQLite's lock */
+#define STORE_CHECK_MAX (32 << 20)  /* bytes; larger: only the counts' trees */
 #define STORE_SCHEMA 1
 #define STORE_APPLICATION_ID 0x4d555354 /* "MUST", in the file's header */
 #define STORE_DIAG_MAX 256
@@ -84,19 +85,33 @@ struct store;
  */
 MUSTER_NODISCARD int store_open_memory(struct store **store_out);
 
+/* May store_open_sqlite() make a database? */
+enum store_make {
+	STORE_MAKE_IF_EMPTY,
+	STORE_MAKE_NEVER, /* it was there: lost is not the same as new */
+	STORE_MAKE_ONLY,  /* a fresh one was asked for */
+};
+
 /**
  * store_open_sqlite(): open or make the database file.
  *
+ * Whatever of it is refused keeps its bytes, but what was answered and stands
+ * in an intact log may have been moved into it.
+ *
  * In:      path     a regular file that is ours, or nothing yet
- * Out:     diag     on failure: cause and next step
+ * Out:     diag     on failure: cause and next step; else a warning or nothing
  * Returns: 0
  *          MUSTER_E_NOMEM
  *          MUSTER_E_IO       cannot be opened, made or written
  *          MUSTER_E_SCHEMA   another program's, or another schema version
- *          MUSTER_E_DAMAGED  fails SQLite's quick check
+ *          MUSTER_E_DAMAGED  fails SQLite's quick check (above
+ *                            STORE_CHECK_MAX only that of the counts), a
+ *                            checksum of a count, or the check of the log
  *          MUSTER_E_LOCKED   another musterd has it
+ *          MUSTER_E_NOENT    empty or gone, and STORE_MAKE_NEVER
+ *          MUSTER_E_EXIST    neither, and STORE_MAKE_ONLY
  */
-MUSTER_NODISCARD int store_open_sqlite(const char *path,
+MUSTER_NODISCARD int store_open_sqlite(const char *path, enum store_make make,
     struct store **store_out, struct store_diag *diag);
 
 /**

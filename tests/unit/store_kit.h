@@ -102,8 +102,9 @@ kit_open(const char *path)
 {
 	struct store_diag diag = {{0}};
 	struct store *s = NULL;
-	int err = path == NULL ? store_open_memory(&s)
-	                       : store_open_sqlite(path, &s, &diag);
+	int err = path == NULL
+	    ? store_open_memory(&s)
+	    : store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag);
 
 	if (err != 0) {
 		printf("# open: %s: %s\n", muster_errname(err), diag.text);

@@ -330,7 +330,7 @@ test_b3_capacity_outlives_the_reservation(void)
 	for (uint32_t i = 1; i <= 40; i++)
 		(void)kit_touch(s, 3, i, 300, T0);
 	store_close(s);
-	is(store_open_sqlite(path, &s, &diag), 0);
+	is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag), 0);
 	is(store_reserve(s, kit_publisher[0], 3, 10), 0);
 	is(store_groups(s, T0, image_a.groups, 8, &n), 0);
 	is((long long)n, 1);

@@ -27,7 +27,7 @@ void *__wrap_calloc(size_t n, size_t size);
 static int
 after(int k)
 {
-	return k + 1 + k / 40;
+	return k + 1 + k / 16;
 }
 
 static bool
@@ -128,7 +128,7 @@ fail_open(const char *path, int k, bool for_good, unsigned *bad)
 	int err;
 
 	arm(k, for_good);
-	err = store_open_sqlite(path, &s, &diag);
+	err = store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag);
 	disarm();
 	if (err != 0 && err != MUSTER_E_NOMEM) {
 		printf("# allocation %d: %s: %s\n", k, muster_errname(err),
@@ -178,7 +178,7 @@ test_store_is_made_or_out_of_memory(void)
 
 		kit_forget(path);
 		arm(k, false);
-		err = store_open_sqlite(path, &s, &diag);
+		err = store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag);
 		disarm();
 		bad += err != 0 && err != MUSTER_E_NOMEM;
 		if (bad > 0)
