@@ -2,8 +2,11 @@
 #include "host/config.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <libconfig.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,9 @@
 #include "base/file.h"
 
 #define SAY_MAX 512
+#define WORD_CHARS                                                       \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" \
+	"-_*"
 #define OPTION_AT(name) offsetof(struct host_config, name)
 
 static const struct config_option options[] = {
@@ -106,6 +112,13 @@ read_number(struct parse *parse, const struct config_option *option,
 	int type = config_setting_type(set);
 	long long v;
 
+	if (config_setting_source_file(set) != NULL) {
+		/* its text has not been seen, so its numbers may be cut */
+		say(parse, LOG_ERROR, config_setting_source_line(set),
+		    "%s stands in an included file; write it here",
+		    option->name);
+		return;
+	}
 	if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64) {
 		say(parse, LOG_ERROR, config_setting_source_line(set),
 		    "%s must be a number from %u to %u", option->name,
@@ -238,22 +251,100 @@ read_tree(struct parse *parse, const config_setting_t *top,
 		    "with the count window of 30 days");
 }
 
+/* Behind a string or a comment that begins at p, or p when none does. */
+static const char *
+skip_quiet(const char *p)
+{
+	const char *end = p;
+
+	if (*p == '#' || strncmp(p, "//", 2) == 0) {
+		end = p + strcspn(p, "\n");
+	} else if (strncmp(p, "/*", 2) == 0) {
+		end = strstr(p + 2, "*/");
+		end = end == NULL ? p + strlen(p) : end + 2;
+	} else if (*p == '"') {
+		for (end = p + 1; *end != '\0' && *end != '"'; end++) {
+			if (*end == '\\' && end[1] != '\0')
+				end++;
+		}
+		end += *end == '"';
+	}
+	return end;
+}
+
+/*
+ * libconfig keeps 32 bits of a number without L: 4294968984 would be a port of
+ * 1688.  So each that needs more gets its L; of one of more than 64 bits
+ * libconfig makes the largest, which is out of every range as well.
+ */
+static size_t
+widen_number(const char **p, char *out)
+{
+	bool is_hex = (*p)[0] == '0' && ((*p)[1] | 32) == 'x';
+	const char *start = *p;
+	char *end;
+	unsigned long long v = strtoull(start, &end, is_hex ? 16 : 10);
+	const char *digits_end = end;
+	size_t len;
+
+	while (isalnum((unsigned char)*end) || *end == '.')
+		end++; /* L, a fraction, an exponent: and no second number */
+	*p = end;
+	len = (size_t)(end - start);
+	memcpy(out, start, len);
+	if (v > INT_MAX && end == digits_end)
+		out[len++] = 'L';
+	return len;
+}
+
+/* A copy to be freed, whose numbers libconfig does not cut; NULL: no memory. */
+static char *
+widen(const char *text)
+{
+	char *copy = malloc(2 * strlen(text) + 2);
+	char *out = copy;
+	const char *p = text;
+
+	while (copy != NULL && *p != '\0') {
+		const char *end = skip_quiet(p);
+
+		if (end == p && (isalpha((unsigned char)*p) || *p == '_'))
+			end = p + strspn(p, WORD_CHARS);
+		if (end == p && isdigit((unsigned char)*p)) {
+			out += widen_number(&p, out);
+			continue;
+		}
+		end += end == p;
+		memcpy(out, p, (size_t)(end - p));
+		out += end - p;
+		p = end;
+	}
+	/* libconfig wants an end even to a comment on the last line */
+	if (copy != NULL)
+		memcpy(out, "\n", 2);
+	return copy;
+}
+
 int
 config_parse(const char *text, const char *name, config_say_fn *say_fn,
     void *arg, struct host_config *config_out)
 {
 	struct parse parse = {.name = name, .say = say_fn, .arg = arg};
 	struct host_config config;
+	char *wide = widen(text);
 	config_t tree;
 
+	if (wide == NULL)
+		return MUSTER_E_NOMEM;
 	config_defaults(&config);
 	config_init(&tree);
-	if (config_read_string(&tree, text) != CONFIG_TRUE)
+	if (config_read_string(&tree, wide) != CONFIG_TRUE)
 		say(&parse, LOG_ERROR, (unsigned)config_error_line(&tree), "%s",
 		    config_error_text(&tree));
 	else
 		read_tree(&parse, config_root_setting(&tree), &config);
 	config_destroy(&tree);
+	free(wide);
 	if (parse.n_mistakes != 0)
 		return MUSTER_E_PROTO;
 	*config_out = config;

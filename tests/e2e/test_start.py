@@ -93,6 +93,7 @@ def test_damaged_database(stopped):
 @pytest.mark.parametrize("text, says", [
     ("port = 70000;\n", "port"), ("prot = 1688;\n", "prot"),
     ("port = \"a\";\n", "port"), ("renewal_minutes = 14;\n", "renewal"),
+    ("port = 4294968984;\n", "port is 4294968984"),
     ("port = 1; port = 2;\n", "port|duplicate"), ("port = ;\n", "syntax"),
 ])
 def test_bad_configuration_is_78_with_file_and_line(stopped, text, says):

@@ -104,6 +104,79 @@ test_config_ranges_hold_for_every_number(void)
 	is(n_numbers, 8);
 }
 
+/* Numbers that 32 bits do not hold, as people write them: without an L. */
+static void
+test_config_numbers_do_not_wrap(void)
+{
+	static const char *const bad[] = {
+	    "port = 4294968984;",
+	    "port = 4294967297;",
+	    "port = 18446744073709553304;",
+	    "port = 0x100000698;",
+	    "port = 99999999999999999999;",
+	    "port = 0x10000000000000001;",
+	    "port = -4294965608;",
+	    "port = 8589936280L;",
+	    "port=2147483648 ;",
+	    "# 1\nport = /* \" */ 4294968984;",
+	    "# \"\nport = 4294968984;",
+	    "log_level = \"note\"; port = 4294968984;",
+	    "port = 4294968984.0;",
+	    "port = 1e309;",
+	};
+	static const char *const good[] = {
+	    "port = 0x698;",
+	    "port = 1688L;",
+	    "port = 1688; # 4294968984",
+	    "// 4294968984 \"\nport = 1688;",
+	    "/* 99999999999 */ port = 1688; /* 9 */",
+	    "listen = \"::1\"; port = 1688;",
+	};
+	struct host_config c;
+	struct said said;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		printf("# %s\n", bad[i][0] == '#' ? "(comment)" : bad[i]);
+		is(parse(bad[i], &said, &c), MUSTER_E_PROTO);
+		is(said.n_mistakes, 1);
+		ok(strstr(said.text, "port ") != NULL);
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		is(parse(good[i], &said, &c), 0);
+		is_str(said.text, "");
+		is(c.port, 1688);
+	}
+	is(parse("port = 4294968984;", &said, &c), MUSTER_E_PROTO);
+	ok(strstr(said.text, "port is 4294968984") != NULL);
+	is(parse("log_level = \"#\"; port = 4294968984;", &said, &c),
+	    MUSTER_E_PROTO);
+	ok(strstr(said.text, "port is 4294968984") != NULL);
+	is(parse("port4294968984 = 1;", &said, &c), MUSTER_E_PROTO);
+	ok(strstr(said.text, "port4294968984 is no setting") != NULL);
+	is(parse("listen = \"4294968984 \\\" 4294968984\";", &said, &c),
+	    MUSTER_E_PROTO);
+	ok(strstr(said.text, "addresses") != NULL);
+}
+
+/* Numbers of a file that was not seen would wrap, so it gives none. */
+static void
+test_config_takes_no_numbers_of_other_files(void)
+{
+	char name[] = "/tmp/muster-config-XXXXXX";
+	static const char text[] = "port = 4294968984;\n";
+	int fd = mkstemp(name);
+	struct host_config c;
+	struct said said;
+	char outer[128];
+
+	ok(fd >= 0 && write(fd, text, sizeof(text) - 1) > 0);
+	(void)close(fd);
+	(void)snprintf(outer, sizeof(outer), "@include \"%s\"\n", name);
+	is(parse(outer, &said, &c), MUSTER_E_PROTO);
+	ok(strstr(said.text, "included") != NULL);
+	(void)unlink(name);
+}
+
 /* Two names for one field, or a default outside its range, is our mistake. */
 static void
 test_config_table_is_consistent(void)
@@ -282,6 +355,8 @@ main(void)
 {
 	test_config_defaults_are_the_documented_ones();
 	test_config_ranges_hold_for_every_number();
+	test_config_numbers_do_not_wrap();
+	test_config_takes_no_numbers_of_other_files();
 	test_config_table_is_consistent();
 	test_config_one_mistake_each();
 	test_config_reports_every_mistake_at_once();
