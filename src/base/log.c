@@ -3,13 +3,37 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOG_LINE_MAX 1024 /* bytes; the rest of a longer line is cut */
 
-/* The level is the process's own, set once at start; nothing else is kept. */
+#define STREAM_MAX 48 /* two numbers of 64 bits and a colon */
+
+/* Both are the process's own, set once at start; nothing else is kept. */
 static enum log_level level_max = LOG_NOTE;
+static bool is_journal;
+
+/* The variable is inherited by whoever is started from a service: only with
+ * the device and inode of our own standard error does it speak of us. */
+void
+log_open(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[STREAM_MAX];
+	struct stat st;
+
+	is_journal = false;
+	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+		return;
+	(void)snprintf(own, sizeof(own), "%llu:%llu",
+	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	is_journal = strcmp(stream, own) == 0;
+}
 
 void
 log_set_level(enum log_level level)
@@ -22,13 +46,16 @@ log_line(enum log_level level, const char *event, const char *format, ...)
 {
 	char line[LOG_LINE_MAX];
 	int saved = errno;
+	char prefix[8] = "";
 	int head, body;
 	size_t len;
 	va_list ap;
 
 	if (level > level_max)
 		return;
-	head = snprintf(line, sizeof(line), "<%d>%s: ", (int)level, event);
+	if (is_journal)
+		(void)snprintf(prefix, sizeof(prefix), "<%d>", (int)level);
+	head = snprintf(line, sizeof(line), "%s%s: ", prefix, event);
 	if (head < 0 || (size_t)head >= sizeof(line))
 		return;
 	va_start(ap, format);

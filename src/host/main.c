@@ -503,6 +503,7 @@ main(int argc, char **argv)
 	static struct musterd musterd;
 	int exit_code = EXIT_USAGE;
 
+	log_open();
 	if (!parse_args(argc, argv, &musterd.args, &exit_code))
 		return exit_code;
 	return run(&musterd);
