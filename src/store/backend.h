@@ -14,8 +14,6 @@
 
 #include "store/store.h"
 
-#define STORE_PIECE 512 /* rows a call of store_idle() handles, at most */
-
 /* The cache of one counting group; its memory only grows. */
 struct cache {
 	uint8_t publisher[PUBLISHER_LEN];

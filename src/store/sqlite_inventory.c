@@ -293,7 +293,10 @@ inventory_put(struct store *s, const struct store_client *row)
 	return err;
 }
 
-/* Rows go from the table alone, so the journal is merged first. */
+/*
+ * Rows go from the table alone, so the journal is merged first.  Each of the
+ * two has its piece: else a busy host would merge and never drop.
+ */
 int
 inventory_upkeep(struct store *s, int64_t now_unix_s, bool *has_more_out)
 {
@@ -303,8 +306,9 @@ inventory_upkeep(struct store *s, int64_t now_unix_s, bool *has_more_out)
 	int err = 0;
 
 	*has_more_out = true;
-	if (q->journal_next != q->journal_first)
-		return inventory_merge(q, STORE_PIECE);
+	err = inventory_merge(q, STORE_PIECE);
+	if (err != 0 || q->journal_next != q->journal_first)
+		return err;
 
 	(void)sqlite3_bind_int64(q->st[ST_CLIENT_EXPIRE], 1,
 	    now_unix_s - s->retention_s);

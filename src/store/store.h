@@ -31,6 +31,7 @@
 #include "turn/turn.h"
 
 #define STORE_GROUPS_MAX 1024       /* counting groups over all publishers */
+#define STORE_PIECE 512             /* rows store_idle() merges or drops */
 #define STORE_JOURNAL_MAX 4096      /* rows before a merge is forced */
 #define STORE_INVENTORY_MAX 1000000 /* b5: default limit of rows */
 #define STORE_RETENTION_DAYS 400    /* b5: default, after the last contact */

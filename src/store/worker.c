@@ -12,6 +12,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+_Static_assert(STORE_PIECE >= WORKER_UPKEEP_ITEMS - 1 + TURN_MAX,
+    "a piece must empty the journal of a busy host");
+
 struct worker {
 	struct store *store;
 	worker_done_fn *done;
@@ -26,16 +29,20 @@ struct worker {
 	struct turn_item *items;
 	size_t n;
 	int64_t now_unix_s;
+	size_t n_items; /* since the last upkeep; the thread's own */
 	atomic_int outcome;
 };
 
 static void
 run_job(struct worker *w)
 {
+	/* the next job may be handed over before this one's upkeep */
+	const int64_t now_unix_s = w->now_unix_s;
+	const size_t n = w->n;
 	int err;
 
 	(void)pthread_mutex_lock(&w->store_lock);
-	err = store_batch(w->store, w->items, w->n, w->now_unix_s);
+	err = store_batch(w->store, w->items, n, now_unix_s);
 	(void)pthread_mutex_unlock(&w->store_lock);
 	atomic_store(&w->outcome, err);
 
@@ -44,6 +51,15 @@ run_job(struct worker *w)
 	w->has_job = false;
 	(void)pthread_mutex_unlock(&w->lock);
 	w->done(w->arg);
+
+	w->n_items += n;
+	if (w->n_items < WORKER_UPKEEP_ITEMS)
+		return;
+	w->n_items = 0;
+	(void)pthread_mutex_lock(&w->store_lock);
+	/* what goes wrong here goes wrong in the next batch, and is told there */
+	(void)!store_idle(w->store, now_unix_s);
+	(void)pthread_mutex_unlock(&w->store_lock);
 }
 
 static void *

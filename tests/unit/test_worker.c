@@ -2,6 +2,7 @@
 #include "store_kit.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 
 #include "store/worker.h"
 
@@ -129,6 +130,61 @@ test_worker_ends_after_the_batch_in_flight(void)
 	store_close(s);
 }
 
+static uint32_t
+count_rows(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	uint32_t n = UINT32_MAX;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		n = (uint32_t)sqlite3_column_int64(st, 0);
+	(void)sqlite3_finalize(st);
+	return n;
+}
+
+/*
+ * A host that is never idle: the next batch is handed over while the last one
+ * is being answered.  Neither journal nor inventory grows beyond its bound.
+ */
+static void
+test_b5_a_busy_host_keeps_its_journal_short(uint32_t a_batch, uint32_t n)
+{
+	static struct turn_item items[TURN_MAX];
+	const char *path = kit_path("busy.db");
+	struct bell bell = BELL;
+	uint32_t journal = 0, table = 0, bad = 0, who = 1;
+	struct worker *w = NULL;
+	struct store *s;
+	sqlite3 *db = NULL;
+
+	kit_forget(path);
+	s = kit_open(path);
+	store_set_limits(s, 700, 400);
+	is(sqlite3_open(path, &db), SQLITE_OK);
+	is(worker_new(s, ring, &bell, &w), 0);
+	for (uint32_t i = 1; i <= n; i++) {
+		uint32_t k;
+
+		for (uint32_t j = 0; j < a_batch; j++)
+			items[j] = kit_item(0, 1, who++, 5, T0 + i);
+		bad += worker_submit(w, items, a_batch, T0 + i) != 0;
+		await(&bell, i);
+		bad += worker_outcome(w) != 0;
+		k = count_rows(db, "SELECT count(*) FROM journal");
+		journal = k > journal ? k : journal;
+		k = count_rows(db, "SELECT count(*) FROM client");
+		table = k > table ? k : table;
+	}
+	is(bad, 0);
+	printf("# most in the journal %u, in the table %u\n", journal, table);
+	ok(journal > 0 && journal < 2 * TURN_MAX);
+	ok(table > 600 && table < 700 + STORE_PIECE);
+	worker_free(w);
+	(void)sqlite3_close(db);
+	store_close(s);
+}
+
 int
 main(void)
 {
@@ -137,6 +193,9 @@ main(void)
 	test_worker_holds_one_batch_only();
 	test_worker_passes_the_outcome_on();
 	test_worker_ends_after_the_batch_in_flight();
+	test_b5_a_busy_host_keeps_its_journal_short(TURN_MAX, 40);
+	test_b5_a_busy_host_keeps_its_journal_short(TURN_MAX - 1, 40);
+	test_b5_a_busy_host_keeps_its_journal_short(1, 1500);
 	kit_dir_remove();
 	return tap_done();
 }
