@@ -13,17 +13,28 @@
 
 #define ROOT_TEXT_MAX 256
 
+/* A file that does not decode is no lease; what it decodes to is judged. */
 static int
-read_lease(const char *path, struct lease *lease_out)
+read_lease(const struct cli *c, const char *path, struct lease *lease_out)
 {
+	const char *next = "name a lease file as the client keeps it";
 	uint8_t buf[LEASE_FILE_MAX];
+	char what[FILE_PATH_MAX + 64];
+	struct wire_args args;
 	size_t len = 0;
 	int err;
 
 	err = file_read(path, buf, sizeof(buf), &len);
 	if (err == 0)
 		err = lease_decode(buf, len, lease_out);
-	return err;
+	if (err != 0)
+		return cli_fail_file(c, err, path, next);
+	err = wire_args_decode(lease_out->args, lease_out->args_len, &args);
+	if (err == 0)
+		return CLI_DONE;
+	(void)snprintf(what, sizeof(what), "%s: its request (argument bytes)",
+	    path);
+	return cli_fail(c, err, what, next);
 }
 
 /* Hex of the root public key, white space around it allowed. */
@@ -139,10 +150,9 @@ cmd_verify(struct cli *c, int argc, char **argv)
 		return err;
 	if (catalogue == NULL || root_key == NULL)
 		return cli_error(c, CLI_USAGE, &missing);
-	err = read_lease(c->arg[0], &lease);
-	if (err != 0)
-		return cli_fail_file(c, err, c->arg[0],
-		    "name a lease file as the client keeps it");
+	err = read_lease(c, c->arg[0], &lease);
+	if (err != CLI_DONE)
+		return err;
 	err = read_root_key(root_key, root_pk);
 	if (err != 0)
 		return cli_fail_file(c, err, root_key,

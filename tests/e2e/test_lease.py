@@ -2,7 +2,6 @@
 """Goal: a lease holds as the host signed it, here, and in no other form."""
 import json
 import os
-import shutil
 import subprocess
 
 import pytest
@@ -60,6 +59,19 @@ def test_b34_each_flipped_byte_of_a_lease_fails(site, lease, tmp_path):
     assert verify(site, str(bad))[0] == 1
 
 
+def test_b35_a_request_that_does_not_decode_is_named(site, lease, tmp_path):
+    data = bytearray(open(lease, "rb").read())
+    end = 16 + int.from_bytes(data[12:16], "big")  # after the argument bytes
+    at = max(i for i in range(16, end) if data[i] != 0)
+    data[at] = ord("!")  # of the machine's name
+    bad = tmp_path / "bad.lease"
+    bad.write_bytes(data)
+    code, text = verify(site, str(bad), "--json")
+    error = json.loads(text)["error"]
+    assert code == 1 and error["code"] == "range" and error["next_step"]
+    assert "request" in error["message"] and str(bad) in error["message"]
+
+
 def test_b31_below_the_threshold_no_lease(site, lease):
     p = subprocess.run(
         [os.path.join(demo.BIN, "muster"), "activate", "--direct", "--root",
@@ -81,13 +93,32 @@ def test_no_host_is_exit_5(site):
     assert "error" in json.loads(p.stdout)
 
 
-def test_a_catalogue_with_a_flipped_bit_is_refused(site, tmp_path):
+@pytest.mark.parametrize("place, codes", [
+    (0, {"proto"}), (0.5, {"sig"}), (-1, {"sig"}),
+    (40, {"key", "sig"}),  # of the root key: may be one, or none
+])
+def test_a_catalogue_with_a_flipped_bit_is_refused(site, tmp_path, place,
+                                                   codes):
     data = bytearray(open(site.catalogue, "rb").read())
-    data[len(data) // 2] ^= 4
+    data[int(len(data) * place) if place == 0.5 else place] ^= 4
     bad = tmp_path / "bad.muster"
     bad.write_bytes(data)
-    p = subprocess.run(
-        [os.path.join(demo.BIN, "muster"), "catalogue", "install", str(bad),
-         "--root", site.host_root], capture_output=True, text=True, timeout=10)
-    assert p.returncode == 1
-    shutil.copy(site.catalogue, tmp_path / "same.muster")
+
+    def muster(*args):
+        p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root",
+                            site.host_root, "--json"], capture_output=True,
+                           text=True, timeout=10)
+        return p.returncode, json.loads(p.stdout)
+
+    def in_force():
+        entries = muster("catalogue", "list")[1]["catalogues"]
+        status = muster("host", "status")[1]["publishers"]
+        return ([(c["path"], c["serial"]) for c in entries if c["in_force"]],
+                [(p["id"], p["catalogue_serial"]) for p in status])
+
+    before = in_force()
+    assert len(before[0]) == len(before[1]) == 1
+    status, answer = muster("catalogue", "install", str(bad))
+    assert status == 1 and answer["error"]["code"] in codes
+    assert answer["error"]["next_step"] and str(bad) in answer["error"]["message"]
+    assert in_force() == before
