@@ -2,25 +2,29 @@
 /*
  * state.h -- what a client remembers between two requests.
  *
- * Two kinds of file, both XDR between a magic and a checksum (BLAKE2b-256 of
- * all bytes before it), strict: one encoding, no trailing bytes.
+ * Two kinds of file, in the frame of statefile.h:
  *
  *   bytes  publisher's file        bytes  product's file
  *       8  magic MUSTERP1              8  magic MUSTERR1
  *       4  version, 1                  4  version, 1
  *      16  publisher id               16  product id
- *      16  CMID, never zero            4  last count
+ *      16  CMID; zeros: none           4  last count
  *      16  machine tag                 4  renewal interval, 0 or minutes
  *      16  instance, or zeros          4  retry interval, 0 or minutes
- *       8  high water                  8  previous, or zeros
- *       4  highest serial in force     8  first seen, never 0
- *      32  checksum                    8  start of grace, or 0
+ *       8  high water                  4  rearms used
+ *       4  highest serial in force     8  previous, or zeros
+ *      32  checksum                    8  first seen, never 0
+ *                                      8  start of grace, or 0
  *                                      8  last verified reply, or 0
+ *                                      8  last round of asking, or 0
+ *                                      8  next contact due, or 0
  *                                    4+n  last host, string<261>
  *                                      4  0 or 1: certificate follows
  *                                    120  known certificate
  *                                     32  checksum
  *
+ * A publisher's file without a CMID is what `muster generalize` leaves: the
+ * machine tag tells whether the same machine goes on (b38).
  * Times are seconds since 1970.  The machine tag is the fingerprint with an
  * instance of zeros, so that an instance which comes or goes is no other
  * machine.  Pure.
@@ -37,11 +41,10 @@
 #include "trust/cert.h"
 #include "wire/msg.h"
 
-#define STATE_VERSION 1U
 #define STATE_PUBLISHER_MAGIC "MUSTERP1"
 #define STATE_PRODUCT_MAGIC "MUSTERR1"
 #define STATE_HOST_MAX 261 /* a DNS name, a colon and a port */
-#define STATE_FILE_MAX 576 /* bytes: more than the largest encoding */
+#define STATE_FILE_MAX 608 /* bytes: more than the largest encoding */
 
 struct state_publisher {
 	uint8_t publisher[PUBLISHER_LEN];
@@ -61,6 +64,9 @@ struct state_product {
 	int64_t first_seen_unix_s;
 	int64_t grace_unix_s; /* start of out-of-tolerance grace, or 0 */
 	int64_t answered_unix_s;
+	int64_t asked_unix_s;
+	int64_t due_unix_s;
+	uint32_t rearms; /* used, of those that the catalogue allows */
 	char host[STATE_HOST_MAX + 1];
 	bool has_certificate;
 	uint8_t certificate[CERT_LEN];
@@ -75,7 +81,7 @@ struct state_lease {
 /**
  * state_publisher_encode(): the bytes of a publisher's file.
  *
- * Returns: 0; MUSTER_E_RANGE: a CMID of zeros; MUSTER_E_TOOBIG: over cap
+ * Returns: 0; MUSTER_E_TOOBIG: over cap
  */
 MUSTER_NODISCARD int state_publisher_encode(const struct state_publisher *s,
     uint8_t *buf, size_t cap, size_t *len_out);
