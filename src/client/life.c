@@ -198,6 +198,9 @@ on_met(struct life *l, const struct life_env *env, const struct life_event *ev,
 		l->state = (struct state_product){
 		    .first_seen_unix_s = life_time_unix_s(l->publisher,
 		        env->cat, now->wall_unix_s)};
+		if (ev->is_met_before && env->cat->head.signed_unix_s > 0)
+			l->state.first_seen_unix_s =
+			    env->cat->head.signed_unix_s;
 		memcpy(l->state.product, env->product->id, PRODUCT_LEN);
 	}
 	/* a new CMID has no earlier reply, and is asked for at once */

@@ -99,9 +99,11 @@ enum life_kind {
 
 struct life_event {
 	enum life_kind kind;
-	bool is_new;               /* LIFE_MET: there is no product's file */
-	bool is_moved;             /* LIFE_MET: as life_machine() said */
-	bool is_spread;            /* LIFE_MET: many may start together */
+	bool is_new;        /* LIFE_MET: there is no product's file */
+	bool is_met_before; /* with is_new: its file was lost to damage, and
+	                     * first sight is the catalogue's signing */
+	bool is_moved;      /* LIFE_MET: as life_machine() said */
+	bool is_spread;     /* LIFE_MET: many may start together */
 	const struct reply *reply; /* LIFE_REPLY */
 	const char *host;          /* LIFE_REPLY: name:port that answered */
 	uint32_t busy_s;           /* LIFE_SILENCE: least BUSY, or 0: none */

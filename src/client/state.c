@@ -143,6 +143,54 @@ state_product_decode(const uint8_t *p, size_t len, struct state_product *s_out)
 	return err;
 }
 
+static int
+check_view(const struct state_view *s)
+{
+	return s->first_seen_unix_s <= 0 || s->grace_unix_s < 0 ||
+	        s->high_water_unix_s < 0
+	    ? MUSTER_E_RANGE
+	    : 0;
+}
+
+int
+state_view_encode(const struct state_view *s, uint8_t *buf)
+{
+	struct wr w = statefile_begin(buf, STATE_VIEW_LEN, STATE_VIEW_MAGIC);
+	size_t len;
+
+	if (check_view(s) != 0)
+		return MUSTER_E_RANGE;
+	wr_bytes(&w, s->publisher, sizeof(s->publisher));
+	wr_bytes(&w, s->product, sizeof(s->product));
+	wr_i64(&w, s->first_seen_unix_s);
+	wr_i64(&w, s->grace_unix_s);
+	wr_i64(&w, s->high_water_unix_s);
+	return statefile_finish(&w, &len);
+}
+
+int
+state_view_decode(const uint8_t *p, size_t len, struct state_view *s_out)
+{
+	struct state_view s = {.first_seen_unix_s = 0};
+	struct rd r;
+	int err;
+
+	err = statefile_open(p, len, STATE_VIEW_MAGIC, &r);
+	if (err != 0)
+		return err;
+	rd_fixed(&r, s.publisher, sizeof(s.publisher));
+	rd_fixed(&r, s.product, sizeof(s.product));
+	s.first_seen_unix_s = rd_i64(&r);
+	s.grace_unix_s = rd_i64(&r);
+	s.high_water_unix_s = rd_i64(&r);
+	err = rd_end(&r);
+	if (err == 0)
+		err = check_view(&s);
+	if (err == 0)
+		*s_out = s;
+	return err;
+}
+
 static uint32_t
 minutes_until(int64_t end_unix_s, int64_t now_unix_s)
 {

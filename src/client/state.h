@@ -23,6 +23,10 @@
  *                                    120  known certificate
  *                                     32  checksum
  *
+ * And one that everybody may read, so that a product can judge its grace and
+ * its clock without the agent: magic MUSTERV1, version 1, publisher id,
+ * product id, first seen, start of grace, high water, checksum.
+ *
  * A publisher's file without a CMID is what `muster generalize` leaves: the
  * machine tag tells whether the same machine goes on (b38).
  * Times are seconds since 1970.  The machine tag is the fingerprint with an
@@ -43,6 +47,8 @@
 
 #define STATE_PUBLISHER_MAGIC "MUSTERP1"
 #define STATE_PRODUCT_MAGIC "MUSTERR1"
+#define STATE_VIEW_MAGIC "MUSTERV1"
+#define STATE_VIEW_LEN 100 /* bytes, always */
 #define STATE_HOST_MAX 261 /* a DNS name, a colon and a port */
 #define STATE_FILE_MAX 608 /* bytes: more than the largest encoding */
 
@@ -70,6 +76,15 @@ struct state_product {
 	char host[STATE_HOST_MAX + 1];
 	bool has_certificate;
 	uint8_t certificate[CERT_LEN];
+};
+
+/* What anybody may know of both. */
+struct state_view {
+	uint8_t publisher[PUBLISHER_LEN];
+	uint8_t product[PRODUCT_LEN];
+	int64_t first_seen_unix_s;
+	int64_t grace_unix_s;
+	int64_t high_water_unix_s;
 };
 
 /* What the stored lease is worth at this moment. */
@@ -111,6 +126,23 @@ MUSTER_NODISCARD int state_product_encode(const struct state_product *s,
  */
 MUSTER_NODISCARD int
 state_product_decode(const uint8_t *p, size_t len, struct state_product *s_out);
+
+/**
+ * state_view_encode(): the bytes of the file for everybody.
+ *
+ * Out:     buf      STATE_VIEW_LEN bytes
+ * Returns: 0; MUSTER_E_RANGE: a time before 1970
+ */
+MUSTER_NODISCARD int
+state_view_encode(const struct state_view *s, uint8_t *buf);
+
+/**
+ * state_view_decode(): read the file for everybody.
+ *
+ * Returns: as state_publisher_decode()
+ */
+MUSTER_NODISCARD int
+state_view_decode(const uint8_t *p, size_t len, struct state_view *s_out);
 
 /**
  * state_licence(): the licence state (b33) at this moment.

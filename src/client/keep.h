@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keep.h -- the client's state on disk; an edge.
+ *
+ * Under PATH_AGENT_STATE: publishers/ID.state and products/ID.state (0600),
+ * leases/ID.lease and leases/ID.view (0644), clock.state, settings.state and
+ * a lock.  Each file is replaced by rename, so power loss leaves the old or
+ * the new one.  A file that is damaged is put aside as NAME.damaged, where it
+ * takes the place of an earlier one, and is told; it never starts a fresh
+ * grace: the first sight is then the catalogue's signing.
+ */
+#ifndef MUSTER_CLIENT_KEEP_H
+#define MUSTER_CLIENT_KEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/file.h"
+#include "client/clockwatch.h"
+#include "client/life.h"
+#include "muster/err.h"
+
+#define KEEP_LOCK_MS 30000 /* a wait for another call's lock, at most */
+
+/* Paths of one product and its publisher. */
+struct keep {
+	char publisher[FILE_PATH_MAX];
+	char product[FILE_PATH_MAX];
+	char lease[FILE_PATH_MAX];
+	char view[FILE_PATH_MAX];
+};
+
+/* What was found on disk. */
+struct keep_found {
+	bool has_publisher;
+	bool has_product;
+	bool has_lease;
+	/* put aside; the product has no state, and yet was met before */
+	bool is_publisher_damaged;
+	bool is_product_damaged;
+	bool is_lease_damaged;
+};
+
+/**
+ * keep_lock(): nobody else works on the state under a root.
+ *
+ * In:      root     NULL: the machine itself
+ *          wait_ms  how long to wait for the lock, 0: not at all
+ * Out:     fd_out   close it to give the lock up
+ * Returns: 0
+ *          MUSTER_E_LOCKED  another process holds it
+ *          MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_TOOBIG
+ * Blocks:  up to wait_ms
+ */
+MUSTER_NODISCARD int keep_lock(const char *root, int wait_ms, int *fd_out);
+
+/**
+ * keep_init(): the paths, and the folders where they are not there.
+ *
+ * Returns: 0; MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_TOOBIG
+ */
+MUSTER_NODISCARD int keep_init(struct keep *k, const char *root,
+    const uint8_t *publisher, const uint8_t *product);
+
+/**
+ * keep_load(): read what is there.
+ *
+ * In:      machine  fingerprint of this machine; a CMID that a damaged
+ *                   publisher's file held is taken from a lease of it
+ * Out:     p        all zero where there is no file; NULL: the caller has the
+ *                   publisher's state already
+ *          l        state and lease; the rest untouched
+ * Returns: 0; MUSTER_E_DENIED, MUSTER_E_IO: a file is there and cannot be read
+ */
+MUSTER_NODISCARD int keep_load(const struct keep *k, const uint8_t *machine,
+    struct state_publisher *p, struct life *l, struct keep_found *found_out);
+
+/**
+ * keep_load_clock(): what was last seen of the clocks; damaged or not there:
+ * nothing.
+ *
+ * Returns: 0; MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_TOOBIG
+ */
+MUSTER_NODISCARD int
+keep_load_clock(const char *root, struct clockwatch *w_out);
+
+/**
+ * keep_save_clock(): note it.
+ *
+ * Returns: 0; as file_replace()
+ */
+MUSTER_NODISCARD int
+keep_save_clock(const char *root, const struct clockwatch *w);
+
+/**
+ * keep_save(): the publisher's file, the product's file and its view.
+ *
+ * Returns: 0; as file_replace()
+ */
+MUSTER_NODISCARD int keep_save(const struct keep *k, const struct life *l);
+
+/**
+ * keep_save_lease(): the lease's file.
+ *
+ * Returns: 0; as file_replace(), lease_encode()
+ */
+MUSTER_NODISCARD int
+keep_save_lease(const struct keep *k, const struct lease *lease);
+
+/**
+ * keep_drop_lease(): remove the lease's file, durably.
+ *
+ * Returns: 0, also when there was none; MUSTER_E_DENIED, MUSTER_E_IO
+ */
+MUSTER_NODISCARD int keep_drop_lease(const struct keep *k);
+
+#endif /* MUSTER_CLIENT_KEEP_H */
