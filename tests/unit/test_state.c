@@ -235,6 +235,34 @@ test_state_encode_refuses(void)
 }
 
 static void
+test_state_view(void)
+{
+	struct state_view v = {.first_seen_unix_s = 1,
+	                      .grace_unix_s = 2,
+	                      .high_water_unix_s = 3},
+	                  got;
+	uint8_t buf[STATE_VIEW_LEN + 1];
+	int bad = 0;
+
+	fill(v.publisher, sizeof(v.publisher));
+	fill(v.product, sizeof(v.product));
+	is(state_view_encode(&v, buf), 0);
+	is(state_view_decode(buf, STATE_VIEW_LEN, &got), 0);
+	ok(memcmp(&v, &got, sizeof(v)) == 0);
+	for (size_t i = 0; i < 8 * STATE_VIEW_LEN; i++) {
+		buf[i / 8] ^= (uint8_t)(1U << i % 8);
+		bad += state_view_decode(buf, STATE_VIEW_LEN, &got) == 0;
+		buf[i / 8] ^= (uint8_t)(1U << i % 8);
+	}
+	for (size_t len = 0; len < STATE_VIEW_LEN; len++)
+		bad += state_view_decode(buf, len, &got) == 0;
+	is(bad, 0);
+	ok(state_view_decode(buf, STATE_VIEW_LEN + 1, &got) != 0);
+	v.first_seen_unix_s = 0;
+	is(state_view_encode(&v, buf), MUSTER_E_RANGE);
+}
+
+static void
 test_b33_licence(void)
 {
 	const struct cat_product p = {.initial_grace_days = 30,
@@ -368,6 +396,7 @@ main(int argc, char **argv)
 	test_state_damage_is_found(1);
 	test_state_forged_content_is_refused();
 	test_state_encode_refuses();
+	test_state_view();
 	test_b33_licence();
 	test_machine_id_text();
 	test_machine_fingerprint();
