@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/keep.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -48,6 +49,44 @@ keep_lock(const char *root, int wait_ms, int *fd_out)
 	}
 	*fd_out = fd;
 	return 0;
+}
+
+static int
+tidy_folder(const char *root, const char *folder)
+{
+	char full[FILE_PATH_MAX], path[FILE_PATH_MAX];
+	const struct dirent *d;
+	DIR *dir;
+	int err = file_join(root, folder, full, sizeof(full));
+
+	if (err != 0)
+		return err;
+	dir = opendir(full);
+	while (dir != NULL && err == 0 && (d = readdir(dir)) != NULL) {
+		int n;
+
+		if (strstr(d->d_name, ".new.") == NULL)
+			continue;
+		n = snprintf(path, sizeof(path), "%s/%s", full, d->d_name);
+		if (n > 0 && (size_t)n < sizeof(path))
+			err = file_remove(path);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return err;
+}
+
+int
+keep_tidy(const char *root)
+{
+	static const char *const folders[] = {PATH_AGENT_STATE,
+	    PATH_AGENT_STATE "/publishers", PATH_AGENT_STATE "/products",
+	    PATH_AGENT_STATE "/leases", PATH_AGENT_STATE "/keys"};
+	int err = 0;
+
+	for (size_t i = 0; i < 5 && err == 0; i++)
+		err = tidy_folder(root, folders[i]);
+	return err;
 }
 
 static int

@@ -55,6 +55,14 @@ struct keep_found {
 MUSTER_NODISCARD int keep_lock(const char *root, int wait_ms, int *fd_out);
 
 /**
+ * keep_tidy(): remove what a writer that was killed left half written; only
+ * while holding the lock.
+ *
+ * Returns: 0; MUSTER_E_TOOBIG, MUSTER_E_DENIED, MUSTER_E_IO
+ */
+MUSTER_NODISCARD int keep_tidy(const char *root);
+
+/**
  * keep_init(): the paths, and the folders where they are not there.
  *
  * Returns: 0; MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_TOOBIG

@@ -105,32 +105,56 @@ judge(const struct life *l, const struct life_env *env, int64_t at_unix_s)
 	return err;
 }
 
-/* State and reason now; a lease that fell starts the grace, one that holds
- * ends it. */
+/* State, reason and start of the grace at this moment. */
+static enum wire_state
+weigh(const struct life *l, const struct life_env *env, int64_t wall_unix_s,
+    int64_t *grace_unix_s_out, uint32_t *minutes_left_out, int *reason_out)
+{
+	int64_t at_unix_s =
+	    life_time_unix_s(l->publisher, env->cat, wall_unix_s);
+	struct state_product s = {.first_seen_unix_s =
+	                              l->state.first_seen_unix_s,
+	    .grace_unix_s = l->state.grace_unix_s};
+	struct state_lease worth = {0};
+	int reason = judge(l, env, at_unix_s);
+
+	worth.holds = reason == 0;
+	worth.ends_unix_s = l->lease.grant.issued_unix_s +
+	    (int64_t)env->product->validity_days * DAY_S;
+	/* a lease that fell starts the grace, one that holds ends it */
+	if (worth.holds)
+		s.grace_unix_s = 0;
+	else if (reason == MUSTER_E_EXPIRED && s.grace_unix_s == 0)
+		s.grace_unix_s = worth.ends_unix_s;
+	else if (reason != MUSTER_E_NOENT && s.grace_unix_s == 0)
+		s.grace_unix_s = at_unix_s;
+	*grace_unix_s_out = s.grace_unix_s;
+	*reason_out = reason;
+	return state_licence(&s, &worth, env->product, at_unix_s,
+	    minutes_left_out);
+}
+
 static void
 look(struct life *l, const struct life_env *env, const struct life_now *now,
     struct life_todo *todo)
 {
-	int64_t at_unix_s =
-	    life_time_unix_s(l->publisher, env->cat, now->wall_unix_s);
-	int64_t grace_unix_s = l->state.grace_unix_s;
-	struct state_lease worth = {0};
+	int64_t grace_unix_s;
 
-	todo->reason = judge(l, env, at_unix_s);
-	worth.holds = todo->reason == 0;
-	worth.ends_unix_s = l->lease.grant.issued_unix_s +
-	    (int64_t)env->product->validity_days * DAY_S;
-	if (worth.holds)
-		grace_unix_s = 0;
-	else if (todo->reason == MUSTER_E_EXPIRED && grace_unix_s == 0)
-		grace_unix_s = worth.ends_unix_s;
-	else if (todo->reason != MUSTER_E_NOENT && grace_unix_s == 0)
-		grace_unix_s = at_unix_s;
+	todo->after = weigh(l, env, now->wall_unix_s, &grace_unix_s,
+	    &todo->minutes_left, &todo->reason);
 	if (grace_unix_s != l->state.grace_unix_s)
 		todo->save = true;
 	l->state.grace_unix_s = grace_unix_s;
-	todo->after = state_licence(&l->state, &worth, env->product, at_unix_s,
-	    &todo->minutes_left);
+}
+
+enum wire_state
+life_licence(const struct life *l, const struct life_env *env,
+    int64_t wall_unix_s, uint32_t *minutes_left_out, int *reason_out)
+{
+	int64_t grace_unix_s;
+
+	return weigh(l, env, wall_unix_s, &grace_unix_s, minutes_left_out,
+	    reason_out);
 }
 
 /* ---- when to ask ---- */

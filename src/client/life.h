@@ -167,6 +167,16 @@ void life_step(struct life *l, const struct life_env *env,
     struct life_todo *todo_out);
 
 /**
+ * life_licence(): the licence state at a moment; nothing is changed.
+ *
+ * Out:     minutes_left_out  of the state; 0 where it has no end
+ *          reason_out        why no lease holds, or 0
+ * Returns: the state
+ */
+enum wire_state life_licence(const struct life *l, const struct life_env *env,
+    int64_t wall_unix_s, uint32_t *minutes_left_out, int *reason_out);
+
+/**
  * life_time_unix_s(): the time by which leases and graces are judged.
  *
  * Returns: the latest of wall clock, high water and the catalogue's signing

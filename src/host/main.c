@@ -22,7 +22,7 @@
 #include "host/admin.h"
 #include "host/config.h"
 #include "host/conn.h"
-#include "host/notify.h"
+#include "base/notify.h"
 #include "host/state.h"
 #include "host/turnloop.h"
 
