@@ -3,8 +3,10 @@
  * agentmsg.h -- the messages of agent.x: bytes <-> structs.
  *
  * As strict as msg.h: one encoding, no unknown values, no trailing bytes, no
- * allocation.  Texts end in NUL here and hold printable ASCII only, names
- * UTF-8 as catalogues have it.  All functions are pure.
+ * allocation.  Texts end in NUL here.  Hosts and domains are printable ASCII
+ * without space, and a host of a list is not empty; keys may have spaces;
+ * names and sentences are UTF-8 as catalogues have it.  Intervals are 0 or
+ * what msg.h allows, times not negative.  All functions are pure.
  * Source: agent.x; doc/protocol.md, "Agent"; RFC 4506.
  */
 #ifndef MUSTER_WIRE_AGENTMSG_H
