@@ -16,13 +16,14 @@
 #include "base/paths.h"
 
 #define LOCK_POLL_MS 20
+#define LEASES_LOOK_MAX 256U /* files: more than products */
 
 int
 keep_lock(const char *root, int wait_ms, int *fd_out)
 {
 	const struct timespec pause = {0, LOCK_POLL_MS * 1000000L};
 	int64_t end_ms = clock_mono_ms() + wait_ms;
-	char path[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX], mark;
 	int fd, err;
 
 	err = file_join(root, PATH_AGENT_STATE, path, sizeof(path));
@@ -39,7 +40,8 @@ keep_lock(const char *root, int wait_ms, int *fd_out)
 		    ? MUSTER_E_DENIED
 		    : MUSTER_E_IO;
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		if (errno == EWOULDBLOCK && clock_mono_ms() < end_ms) {
+		if (errno == EWOULDBLOCK && clock_mono_ms() < end_ms &&
+		    pread(fd, &mark, 1, 0) != 1) {
 			(void)nanosleep(&pause, NULL);
 			continue;
 		}
@@ -47,6 +49,10 @@ keep_lock(const char *root, int wait_ms, int *fd_out)
 		(void)close(fd);
 		return err;
 	}
+	/* one byte says that the lock is held for good */
+	if (ftruncate(fd, 0) != 0 ||
+	    (wait_ms == 0 && pwrite(fd, "a", 1, 0) != 1))
+		log_line(LOG_WARN, "lock", "%s cannot be written", path);
 	*fd_out = fd;
 	return 0;
 }
@@ -207,17 +213,49 @@ read_lease(const struct keep *k, struct life *l, struct keep_found *found)
 	return 0;
 }
 
-/* This machine's own lease names the CMID that is known to hosts. */
+static bool
+cmid_of_lease(const char *path, const uint8_t *machine, uint8_t *cmid)
+{
+	uint8_t buf[LEASE_FILE_MAX];
+	struct wire_args args;
+	struct lease lease;
+	size_t len = 0;
+
+	if (file_read(path, buf, sizeof(buf), &len) != 0 ||
+	    lease_decode(buf, len, &lease) != 0 ||
+	    wire_args_decode(lease.args, lease.args_len, &args) != 0 ||
+	    memcmp(args.machine, machine, WIRE_ID_LEN) != 0)
+		return false;
+	memcpy(cmid, args.cmid, WIRE_ID_LEN);
+	return true;
+}
+
+/* A lease of this machine names the CMID that hosts know; the fingerprint
+ * tells publishers apart. */
 static void
-recover_cmid(const struct life *l, const uint8_t *machine,
+recover_cmid(const struct keep *k, const uint8_t *machine,
     struct state_publisher *p)
 {
-	struct wire_args args;
+	char folder[FILE_PATH_MAX], path[FILE_PATH_MAX];
+	size_t len = (size_t)(strrchr(k->lease, '/') - k->lease);
+	const struct dirent *d;
+	bool is_found = false;
+	unsigned n_left = LEASES_LOOK_MAX;
+	DIR *dir;
 
-	if (l->has_lease &&
-	    wire_args_decode(l->lease.args, l->lease.args_len, &args) == 0 &&
-	    memcmp(args.machine, machine, WIRE_ID_LEN) == 0)
-		memcpy(p->cmid, args.cmid, WIRE_ID_LEN);
+	memcpy(folder, k->lease, len);
+	folder[len] = '\0';
+	dir = opendir(folder);
+	while (dir != NULL && !is_found && n_left-- > 0 &&
+	    (d = readdir(dir)) != NULL) {
+		int n =
+		    snprintf(path, sizeof(path), "%s/%s", folder, d->d_name);
+
+		if (n > 0 && (size_t)n < sizeof(path))
+			is_found = cmid_of_lease(path, machine, p->cmid);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
 }
 
 int
@@ -234,7 +272,7 @@ keep_load(const struct keep *k, const uint8_t *machine,
 	if (err == 0)
 		err = read_lease(k, l, &found);
 	if (err == 0 && found.is_publisher_damaged)
-		recover_cmid(l, machine, p);
+		recover_cmid(k, machine, p);
 	*found_out = found;
 	return err;
 }

@@ -45,7 +45,8 @@ struct keep_found {
  * keep_lock(): nobody else works on the state under a root.
  *
  * In:      root     NULL: the machine itself
- *          wait_ms  how long to wait for the lock, 0: not at all
+ *          wait_ms  how long to wait for the lock; 0: not at all, and others
+ *                   need not wait either, for it is held for good (an agent)
  * Out:     fd_out   close it to give the lock up
  * Returns: 0
  *          MUSTER_E_LOCKED  another process holds it
