@@ -49,6 +49,7 @@ class Site:
         self.catalogue = self.path("acme.muster")
         self.daemon = None
         self.port = 0
+        self.settings = ""  # more of musterd.conf
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -86,7 +87,8 @@ class Site:
             os.makedirs(os.path.join(self.host_root, sub), exist_ok=True)
         conf = os.path.join(self.host_root, "etc/muster/musterd.conf")
         with open(conf, "w") as f:
-            f.write(f'listen = [ "127.0.0.1" ];\nport = {self.port};\n')
+            f.write(f'listen = [ "127.0.0.1" ];\nport = {self.port};\n'
+                    + self.settings)
         shutil.copy(self.catalogue, os.path.join(
             self.host_root, "usr/share/muster/catalogues/acme.muster"))
         log = open(self.path("musterd.log"), "a+")
