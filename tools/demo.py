@@ -50,6 +50,7 @@ class Site:
         self.daemon = None
         self.port = 0
         self.settings = ""  # more of musterd.conf
+        self.env = None  # of musterd
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -94,7 +95,7 @@ class Site:
         log = open(self.path("musterd.log"), "a+")
         self.daemon = subprocess.Popen(
             [os.path.join(BIN, "musterd"), "--root", self.host_root],
-            stderr=log, stdout=log)
+            stderr=log, stdout=log, env=self.env)
         begin = os.path.getsize(log.name)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
