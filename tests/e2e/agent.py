@@ -116,10 +116,18 @@ def receive(s):
 
 
 def connect(path):
-    s = socket.socket(socket.AF_UNIX)
-    s.settimeout(WAIT_S)
-    s.connect(path)
-    return s
+    end = time.monotonic() + WAIT_S
+    while True:
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(WAIT_S)
+        try:
+            s.connect(path)
+            return s
+        except BlockingIOError:  # more callers than the socket queues
+            s.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.005)
 
 
 def ask(path, op, arg=b""):

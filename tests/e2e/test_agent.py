@@ -59,13 +59,17 @@ def test_b30_a_product_is_a_client_by_its_key_file(machine):
     info = machine.info(demo.SERVER)
     assert info["state"] in ("initial_grace", "licensed")
     assert info["name"] == "Acme Server" and info["threshold"] == 5
-    assert 0 <= info["due"] - time.time() <= 61  # starts are spread
+    # starts are spread, by chance over no time at all
+    assert info["asked"] or 0 <= info["due"] - time.time() <= 61
 
 
 def test_b30_a_key_file_that_is_gone_ends_the_asking(machine):
     machine.start()
     os.unlink(machine.key_file)
-    assert machine.activate(demo.SERVER)["err"] == agent.PRODUCT
+    end = time.monotonic() + 10  # after a round that is under way
+    while machine.activate(demo.SERVER)["err"] != agent.PRODUCT:
+        assert time.monotonic() < end
+        time.sleep(0.05)
     assert machine.ask(agent.LIST)["products"] == []
 
 
