@@ -49,6 +49,8 @@ class Site:
         self.catalogue = self.path("acme.muster")
         self.daemon = None
         self.port = 0
+        self.settings = ""  # more of musterd.conf
+        self.env = None  # of musterd
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -86,13 +88,14 @@ class Site:
             os.makedirs(os.path.join(self.host_root, sub), exist_ok=True)
         conf = os.path.join(self.host_root, "etc/muster/musterd.conf")
         with open(conf, "w") as f:
-            f.write(f'listen = [ "127.0.0.1" ];\nport = {self.port};\n')
+            f.write(f'listen = [ "127.0.0.1" ];\nport = {self.port};\n'
+                    + self.settings)
         shutil.copy(self.catalogue, os.path.join(
             self.host_root, "usr/share/muster/catalogues/acme.muster"))
         log = open(self.path("musterd.log"), "a+")
         self.daemon = subprocess.Popen(
             [os.path.join(BIN, "musterd"), "--root", self.host_root],
-            stderr=log, stdout=log)
+            stderr=log, stdout=log, env=self.env)
         begin = os.path.getsize(log.name)
         end = time.monotonic() + START_S
         while time.monotonic() < end:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# rpcgen's C code for a specification, including the header by its plain name.
+# rpcgen's C code for a specification, including the header by its plain name:
+# rpcgen-c.sh RPCGEN SPECIFICATION HEADER
 set -eu
-echo '#include "muster_xdr.h"'
-"$1" -C -c "$2" | grep -v '^#include ".*muster\.h"'
+echo "#include \"$3\""
+"$1" -C -c "$2" | grep -v '^#include ".*\.h"'

@@ -22,4 +22,18 @@ int64_t clock_unix_s(void);
  */
 int64_t clock_mono_ms(void);
 
+/**
+ * clock_boot_s(): time since the machine started, suspend included.
+ *
+ * Returns: seconds
+ */
+int64_t clock_boot_s(void);
+
+/**
+ * clock_boot_id(): which start of the machine this is.
+ *
+ * Out:     out      16 bytes; zeros where the kernel does not tell
+ */
+void clock_boot_id(uint8_t *out);
+
 #endif /* MUSTER_BASE_CLOCK_H */

@@ -34,7 +34,7 @@ struct wr {
 	uint8_t *start; /* caller's buffer */
 	size_t len;     /* bytes written */
 	size_t cap;     /* its size in bytes */
-	int err;        /* 0, or MUSTER_E_TOOBIG */
+	int err;        /* 0, or the first failure */
 };
 
 /**
@@ -202,6 +202,19 @@ wr_init(uint8_t *buf, size_t cap)
 }
 
 /**
+ * wr_fail(): record a failure unless one is recorded.
+ *
+ * In:      err      a negative enum muster_err value
+ */
+static inline void
+wr_fail(struct wr *w, int err)
+{
+	assert(err < 0);
+	if (w->err == 0)
+		w->err = err;
+}
+
+/**
  * wr_bytes(): append n bytes as they are.
  *
  * In:      p        n bytes, borrowed for the call; may be NULL when n is 0
@@ -209,8 +222,8 @@ wr_init(uint8_t *buf, size_t cap)
 static inline void
 wr_bytes(struct wr *w, const void *p, size_t n)
 {
-	if (w->err == 0 && n > w->cap - w->len)
-		w->err = MUSTER_E_TOOBIG;
+	if (n > w->cap - w->len)
+		wr_fail(w, MUSTER_E_TOOBIG);
 	if (w->err != 0 || n == 0)
 		return;
 	memcpy(w->start + w->len, p, n);
@@ -267,8 +280,7 @@ wr_opaque(struct wr *w, const void *p, size_t len)
  * wr_end(): finish writing.
  *
  * Out:     len_out  bytes written; untouched on failure
- * Returns: 0
- *          MUSTER_E_TOOBIG  the buffer was too small
+ * Returns: 0; the first failure; MUSTER_E_TOOBIG: the buffer was too small
  */
 MUSTER_NODISCARD static inline int
 wr_end(const struct wr *w, size_t *len_out)

@@ -133,6 +133,14 @@ file_replace(const char *path, const void *data, size_t len, mode_t mode)
 }
 
 int
+file_remove(const char *path)
+{
+	if (unlink(path) != 0)
+		return errno == ENOENT ? 0 : from_errno(errno);
+	return sync_folder(path);
+}
+
+int
 file_mkdirs(const char *path, mode_t mode)
 {
 	char part[FILE_PATH_MAX];

@@ -45,6 +45,13 @@ MUSTER_NODISCARD int
 file_replace(const char *path, const void *data, size_t len, mode_t mode);
 
 /**
+ * file_remove(): remove a file, durably.
+ *
+ * Returns: 0, also when there was none; MUSTER_E_DENIED, MUSTER_E_IO
+ */
+MUSTER_NODISCARD int file_remove(const char *path);
+
+/**
  * file_mkdirs(): make a folder and those above it.
  *
  * Returns: 0; MUSTER_E_DENIED, MUSTER_E_IO

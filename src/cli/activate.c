@@ -30,7 +30,7 @@ static const char *const status_names[] = {
 
 /* One stable word for what became of a target. */
 static void
-outcome_name(const struct direct_outcome *o, char *out)
+outcome_name(const struct round_outcome *o, char *out)
 {
 	if (o->err == 0)
 		(void)snprintf(out, ERRCODE_MAX, "responded");
@@ -41,7 +41,7 @@ outcome_name(const struct direct_outcome *o, char *out)
 }
 
 static bool
-is_unreached(const struct direct_outcome *o)
+is_unreached(const struct round_outcome *o)
 {
 	return o->err == MUSTER_E_RESOLVE || o->err == MUSTER_E_CONNECT ||
 	    o->err == MUSTER_E_TIMEOUT || o->err == MUSTER_E_IO ||
@@ -53,8 +53,8 @@ targets_json(const struct direct_options *opt, const struct direct_result *r)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < r->n_outcomes; i++) {
-		const struct direct_outcome *o = &r->outcome[i];
+	for (size_t i = 0; i < r->round.n_outcomes; i++) {
+		const struct round_outcome *o = &r->round.outcome[i];
 		char word[ERRCODE_MAX];
 		json_t *t;
 
@@ -75,12 +75,19 @@ targets_json(const struct direct_options *opt, const struct direct_result *r)
 }
 
 static const char *
-damage_text(const struct direct_damage *d)
+damage_text(const struct keep_damage *d)
 {
 	if (d->is_recovered)
 		return "what counts was taken from a lease";
-	return d->is_cmid ? "the machine has a new CMID"
-	                  : "the product has no initial grace any more";
+	switch (d->file) {
+	case KEEP_PUBLISHER:
+		return "the machine has a new CMID";
+	case KEEP_PRODUCT:
+		return "the product has no initial grace any more";
+	case KEEP_LEASE:
+		return "the product needs a new lease";
+	}
+	return "";
 }
 
 /* On the object where there is one, and for people in any case. */
@@ -89,8 +96,8 @@ report_damages(const struct direct_result *r, json_t *object)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < r->n_damages; i++) {
-		const struct direct_damage *d = &r->damage[i];
+	for (size_t i = 0; i < r->found.n_damages; i++) {
+		const struct keep_damage *d = &r->found.damage[i];
 		char kept[FILE_PATH_MAX + sizeof(RECOVER_SUFFIX)];
 
 		(void)snprintf(kept, sizeof(kept), "%s" RECOVER_SUFFIX,
@@ -118,8 +125,8 @@ report_failure(const struct cli *c, const struct direct_options *opt,
 	int exit_code = CLI_UNREACHABLE;
 	json_t *object;
 
-	for (size_t i = 0; i < r->n_outcomes; i++) {
-		if (is_unreached(&r->outcome[i]))
+	for (size_t i = 0; i < r->round.n_outcomes; i++) {
+		if (is_unreached(&r->round.outcome[i]))
 			continue;
 		e.code = "not_answered";
 		e.message = "no host answered with a reply that counts";
@@ -135,10 +142,10 @@ report_failure(const struct cli *c, const struct direct_options *opt,
 		(void)cli_print(object);
 		return exit_code;
 	}
-	for (size_t i = 0; i < r->n_outcomes; i++) {
+	for (size_t i = 0; i < r->round.n_outcomes; i++) {
 		char word[ERRCODE_MAX];
 
-		outcome_name(&r->outcome[i], word);
+		outcome_name(&r->round.outcome[i], word);
 		(void)fprintf(stderr, "muster: %s: %s\n", opt->targets[i].text,
 		    word);
 	}
@@ -149,25 +156,27 @@ static int
 report(const struct cli *c, const struct direct_options *opt,
     const struct direct_result *r)
 {
-	const struct wire_grant *grant = &r->reply.lease.grant;
-	const char *host = opt->targets[r->n_outcomes - 1].text;
+	const struct wire_grant *grant = &r->round.reply.lease.grant;
+	const char *host = opt->targets[r->round.n_outcomes - 1].text;
 	char product[UUID_TEXT_LEN + 1];
 	json_t *object;
 
 	uuid_format(r->product.id, product);
 	if (!c->is_json) {
 		(void)printf("%s: %s; count %u of %u at %s\n", r->product.name,
-		    r->reply.is_activated ? "activated" : "not activated yet",
-		    r->reply.count, r->reply.threshold, host);
-		return r->reply.is_activated ? CLI_DONE : CLI_NOT_ACTIVATED;
+		    r->round.reply.is_activated ? "activated"
+		                                : "not activated yet",
+		    r->round.reply.count, r->round.reply.threshold, host);
+		return r->round.reply.is_activated ? CLI_DONE
+		                                   : CLI_NOT_ACTIVATED;
 	}
 	object = json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:s,s:s}", "schema",
 	    "muster.activate/1", "product", product, "name", r->product.name,
 	    "class", r->product.class == CAT_SERVER ? "server" : "desktop",
-	    "count", (json_int_t)r->reply.count, "threshold",
-	    (json_int_t)r->reply.threshold, "activated",
-	    (int)r->reply.is_activated, "state", state_names[r->state], "host",
-	    host);
+	    "count", (json_int_t)r->round.reply.count, "threshold",
+	    (json_int_t)r->round.reply.threshold, "activated",
+	    (int)r->round.reply.is_activated, "state", state_names[r->state],
+	    "host", host);
 	if (object == NULL ||
 	    json_object_update_new(object,
 	        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:s,s:o}",
@@ -183,7 +192,7 @@ report(const struct cli *c, const struct direct_options *opt,
 	report_damages(r, object);
 	if (cli_print(object) != CLI_DONE)
 		return CLI_FAILED;
-	return r->reply.is_activated ? CLI_DONE : CLI_NOT_ACTIVATED;
+	return r->round.reply.is_activated ? CLI_DONE : CLI_NOT_ACTIVATED;
 }
 
 static const char *
@@ -234,7 +243,7 @@ parse_targets(const struct cli *c, const struct cli_list *hosts,
 int
 cmd_activate(struct cli *c, int argc, char **argv)
 {
-	static struct exchange_target targets[DIRECT_TARGETS_MAX];
+	static struct exchange_target targets[ROUND_TARGETS_MAX];
 	static struct direct_result result;
 	const struct cli_error agent = {"no_agent",
 	    "there is no agent here to ask", "use --direct"};
@@ -267,7 +276,7 @@ cmd_activate(struct cli *c, int argc, char **argv)
 		report_damages(&result, NULL);
 	if (err != 0)
 		return cli_fail(c, err, result.path, next_step(err));
-	if (!result.has_reply)
+	if (!result.round.has_reply)
 		return report_failure(c, &opt, &result);
 	return report(c, &opt, &result);
 }

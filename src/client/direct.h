@@ -15,52 +15,29 @@
 #include <stdint.h>
 
 #include "base/file.h"
-#include "client/exchange.h"
-#include "client/request.h"
-#include "client/state.h"
+#include "client/keep.h"
+#include "client/round.h"
 #include "muster/err.h"
-
-#define DIRECT_TARGETS_MAX 16
-#define DIRECT_DAMAGES_MAX 2 /* the publisher's file, the product's */
 
 struct direct_options {
 	const char *root;      /* NULL: the machine itself */
 	const char *catalogue; /* NULL: those that are installed */
 	uint8_t product[PRODUCT_LEN];
 	const struct exchange_target *targets; /* asked in this order */
-	size_t n_targets;                      /* 1 to DIRECT_TARGETS_MAX */
-};
-
-/* What became of one target. */
-struct direct_outcome {
-	int err;                 /* 0: responded */
-	enum wire_status status; /* with MUSTER_E_REFUSED; WIRE_OK: RPC error */
-	int64_t host_unix_s;
-	uint32_t busy_s;
-};
-
-/* A state file that was not what was written; kept as PATH.damaged. */
-struct direct_damage {
-	char path[FILE_PATH_MAX];
-	bool is_cmid;      /* the publisher's, which names the machine */
-	bool is_recovered; /* by a lease; else it begins anew */
+	size_t n_targets;                      /* 1 to ROUND_TARGETS_MAX */
 };
 
 struct direct_result {
 	struct cat_product product; /* by the catalogue in force */
 	uint8_t publisher[PUBLISHER_LEN];
-	uint32_t serial;   /* of that catalogue */
-	size_t n_outcomes; /* targets that were asked */
-	struct direct_outcome outcome[DIRECT_TARGETS_MAX];
-	bool has_reply; /* the last one asked responded */
-	struct reply reply;
+	uint32_t serial;    /* of that catalogue */
+	struct round round; /* what the hosts said */
+	struct keep_found found;
 	bool is_stored;        /* the reply's lease is in the file now */
 	enum wire_state state; /* after the reply */
 	uint32_t minutes_left;
 	char lease_path[FILE_PATH_MAX];
 	char path[FILE_PATH_MAX]; /* what a failure is about */
-	size_t n_damages;
-	struct direct_damage damage[DIRECT_DAMAGES_MAX];
 };
 
 /**
@@ -71,10 +48,12 @@ struct direct_result {
  *          MUSTER_E_NOMACHINE            nothing was sent
  *          MUSTER_E_NOENT, MUSTER_E_PRODUCT  no catalogue, or none with it
  *          MUSTER_E_SERIAL               older than one that was in force
+ *          MUSTER_E_LOCKED               an agent works on the same root
  *          MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_FULL, MUSTER_E_NOMEM
  *          and as machine_read(), catalogues_for(), request_make()
  * Blocks:  up to EXCHANGE_MS a target, and as long as names resolve and as
- *          another call on the same root is under way
+ *          another call on the same root is under way,
+ *          KEEP_LOCK_MS at most
  */
 MUSTER_NODISCARD int
 direct_run(const struct direct_options *opt, struct direct_result *result_out);

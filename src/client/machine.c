@@ -9,7 +9,6 @@
 #include "base/hex.h"
 #include "base/paths.h"
 
-#define PATH_INSTANCE PATH_AGENT_STATE "/instance"
 #define ID_FILE_MAX 64
 
 static int

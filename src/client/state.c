@@ -3,84 +3,23 @@
 
 #include <string.h>
 
-#include "base/cursor.h"
-#include "trust/label.h"
+#include "client/statefile.h"
 
 #define DAY_S INT64_C(86400)
-#define MAGIC_LEN 8
-
-static bool
-is_zero(const uint8_t *p, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= p[i];
-	return any == 0;
-}
-
-static struct wr
-begin(uint8_t *buf, size_t cap, const char *magic)
-{
-	struct wr w = wr_init(buf, cap);
-
-	wr_bytes(&w, magic, MAGIC_LEN);
-	wr_u32(&w, STATE_VERSION);
-	return w;
-}
-
-static int
-finish(struct wr *w, size_t *len_out)
-{
-	const struct bytes body = {.p = w->start, .len = w->len};
-	uint8_t sum[HASH_LEN];
-
-	if (w->err == 0) {
-		label_hash(NULL, &body, 1, sum);
-		wr_bytes(w, sum, sizeof(sum));
-	}
-	return wr_end(w, len_out);
-}
-
-/* The reader stands at the first field and ends before the checksum. */
-static int
-open_file(const uint8_t *p, size_t len, const char *magic, struct rd *r_out)
-{
-	struct bytes body = {.p = p, .len = len};
-	uint8_t sum[HASH_LEN];
-	const uint8_t *head;
-	struct rd r;
-
-	if (len < MAGIC_LEN + 4 + HASH_LEN)
-		return MUSTER_E_TRUNC;
-	body.len = len - HASH_LEN;
-	r = rd_init(p, body.len);
-	head = rd_take(&r, MAGIC_LEN);
-	if (head == NULL || memcmp(head, magic, MAGIC_LEN) != 0 ||
-	    rd_u32(&r) != STATE_VERSION)
-		return MUSTER_E_PROTO;
-	label_hash(NULL, &body, 1, sum);
-	if (memcmp(sum, p + body.len, HASH_LEN) != 0)
-		return MUSTER_E_DAMAGED;
-	*r_out = r;
-	return 0;
-}
 
 int
 state_publisher_encode(const struct state_publisher *s, uint8_t *buf,
     size_t cap, size_t *len_out)
 {
-	struct wr w = begin(buf, cap, STATE_PUBLISHER_MAGIC);
+	struct wr w = statefile_begin(buf, cap, STATE_PUBLISHER_MAGIC);
 
-	if (is_zero(s->cmid, sizeof(s->cmid)))
-		return MUSTER_E_RANGE;
 	wr_bytes(&w, s->publisher, sizeof(s->publisher));
 	wr_bytes(&w, s->cmid, sizeof(s->cmid));
 	wr_bytes(&w, s->machine, sizeof(s->machine));
 	wr_bytes(&w, s->instance, sizeof(s->instance));
 	wr_i64(&w, s->high_water_unix_s);
 	wr_u32(&w, s->serial);
-	return finish(&w, len_out);
+	return statefile_finish(&w, len_out);
 }
 
 int
@@ -91,7 +30,7 @@ state_publisher_decode(const uint8_t *p, size_t len,
 	struct rd r;
 	int err;
 
-	err = open_file(p, len, STATE_PUBLISHER_MAGIC, &r);
+	err = statefile_open(p, len, STATE_PUBLISHER_MAGIC, &r);
 	if (err != 0)
 		return err;
 	rd_fixed(&r, s.publisher, sizeof(s.publisher));
@@ -101,8 +40,6 @@ state_publisher_decode(const uint8_t *p, size_t len,
 	s.high_water_unix_s = rd_i64(&r);
 	s.serial = rd_u32(&r);
 	err = rd_end(&r);
-	if (err == 0 && is_zero(s.cmid, sizeof(s.cmid)))
-		err = MUSTER_E_RANGE;
 	if (err == 0)
 		*s_out = s;
 	return err;
@@ -133,7 +70,8 @@ check_product(const struct state_product *s, size_t host_len)
 
 	if (!is_interval(s->renewal_min) || !is_interval(s->retry_min) ||
 	    s->first_seen_unix_s <= 0 || s->grace_unix_s < 0 ||
-	    s->answered_unix_s < 0 || !is_host(s->host, host_len))
+	    s->answered_unix_s < 0 || s->asked_unix_s < 0 ||
+	    s->due_unix_s < 0 || !is_host(s->host, host_len))
 		err = MUSTER_E_RANGE;
 	return err;
 }
@@ -142,7 +80,7 @@ int
 state_product_encode(const struct state_product *s, uint8_t *buf, size_t cap,
     size_t *len_out)
 {
-	struct wr w = begin(buf, cap, STATE_PRODUCT_MAGIC);
+	struct wr w = statefile_begin(buf, cap, STATE_PRODUCT_MAGIC);
 	size_t host_len = strnlen(s->host, sizeof(s->host));
 
 	if (check_product(s, host_len) != 0)
@@ -151,15 +89,18 @@ state_product_encode(const struct state_product *s, uint8_t *buf, size_t cap,
 	wr_u32(&w, s->count);
 	wr_u32(&w, s->renewal_min);
 	wr_u32(&w, s->retry_min);
+	wr_u32(&w, s->rearms);
 	wr_bytes(&w, s->previous, sizeof(s->previous));
 	wr_i64(&w, s->first_seen_unix_s);
 	wr_i64(&w, s->grace_unix_s);
 	wr_i64(&w, s->answered_unix_s);
+	wr_i64(&w, s->asked_unix_s);
+	wr_i64(&w, s->due_unix_s);
 	wr_opaque(&w, s->host, host_len);
 	wr_u32(&w, s->has_certificate ? 1 : 0);
 	if (s->has_certificate)
 		wr_bytes(&w, s->certificate, sizeof(s->certificate));
-	return finish(&w, len_out);
+	return statefile_finish(&w, len_out);
 }
 
 int
@@ -171,17 +112,20 @@ state_product_decode(const uint8_t *p, size_t len, struct state_product *s_out)
 	struct rd r;
 	int err;
 
-	err = open_file(p, len, STATE_PRODUCT_MAGIC, &r);
+	err = statefile_open(p, len, STATE_PRODUCT_MAGIC, &r);
 	if (err != 0)
 		return err;
 	rd_fixed(&r, s.product, sizeof(s.product));
 	s.count = rd_u32(&r);
 	s.renewal_min = rd_u32(&r);
 	s.retry_min = rd_u32(&r);
+	s.rearms = rd_u32(&r);
 	rd_fixed(&r, s.previous, sizeof(s.previous));
 	s.first_seen_unix_s = rd_i64(&r);
 	s.grace_unix_s = rd_i64(&r);
 	s.answered_unix_s = rd_i64(&r);
+	s.asked_unix_s = rd_i64(&r);
+	s.due_unix_s = rd_i64(&r);
 	host = rd_opaque(&r, STATE_HOST_MAX);
 	has = rd_u32(&r);
 	if (has > 1)
@@ -199,11 +143,61 @@ state_product_decode(const uint8_t *p, size_t len, struct state_product *s_out)
 	return err;
 }
 
+static int
+check_view(const struct state_view *s)
+{
+	return s->first_seen_unix_s <= 0 || s->grace_unix_s < 0 ||
+	        s->high_water_unix_s < 0
+	    ? MUSTER_E_RANGE
+	    : 0;
+}
+
+int
+state_view_encode(const struct state_view *s, uint8_t *buf)
+{
+	struct wr w = statefile_begin(buf, STATE_VIEW_LEN, STATE_VIEW_MAGIC);
+	size_t len;
+
+	if (check_view(s) != 0)
+		return MUSTER_E_RANGE;
+	wr_bytes(&w, s->publisher, sizeof(s->publisher));
+	wr_bytes(&w, s->product, sizeof(s->product));
+	wr_i64(&w, s->first_seen_unix_s);
+	wr_i64(&w, s->grace_unix_s);
+	wr_i64(&w, s->high_water_unix_s);
+	return statefile_finish(&w, &len);
+}
+
+int
+state_view_decode(const uint8_t *p, size_t len, struct state_view *s_out)
+{
+	struct state_view s = {.first_seen_unix_s = 0};
+	struct rd r;
+	int err;
+
+	err = statefile_open(p, len, STATE_VIEW_MAGIC, &r);
+	if (err != 0)
+		return err;
+	rd_fixed(&r, s.publisher, sizeof(s.publisher));
+	rd_fixed(&r, s.product, sizeof(s.product));
+	s.first_seen_unix_s = rd_i64(&r);
+	s.grace_unix_s = rd_i64(&r);
+	s.high_water_unix_s = rd_i64(&r);
+	err = rd_end(&r);
+	if (err == 0)
+		err = check_view(&s);
+	if (err == 0)
+		*s_out = s;
+	return err;
+}
+
 static uint32_t
 minutes_until(int64_t end_unix_s, int64_t now_unix_s)
 {
 	int64_t left_min = (end_unix_s - now_unix_s) / 60;
 
+	if (left_min < 0)
+		return 0;
 	return left_min > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)left_min;
 }
 
@@ -216,9 +210,10 @@ state_licence(const struct state_product *s, const struct state_lease *lease,
 	int64_t end_unix_s;
 
 	*minutes_left_out = 0;
-	if (lease->holds) {
-		state = WIRE_LICENSED;
-		end_unix_s = lease->ends_unix_s;
+	if (lease->holds) { /* to the last second, both ends included */
+		*minutes_left_out =
+		    minutes_until(lease->ends_unix_s, now_unix_s);
+		return WIRE_LICENSED;
 	} else if (s == NULL) {
 		return WIRE_UNLICENSED;
 	} else if (s->grace_unix_s != 0) {

@@ -2,27 +2,36 @@
 /*
  * state.h -- what a client remembers between two requests.
  *
- * Two kinds of file, both XDR between a magic and a checksum (BLAKE2b-256 of
- * all bytes before it), strict: one encoding, no trailing bytes.
+ * Two kinds of file, in the frame of statefile.h:
  *
  *   bytes  publisher's file        bytes  product's file
  *       8  magic MUSTERP1              8  magic MUSTERR1
  *       4  version, 1                  4  version, 1
  *      16  publisher id               16  product id
- *      16  CMID, never zero            4  last count
+ *      16  CMID; zeros: none           4  last count
  *      16  machine tag                 4  renewal interval, 0 or minutes
  *      16  instance, or zeros          4  retry interval, 0 or minutes
- *       8  high water                  8  previous, or zeros
- *       4  highest serial in force     8  first seen, never 0
- *      32  checksum                    8  start of grace, or 0
+ *       8  high water                  4  rearms used
+ *       4  highest serial in force     8  previous, or zeros
+ *      32  checksum                    8  first seen, never 0
+ *                                      8  start of grace, or 0
  *                                      8  last verified reply, or 0
+ *                                      8  last round of asking, or 0
+ *                                      8  next contact due, or 0
  *                                    4+n  last host, string<261>
  *                                      4  0 or 1: certificate follows
  *                                    120  known certificate
  *                                     32  checksum
  *
- * Times are seconds since 1970; a first sight of 1 was lost with a damaged file
- * (recover.h), and earns no initial grace.  The machine tag is the fingerprint with an
+ * And one that everybody may read, so that a product can judge its grace and
+ * its clock without the agent: magic MUSTERV1, version 1, publisher id,
+ * product id, first seen, start of grace, high water, checksum.
+ *
+ * A publisher's file without a CMID is what `muster generalize` leaves: the
+ * machine tag tells whether the same machine goes on (b38).
+ *
+ * Times are seconds since 1970; a first sight of 1 was lost with a damaged
+ * file, and earns no initial grace.  The machine tag is the fingerprint with an
  * instance of zeros, so that an instance which comes or goes is no other
  * machine.  Pure.
  */
@@ -38,12 +47,13 @@
 #include "trust/cert.h"
 #include "wire/msg.h"
 
-#define STATE_VERSION 1U
 #define STATE_SEEN_LOST 1
 #define STATE_PUBLISHER_MAGIC "MUSTERP1"
 #define STATE_PRODUCT_MAGIC "MUSTERR1"
+#define STATE_VIEW_MAGIC "MUSTERV1"
+#define STATE_VIEW_LEN 100 /* bytes, always */
 #define STATE_HOST_MAX 261 /* a DNS name, a colon and a port */
-#define STATE_FILE_MAX 576 /* bytes: more than the largest encoding */
+#define STATE_FILE_MAX 608 /* bytes: more than the largest encoding */
 
 struct state_publisher {
 	uint8_t publisher[PUBLISHER_LEN];
@@ -63,9 +73,21 @@ struct state_product {
 	int64_t first_seen_unix_s;
 	int64_t grace_unix_s; /* start of out-of-tolerance grace, or 0 */
 	int64_t answered_unix_s;
+	int64_t asked_unix_s;
+	int64_t due_unix_s;
+	uint32_t rearms; /* used, of those that the catalogue allows */
 	char host[STATE_HOST_MAX + 1];
 	bool has_certificate;
 	uint8_t certificate[CERT_LEN];
+};
+
+/* What anybody may know of both. */
+struct state_view {
+	uint8_t publisher[PUBLISHER_LEN];
+	uint8_t product[PRODUCT_LEN];
+	int64_t first_seen_unix_s;
+	int64_t grace_unix_s;
+	int64_t high_water_unix_s;
 };
 
 /* What the stored lease is worth at this moment. */
@@ -77,7 +99,7 @@ struct state_lease {
 /**
  * state_publisher_encode(): the bytes of a publisher's file.
  *
- * Returns: 0; MUSTER_E_RANGE: a CMID of zeros; MUSTER_E_TOOBIG: over cap
+ * Returns: 0; MUSTER_E_TOOBIG: over cap
  */
 MUSTER_NODISCARD int state_publisher_encode(const struct state_publisher *s,
     uint8_t *buf, size_t cap, size_t *len_out);
@@ -107,6 +129,23 @@ MUSTER_NODISCARD int state_product_encode(const struct state_product *s,
  */
 MUSTER_NODISCARD int
 state_product_decode(const uint8_t *p, size_t len, struct state_product *s_out);
+
+/**
+ * state_view_encode(): the bytes of the file for everybody.
+ *
+ * Out:     buf      STATE_VIEW_LEN bytes
+ * Returns: 0; MUSTER_E_RANGE: a time before 1970
+ */
+MUSTER_NODISCARD int
+state_view_encode(const struct state_view *s, uint8_t *buf);
+
+/**
+ * state_view_decode(): read the file for everybody.
+ *
+ * Returns: as state_publisher_decode()
+ */
+MUSTER_NODISCARD int
+state_view_decode(const uint8_t *p, size_t len, struct state_view *s_out);
 
 /**
  * state_licence(): the licence state (b33) at this moment.

@@ -18,11 +18,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/paths.h"
 #include "host/admin.h"
 #include "host/config.h"
 #include "host/conn.h"
-#include "host/notify.h"
 #include "host/rescan.h"
 #include "host/state.h"
 #include "host/turnloop.h"

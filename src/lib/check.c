@@ -207,40 +207,22 @@ load_lease(struct check *check)
 	}
 }
 
-/* State files are for the agent's user: what cannot be read counts as not
- * there, so the answer is the stricter one. */
+/* The view is for everybody; what is not there or damaged counts as never
+ * seen, so the answer is the stricter one. */
 static bool
-load_state(const struct check *check, struct state_product *s_out)
+load_view(const struct check *check, const uint8_t *publisher,
+    struct state_view *view_out)
 {
 	char name[UUID_TEXT_LEN + 8];
-	uint8_t buf[STATE_FILE_MAX];
+	uint8_t buf[STATE_VIEW_LEN + 1];
 	size_t len = sizeof(buf);
 
 	uuid_format(check->in->product, name);
-	memcpy(name + UUID_TEXT_LEN, ".state", 7);
-	return read_under(check, "products/", name, buf, &len) == 0 &&
-	    state_product_decode(buf, len, s_out) == 0 &&
-	    memcmp(s_out->product, check->in->product, PRODUCT_LEN) == 0;
-}
-
-static int64_t
-high_water(const struct check *check, const struct lease_facts *facts)
-{
-	char name[2 * PUBLISHER_LEN + 8];
-	uint8_t buf[STATE_FILE_MAX];
-	struct state_publisher s = {.high_water_unix_s = 0};
-	size_t len = sizeof(buf);
-	int64_t now_unix_s = check->now_unix_s;
-
-	hex_encode(facts->publisher, PUBLISHER_LEN, name);
-	memcpy(name + 2 * PUBLISHER_LEN, ".state", 7);
-	if (read_under(check, "publishers/", name, buf, &len) == 0 &&
-	    state_publisher_decode(buf, len, &s) == 0 &&
-	    s.high_water_unix_s > now_unix_s)
-		now_unix_s = s.high_water_unix_s;
-	if (facts->signed_unix_s > now_unix_s)
-		now_unix_s = facts->signed_unix_s;
-	return now_unix_s;
+	memcpy(name + UUID_TEXT_LEN, ".view", 6);
+	return read_under(check, "leases/", name, buf, &len) == 0 &&
+	    state_view_decode(buf, len, view_out) == 0 &&
+	    memcmp(view_out->product, check->in->product, PRODUCT_LEN) == 0 &&
+	    memcmp(view_out->publisher, publisher, PUBLISHER_LEN) == 0;
 }
 
 /* The answer by one catalogue. */
@@ -248,11 +230,19 @@ static void
 answer(const struct check *check, const struct lease_facts *facts,
     struct muster_answer *out)
 {
-	int64_t now_unix_s = high_water(check, facts);
+	int64_t now_unix_s = check->now_unix_s;
 	struct state_lease worth = {0};
-	struct state_product state;
-	bool has_state = load_state(check, &state);
+	struct state_view view = {.high_water_unix_s = 0};
+	bool has_state = load_view(check, facts->publisher, &view);
+	struct state_product state = {.first_seen_unix_s =
+	                                  view.first_seen_unix_s,
+	    .grace_unix_s = view.grace_unix_s};
 	uint32_t minutes = 0;
+
+	if (has_state && view.high_water_unix_s > now_unix_s)
+		now_unix_s = view.high_water_unix_s;
+	if (facts->signed_unix_s > now_unix_s)
+		now_unix_s = facts->signed_unix_s;
 
 	out->threshold = facts->product.threshold;
 	out->reason = check->lease_err;

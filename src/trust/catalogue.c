@@ -44,6 +44,7 @@
 
 #include <sodium.h>
 
+#include "base/text.h"
 #include "trust/hostkey.h"
 
 #define WRAP_LEN (CAT_HEADER_LEN + SIG_LEN)
@@ -85,55 +86,14 @@ cat_memory_source(const struct bytes *mem)
 	    .len = mem->len};
 }
 
-/* Length of the UTF-8 character at p of no control code, or 0. */
-static size_t
-char_len(const uint8_t *p, size_t left)
-{
-	static const uint32_t least[] = {0, 0x20, 0xa0, 0x800, 0x10000};
-	size_t n = 0;
-	uint32_t c = p[0];
-
-	if (c < 0x80) {
-		n = 1;
-	} else if (c >= 0xc2 && c < 0xe0) {
-		n = 2;
-		c &= 0x1f;
-	} else if (c >= 0xe0 && c < 0xf0) {
-		n = 3;
-		c &= 0x0f;
-	} else if (c >= 0xf0 && c < 0xf5) {
-		n = 4;
-		c &= 0x07;
-	}
-	if (n > left)
-		n = 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (c < least[n] || c == 0x7f || (c >= 0xd800 && c < 0xe000) ||
-	    c > 0x10ffff)
-		n = 0;
-	return n;
-}
-
 /* Read text of min to max bytes; out takes a NUL more. */
 static void
 rd_text(struct rd *r, size_t min, size_t max, char *out)
 {
 	struct bytes text = rd_opaque(r, max);
-	size_t i = 0;
 
-	if (text.len < min)
+	if (text.len < min || !text_is_utf8(text.p, text.len))
 		rd_fail(r, MUSTER_E_RANGE);
-	while (i < text.len && r->err == 0) {
-		size_t n = char_len(text.p + i, text.len - i);
-
-		if (n == 0)
-			rd_fail(r, MUSTER_E_RANGE);
-		i += n;
-	}
 	if (r->err == 0 && text.len != 0)
 		memcpy(out, text.p, text.len);
 	out[r->err == 0 ? text.len : 0] = '\0';

@@ -134,7 +134,7 @@ fresh(void)
 	put("etc/machine-id", MACHINE_ID, 33);
 	put_catalogue("acme.muster", &fx_cat);
 	put_lease(5, now);
-	forget(of_product("products", ".state"));
+	forget(of_product("leases", ".view"));
 	forget(installed());
 	forget("var/lib/muster/agent/instance");
 	forget("etc/muster/machine-id");
@@ -217,24 +217,62 @@ test_check_lapsed_lease_has_its_grace(void)
 }
 
 static void
-test_check_initial_grace_from_state(void)
+put_view(const struct state_view *view)
 {
-	struct state_product s = {.first_seen_unix_s = now - 86400};
-	uint8_t buf[STATE_FILE_MAX];
+	uint8_t buf[STATE_VIEW_LEN];
+
+	is(state_view_encode(view, buf), 0);
+	put(of_product("leases", ".view"), buf, sizeof(buf));
+}
+
+static struct state_view
+a_view(void)
+{
+	struct state_view view = {.first_seen_unix_s = now - 86400};
+
+	memcpy(view.product, fx_cat.products[0].id, PRODUCT_LEN);
+	memcpy(view.publisher, fx_cat.head.publisher, PUBLISHER_LEN);
+	return view;
+}
+
+static void
+test_check_initial_grace_from_the_view(void)
+{
+	struct state_view view = a_view();
 	struct muster_answer a;
-	size_t len = 0;
 
 	fresh();
 	forget(of_product("leases", ".lease"));
 	a = check();
 	is(a.reason, MUSTER_E_NOENT);
 	is(a.state, MUSTER_UNLICENSED_NOW);
-	memcpy(s.product, fx_cat.products[0].id, PRODUCT_LEN);
-	is(state_product_encode(&s, buf, sizeof(buf), &len), 0);
-	put(of_product("products", ".state"), buf, len);
+	put_view(&view);
 	a = check();
 	is(a.state, MUSTER_INITIAL_GRACE_NOW);
 	ok(a.seconds_left > 29 * 86400 - 120 && a.seconds_left <= 29 * 86400);
+	view.publisher[0] ^= 1; /* of another publisher, or product */
+	put_view(&view);
+	is(check().state, MUSTER_UNLICENSED_NOW);
+	view = a_view();
+	view.product[0] ^= 1;
+	put_view(&view);
+	is(check().state, MUSTER_UNLICENSED_NOW);
+}
+
+/* b36: the high water outlives a clock that is set back. */
+static void
+test_b36_check_knows_the_high_water(void)
+{
+	struct state_view view = a_view();
+
+	fresh();
+	view.high_water_unix_s = now + 181 * 86400;
+	put_view(&view);
+	is(check().reason, MUSTER_E_EXPIRED);
+	is(check().state, MUSTER_TOLERANCE_GRACE_NOW);
+	view.high_water_unix_s = now - 181 * 86400;
+	put_view(&view);
+	is(check().reason, 0);
 }
 
 static void
@@ -406,7 +444,8 @@ main(void)
 	test_check_instance_that_appears();
 	test_check_below_threshold();
 	test_check_lapsed_lease_has_its_grace();
-	test_check_initial_grace_from_state();
+	test_check_initial_grace_from_the_view();
+	test_b36_check_knows_the_high_water();
 	test_check_catalogue_in_force();
 	test_check_revoked();
 	test_check_pinned_keys();

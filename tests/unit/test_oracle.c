@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "muster_xdr.h"
+#include "oracle_xdr.h"
 #include "wire/msg.h"
 
 #include "tap.h"

@@ -36,7 +36,6 @@ random_publisher(void)
 
 	fill(s.publisher, sizeof(s.publisher));
 	fill(s.cmid, sizeof(s.cmid));
-	s.cmid[0] |= 1;
 	fill(s.machine, sizeof(s.machine));
 	fill(s.instance, sizeof(s.instance));
 	return s;
@@ -51,6 +50,9 @@ random_product(void)
 	    .first_seen_unix_s = 1 + (int64_t)draw(),
 	    .grace_unix_s = (int64_t)draw(),
 	    .answered_unix_s = (int64_t)draw(),
+	    .asked_unix_s = (int64_t)draw(),
+	    .due_unix_s = (int64_t)draw(),
+	    .rearms = draw(),
 	    .has_certificate = draw() % 2 == 0};
 	size_t n = draw() % (STATE_HOST_MAX + 1);
 
@@ -116,6 +118,8 @@ test_state_random(void)
 		    b.first_seen_unix_s != b2.first_seen_unix_s ||
 		    b.grace_unix_s != b2.grace_unix_s ||
 		    b.answered_unix_s != b2.answered_unix_s ||
+		    b.asked_unix_s != b2.asked_unix_s ||
+		    b.due_unix_s != b2.due_unix_s || b.rearms != b2.rearms ||
 		    b.has_certificate != b2.has_certificate;
 	}
 	is(bad, 0);
@@ -190,14 +194,16 @@ test_state_forged_content_is_refused(void)
 	    {0, 11, 2, 0, MUSTER_E_PROTO},
 	    {1, 7, '2', 0, MUSTER_E_PROTO},
 	    {1, 33, 0xff, 0, MUSTER_E_RANGE}, /* renewal over 43,200 */
-	    {1, 64, 0x80, 0, MUSTER_E_RANGE}, /* answered before 1970 */
-	    {1, 48, 0x80, 0, MUSTER_E_RANGE},
-	    {1, 56, 0x80, 0, MUSTER_E_RANGE},
-	    {1, 72, 1, 0, MUSTER_E_TOOBIG},
-	    {1, 76, ' ', 0, MUSTER_E_RANGE},
-	    {1, 79, 1, 0, MUSTER_E_PROTO}, /* padding */
-	    {1, 83, 2, 0, MUSTER_E_PROTO},
-	    {1, 83, 1, 0, MUSTER_E_TRUNC},
+	    {1, 52, 0x80, 0, MUSTER_E_RANGE}, /* first seen before 1970 */
+	    {1, 60, 0x80, 0, MUSTER_E_RANGE}, /* grace */
+	    {1, 68, 0x80, 0, MUSTER_E_RANGE}, /* answered */
+	    {1, 76, 0x80, 0, MUSTER_E_RANGE}, /* asked */
+	    {1, 84, 0x80, 0, MUSTER_E_RANGE}, /* due */
+	    {1, 92, 1, 0, MUSTER_E_TOOBIG},
+	    {1, 96, ' ', 0, MUSTER_E_RANGE},
+	    {1, 99, 1, 0, MUSTER_E_PROTO}, /* padding */
+	    {1, 103, 2, 0, MUSTER_E_PROTO},
+	    {1, 103, 1, 0, MUSTER_E_TRUNC},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -217,8 +223,6 @@ test_state_encode_refuses(void)
 	size_t len = 0;
 
 	is(state_publisher_encode(&a, buf, 20, &len), MUSTER_E_TOOBIG);
-	memset(a.cmid, 0, sizeof(a.cmid));
-	is(state_publisher_encode(&a, buf, sizeof(buf), &len), MUSTER_E_RANGE);
 	b.first_seen_unix_s = 0;
 	is(state_product_encode(&b, buf, sizeof(buf), &len), MUSTER_E_RANGE);
 	b.first_seen_unix_s = 1;
@@ -228,6 +232,34 @@ test_state_encode_refuses(void)
 	is(state_product_encode(&b, buf, sizeof(buf), &len), 0);
 	b.retry_min = 43201;
 	is(state_product_encode(&b, buf, sizeof(buf), &len), MUSTER_E_RANGE);
+}
+
+static void
+test_state_view(void)
+{
+	struct state_view v = {.first_seen_unix_s = 1,
+	                      .grace_unix_s = 2,
+	                      .high_water_unix_s = 3},
+	                  got;
+	uint8_t buf[STATE_VIEW_LEN + 1];
+	int bad = 0;
+
+	fill(v.publisher, sizeof(v.publisher));
+	fill(v.product, sizeof(v.product));
+	is(state_view_encode(&v, buf), 0);
+	is(state_view_decode(buf, STATE_VIEW_LEN, &got), 0);
+	ok(memcmp(&v, &got, sizeof(v)) == 0);
+	for (size_t i = 0; i < 8 * STATE_VIEW_LEN; i++) {
+		buf[i / 8] ^= (uint8_t)(1U << i % 8);
+		bad += state_view_decode(buf, STATE_VIEW_LEN, &got) == 0;
+		buf[i / 8] ^= (uint8_t)(1U << i % 8);
+	}
+	for (size_t len = 0; len < STATE_VIEW_LEN; len++)
+		bad += state_view_decode(buf, len, &got) == 0;
+	is(bad, 0);
+	ok(state_view_decode(buf, STATE_VIEW_LEN + 1, &got) != 0);
+	v.first_seen_unix_s = 0;
+	is(state_view_encode(&v, buf), MUSTER_E_RANGE);
 }
 
 static void
@@ -368,6 +400,7 @@ main(int argc, char **argv)
 	test_state_damage_is_found(1);
 	test_state_forged_content_is_refused();
 	test_state_encode_refuses();
+	test_state_view();
 	test_b33_licence();
 	test_machine_id_text();
 	test_machine_fingerprint();

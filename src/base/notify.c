@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "host/notify.h"
+#include "base/notify.h"
 
 #include <fcntl.h>
 #include <stddef.h>

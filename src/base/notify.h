@@ -4,8 +4,8 @@
  * datagram to $NOTIFY_SOCKET, sockets by $LISTEN_FDS.
  * Source: sd_notify(3), sd_listen_fds(3).
  */
-#ifndef MUSTER_HOST_NOTIFY_H
-#define MUSTER_HOST_NOTIFY_H
+#ifndef MUSTER_BASE_NOTIFY_H
+#define MUSTER_BASE_NOTIFY_H
 
 #define NOTIFY_FD_FIRST 3
 
@@ -24,4 +24,4 @@ void notify_send(const char *state);
  */
 int notify_sockets(void);
 
-#endif /* MUSTER_HOST_NOTIFY_H */
+#endif /* MUSTER_BASE_NOTIFY_H */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h -- agent.conf: what holds until an administrator sets hosts, a
+ * domain or caching by a command (these are kept with the agent's state).
+ *
+ *   hosts = [ "kms.example.com", "[2001:db8::1]:1688" ];
+ *   domain = "example.com";
+ *   caching = true;
+ *   log_level = "note";       error, warning, note or fine
+ */
+#ifndef MUSTER_AGENT_CONFIG_H
+#define MUSTER_AGENT_CONFIG_H
+
+#include "base/log.h"
+#include "client/settings.h"
+#include "muster/err.h"
+
+struct agent_config {
+	struct agent_settings settings;
+	enum log_level log_level;
+};
+
+/**
+ * agent_config_load(): read a file; mistakes are logged with file and line.
+ *
+ * Out:     config_out  the defaults, for a file that is not there
+ * Returns: 0
+ *          MUSTER_E_NOENT  no such file
+ *          MUSTER_E_PROTO  mistakes, all of them logged
+ *          MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_TOOBIG, MUSTER_E_NOMEM
+ */
+MUSTER_NODISCARD int
+agent_config_load(const char *path, struct agent_config *config_out);
+
+#endif /* MUSTER_AGENT_CONFIG_H */

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "client/recover.h"
+
+static const char *const state_names[] = {"unlicensed", "initial grace",
+    "licensed", "out-of-tolerance grace", "notification"};
+
+static void
+random_cmid(uint8_t *out)
+{
+	do
+		randombytes_buf(out, WIRE_ID_LEN);
+	while (sodium_is_zero(out, WIRE_ID_LEN));
+}
+
+/* ---- one event ---- */
+
+static struct life_now
+now_of(struct agent *a, bool is_signed)
+{
+	struct clockwatch_now clocks = {.wall_unix_s = clock_unix_s(),
+	    .boot_s = clock_boot_s()};
+	struct life_now now = {.wall_unix_s = clocks.wall_unix_s,
+	    .boot_s = clocks.boot_s,
+	    .draw = randombytes_random()};
+
+	clock_boot_id(clocks.boot);
+	if (is_signed)
+		clockwatch_signed(&a->watch, &clocks);
+	now.is_wall_believed = clockwatch_see(&a->watch, &clocks);
+	return now;
+}
+
+static int
+write_todo(struct agent_product *p)
+{
+	const struct life_todo *todo = &p->todo;
+	int err = 0;
+
+	if (todo->keep_lease)
+		err = keep_save_lease(&p->keep, &p->life.lease);
+	if (err == 0 && todo->drop_lease)
+		err = keep_drop_lease(&p->keep);
+	if (err == 0 && todo->save)
+		err = keep_save(&p->keep, &p->life);
+	if (err == 0 && todo->save)
+		err = keep_save_clock(p->agent->root, &p->agent->watch);
+	if (err != 0)
+		log_line(LOG_ERROR, "state",
+		    "%s: cannot write its state: %s; free space or restore "
+		    "the rights on " PATH_AGENT_STATE,
+		    p->env.product->name, muster_strerror(err));
+	return err;
+}
+
+static void
+tell(const struct agent_product *p)
+{
+	const struct life_todo *todo = &p->todo;
+
+	if (todo->before == todo->after)
+		return;
+	log_line(LOG_NOTE, "licence", "%s: %s -> %s (%s)", p->env.product->name,
+	    state_names[todo->before], state_names[todo->after],
+	    todo->reason == 0 ? "a lease holds"
+	                      : muster_strerror(todo->reason));
+}
+
+static void
+on_work(uv_work_t *work)
+{
+	struct agent_product *p = work->data;
+
+	round_run(&p->round);
+}
+
+static void
+finish_round(struct agent_product *p)
+{
+	const struct life_event ev = round_event(&p->round);
+	struct agent *a = p->agent;
+
+	for (size_t i = 0; i < p->round.n_outcomes; i++) {
+		if (p->round.outcome[i].err != 0)
+			log_line(LOG_NOTE, "host", "%s: %s",
+			    p->round.target[i].text,
+			    muster_strerror(p->round.outcome[i].err));
+	}
+	(void)agent_event(p, &ev);
+	if (a->on_done != NULL)
+		a->on_done(a, p);
+}
+
+static void
+after_work(uv_work_t *work, int status)
+{
+	struct agent_product *p = work->data;
+	struct agent *a = p->agent;
+
+	if (status != 0 && p->round.err == 0)
+		p->round.err = MUSTER_E_AGAIN;
+	a->n_rounds--;
+	finish_round(p);
+	if (a->n_rounds == 0 && a->is_dirty)
+		(void)agent_scan(a);
+}
+
+/* The static hosts; where there is none, nobody can be asked. */
+static void
+begin_round(struct agent_product *p)
+{
+	struct agent *a = p->agent;
+	const struct agent_settings *s = &a->settings;
+
+	round_prepare(&p->round, &p->life, &p->env, &p->todo, a->name);
+	p->has_round = true;
+	p->round.n_targets = 0;
+	for (uint32_t i = 0; i < s->n_hosts && p->round.err == 0; i++) {
+		p->round.err = exchange_parse(s->host[i], &p->round.target[i]);
+		p->round.n_targets = i + 1;
+	}
+	if (p->round.n_targets == 0)
+		p->round.err = MUSTER_E_NOENT;
+	if (a->loop == NULL) {
+		round_run(&p->round);
+		finish_round(p);
+		return;
+	}
+	p->work.data = p;
+	a->n_rounds++;
+	if (uv_queue_work(a->loop, &p->work, on_work, after_work) != 0) {
+		a->n_rounds--;
+		p->round.err = MUSTER_E_NOMEM;
+		finish_round(p);
+	}
+}
+
+int
+agent_event(struct agent_product *p, const struct life_event *ev)
+{
+	struct agent *a = p->agent;
+	const struct life_now now = now_of(a, ev->kind == LIFE_REPLY);
+	int err;
+
+	life_step(&p->life, &p->env, ev, &now, &p->todo);
+	tell(p);
+	err = write_todo(p);
+	p->has_wake = p->todo.has_wake;
+	p->wake_boot_s = p->todo.wake_boot_s;
+	/* a CMID that is not on disk is not shown to anybody */
+	if (p->todo.ask && err == 0) {
+		begin_round(p);
+	} else if (p->todo.ask) {
+		const struct life_event silence = {.kind = LIFE_SILENCE};
+
+		p->round.err = err;
+		p->round.n_outcomes = 0;
+		p->has_round = true;
+		life_step(&p->life, &p->env, &silence, &now, &p->todo);
+		p->has_wake = p->todo.has_wake;
+		p->wake_boot_s = p->todo.wake_boot_s;
+	}
+	if (a->on_plan != NULL)
+		a->on_plan(a);
+	return err;
+}
+
+/* ---- the products together ---- */
+
+static void
+tell_damages(const struct keep_found *found)
+{
+	for (size_t i = 0; i < found->n_damages; i++) {
+		const struct keep_damage *d = &found->damage[i];
+
+		log_line(LOG_WARN, "state",
+		    "%s is damaged; it is kept as %s" RECOVER_SUFFIX "; %s",
+		    d->path, d->path,
+		    d->is_recovered ? "what counts was taken from a lease"
+		                    : "what it held is lost");
+	}
+}
+
+int
+agent_meet(struct agent_product *p)
+{
+	struct agent *a = p->agent;
+	struct agent_publisher *pub = p->publisher;
+	bool is_first = sodium_is_zero(pub->state.publisher, PUBLISHER_LEN);
+	struct life_event ev = {.kind = LIFE_MET, .is_spread = a->loop != NULL};
+	uint8_t cmid[WIRE_ID_LEN];
+	struct keep_found found;
+	int err;
+
+	p->life.publisher = &pub->state;
+	err = keep_init(&p->keep, a->root, pub->id, p->env.product->id);
+	if (err == 0)
+		err = keep_load(&p->keep, a->root, &p->env,
+		    is_first ? &pub->state : NULL, &p->life, &found);
+	if (err == 0 && pub->state.serial > pub->cat->head.serial)
+		err = MUSTER_E_SERIAL; /* an older one came in its place */
+	if (err != 0)
+		return err;
+	tell_damages(&found);
+	if (is_first) {
+		random_cmid(cmid);
+		life_machine(&pub->state, &p->env, cmid, !found.has_publisher,
+		    &pub->is_moved, &pub->is_afresh);
+		if (pub->is_moved)
+			log_line(LOG_NOTE, "machine",
+			    "this is another machine than the one that made "
+			    "the state: it goes by a new CMID");
+	}
+	ev.is_moved = pub->is_moved;
+	ev.is_new = !found.has_product || pub->is_afresh;
+	return agent_event(p, &ev);
+}
+
+int64_t
+agent_next_boot_s(const struct agent *a)
+{
+	int64_t next_boot_s = INT64_MAX;
+
+	if (a->is_generalized || a->is_stopping)
+		return next_boot_s;
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		const struct agent_product *p = &a->product[i];
+
+		if (p->is_used && p->has_wake && p->wake_boot_s < next_boot_s)
+			next_boot_s = p->wake_boot_s;
+	}
+	return next_boot_s;
+}
+
+void
+agent_due(struct agent *a)
+{
+	const struct life_event timer = {.kind = LIFE_TIMER};
+	int64_t boot_s = clock_boot_s();
+
+	if (agent_next_boot_s(a) > boot_s)
+		return;
+	(void)agent_scan(a);
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		struct agent_product *p = &a->product[i];
+
+		if (p->is_used && p->has_wake && p->wake_boot_s <= boot_s)
+			(void)agent_event(p, &timer);
+	}
+}
+
+/* ---- what administrators do ---- */
+
+static int
+settings_path(const struct agent *a, char *path)
+{
+	return file_join(a->root, PATH_AGENT_STATE "/settings.state", path,
+	    FILE_PATH_MAX);
+}
+
+int
+agent_save_settings(struct agent *a, const struct agent_settings *s)
+{
+	uint8_t buf[SETTINGS_FILE_MAX];
+	char path[FILE_PATH_MAX];
+	size_t len = 0;
+	int err = settings_path(a, path);
+
+	if (err == 0)
+		err = settings_encode(s, buf, sizeof(buf), &len);
+	if (err == 0)
+		err = file_replace(path, buf, len, 0600);
+	if (err == 0)
+		a->settings = *s;
+	return err;
+}
+
+static bool
+is_named(const struct agent_ids *ids, const uint8_t *product)
+{
+	for (uint32_t i = 0; i < ids->n; i++) {
+		if (memcmp(ids->id[i], product, WIRE_ID_LEN) == 0)
+			return true;
+	}
+	return ids->n == 0;
+}
+
+static int
+may_rearm(struct agent *a, const struct agent_ids *ids,
+    const struct agent_product **which_out)
+{
+	*which_out = NULL;
+	if (a->n_rounds != 0)
+		return MUSTER_E_AGAIN;
+	for (uint32_t i = 0; i < ids->n; i++) {
+		if (agent_find(a, ids->id[i]) == NULL)
+			return MUSTER_E_PRODUCT;
+	}
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		const struct agent_product *p = &a->product[i];
+
+		if (p->is_used && is_named(ids, p->env.product->id) &&
+		    p->life.state.rearms >= p->env.product->rearms) {
+			*which_out = p;
+			return MUSTER_E_RANGE;
+		}
+	}
+	return 0;
+}
+
+int
+agent_rearm(struct agent *a, const struct agent_ids *ids,
+    const struct agent_product **which_out)
+{
+	bool is_touched[AGENT_PUBLISHERS_MAX] = {false};
+	int err = may_rearm(a, ids, which_out);
+
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
+		const struct agent_product *p = &a->product[i];
+		uint8_t cmid[WIRE_ID_LEN];
+
+		if (!p->is_used || !is_named(ids, p->env.product->id) ||
+		    is_touched[p->publisher - a->publisher])
+			continue;
+		is_touched[p->publisher - a->publisher] = true;
+		random_cmid(cmid);
+		life_rearm(&p->publisher->state, cmid);
+	}
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
+		struct agent_product *p = &a->product[i];
+		struct life_event ev = {.kind = LIFE_NEW_CMID};
+
+		if (!p->is_used || !is_touched[p->publisher - a->publisher])
+			continue;
+		if (is_named(ids, p->env.product->id))
+			ev.kind = LIFE_REARM;
+		err = agent_event(p, &ev);
+	}
+	return err;
+}
+
+int
+agent_generalize(struct agent *a)
+{
+	int err = a->n_rounds != 0 ? MUSTER_E_AGAIN : 0;
+
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
+		struct agent_product *p = &a->product[i];
+
+		if (!p->is_used)
+			continue;
+		a->is_generalized = true;
+		p->has_wake = false;
+		life_generalize(&p->publisher->state);
+		life_generalize_product(&p->life.state);
+		p->life.has_lease = false;
+		err = keep_drop_lease(&p->keep);
+		if (err == 0)
+			err = keep_save(&p->keep, &p->life);
+	}
+	if (err == 0) {
+		a->is_generalized = true;
+		log_line(LOG_NOTE, "generalized",
+		    "no CMID and no lease are left; start the agent again to "
+		    "go on");
+	}
+	return err;
+}
+
+/* ---- start and end ---- */
+
+static int
+load_settings(struct agent *a, const struct agent_settings *presets)
+{
+	uint8_t buf[SETTINGS_FILE_MAX];
+	char path[FILE_PATH_MAX];
+	size_t len = 0;
+	int err = settings_path(a, path);
+
+	a->settings = *presets;
+	if (err == 0)
+		err = file_read(path, buf, sizeof(buf), &len);
+	if (err == MUSTER_E_NOENT)
+		return 0;
+	if (err == 0 && settings_decode(buf, len, &a->settings) != 0) {
+		log_line(LOG_WARN, "state",
+		    "%s is damaged; agent.conf holds; set hosts anew by "
+		    "`muster set-host`",
+		    path);
+		a->settings = *presets;
+	}
+	return err;
+}
+
+int
+agent_open(struct agent *a, const struct agent_settings *presets)
+{
+	int err = machine_read(a->root, &a->machine);
+
+	machine_name(a->name);
+	if (err == 0)
+		err = load_settings(a, presets);
+	if (err == 0)
+		err = keep_load_clock(a->root, &a->watch);
+	if (err != 0)
+		log_line(LOG_ERROR, "start", "%s: %s",
+		    err == MUSTER_E_NOMACHINE ? "machine id" : "state",
+		    muster_strerror(err));
+	return err == 0 ? agent_scan(a) : err;
+}
+
+void
+agent_close(struct agent *a)
+{
+	for (uint32_t i = 0; i < AGENT_PUBLISHERS_MAX; i++)
+		free(a->publisher[i].cat);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "client/catalogues.h"
+#include "trust/hostkey.h"
+
+#define PATH_PRODUCTS "/usr/share/muster/products"
+#define PATH_TYPED PATH_AGENT_STATE "/keys"
+#define KEYS_MAX 256 /* in all key files: more than products */
+
+/* The client setup keys that are installed. */
+struct keys {
+	uint32_t n;
+	uint8_t key[KEYS_MAX][HOSTKEY_LEN];
+};
+
+struct agent_product *
+agent_find(struct agent *a, const uint8_t *product)
+{
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		struct agent_product *p = &a->product[i];
+
+		if (p->is_used &&
+		    memcmp(p->env.product->id, product, PRODUCT_LEN) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/* ---- key files ---- */
+
+/* One key a line; a line may be empty or a comment (#), and what follows the
+ * key after a blank is for people. */
+static void
+read_line(struct keys *keys, const char *path, const char *line, size_t len)
+{
+	size_t n = 0;
+	struct hostkey key;
+	int err;
+
+	while (n < len && line[n] != ' ' && line[n] != '\t' && line[n] != '\r')
+		n++;
+	if (n == 0 || line[0] == '#')
+		return;
+	err = hostkey_parse(line, n, &key);
+	if (err == 0 && key.kind != HOSTKEY_SETUP)
+		err = MUSTER_E_KIND;
+	if (err == 0 && keys->n == KEYS_MAX)
+		err = MUSTER_E_TOOBIG;
+	if (err != 0)
+		log_line(LOG_WARN, "key",
+		    "%s: a line was passed over: %s; a client setup key is "
+		    "wanted",
+		    path, muster_strerror(err));
+	else
+		hostkey_pack(&key, keys->key[keys->n++]);
+}
+
+static void
+read_file(struct keys *keys, const char *path)
+{
+	uint8_t buf[AGENT_KEY_FILE_MAX];
+	size_t len = 0, at = 0;
+	int err = file_read(path, buf, sizeof(buf), &len);
+
+	if (err != 0)
+		log_line(LOG_WARN, "key", "%s: %s", path, muster_strerror(err));
+	while (err == 0 && at < len) {
+		const uint8_t *end = memchr(buf + at, '\n', len - at);
+		size_t n = end != NULL ? (size_t)(end - buf) - at : len - at;
+
+		read_line(keys, path, (const char *)buf + at, n);
+		at += n + 1;
+	}
+}
+
+static int
+read_folder(struct keys *keys, const char *root, const char *folder)
+{
+	char full[FILE_PATH_MAX], path[FILE_PATH_MAX];
+	const struct dirent *d;
+	DIR *dir = NULL;
+	int err = file_join(root, folder, full, sizeof(full));
+
+	if (err == 0)
+		dir = opendir(full);
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		size_t len = strlen(d->d_name);
+		int n;
+
+		if (d->d_name[0] == '.' || len <= 4 ||
+		    strcmp(d->d_name + len - 4, ".key") != 0)
+			continue;
+		n = snprintf(path, sizeof(path), "%s/%s", full, d->d_name);
+		if (n > 0 && (size_t)n < sizeof(path))
+			read_file(keys, path);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return err;
+}
+
+static bool
+has_key(const struct keys *keys, const uint8_t *key)
+{
+	for (uint32_t i = 0; i < keys->n; i++) {
+		if (memcmp(keys->key[i], key, HOSTKEY_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- catalogues and products ---- */
+
+static struct agent_publisher *
+publisher_of(struct agent *a, const uint8_t *id)
+{
+	struct agent_publisher *free_one = NULL;
+
+	for (uint32_t i = 0; i < AGENT_PUBLISHERS_MAX; i++) {
+		struct agent_publisher *pub = &a->publisher[i];
+
+		if (pub->is_used && memcmp(pub->id, id, PUBLISHER_LEN) == 0)
+			return pub;
+		if (!pub->is_used && free_one == NULL)
+			free_one = pub;
+	}
+	if (free_one != NULL && free_one->cat == NULL)
+		free_one->cat = calloc(1, sizeof(*free_one->cat));
+	if (free_one == NULL || free_one->cat == NULL)
+		return NULL;
+	free_one->is_used = true;
+	memcpy(free_one->id, id, PUBLISHER_LEN);
+	return free_one;
+}
+
+/* A product that is met for the first time, or that was gone for a while. */
+static void
+take_product(struct agent *a, struct agent_publisher *pub,
+    const struct cat_product *product)
+{
+	struct agent_product *p = agent_find(a, product->id);
+	int err;
+
+	if (p != NULL) {
+		p->is_found = true;
+		return;
+	}
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && p == NULL; i++) {
+		if (!a->product[i].is_used)
+			p = &a->product[i];
+	}
+	if (p == NULL) {
+		log_line(LOG_WARN, "product",
+		    "%s: more than %u products; it is not asked for",
+		    product->name, AGENT_PRODUCTS_MAX);
+		return;
+	}
+	memset(p, 0, sizeof(*p));
+	p->agent = a;
+	p->publisher = pub;
+	p->env = (struct life_env){.cat = pub->cat,
+	    .product = product,
+	    .machine = &a->machine};
+	p->is_used = p->is_found = true;
+	err = agent_meet(p);
+	if (err != 0 && !p->has_wake) {
+		log_line(LOG_ERROR, "product",
+		    "%s: %s; see to the rights on " PATH_AGENT_STATE,
+		    product->name, muster_strerror(err));
+		p->is_used = false;
+	}
+}
+
+/* Where the new catalogue has each product; one that left it is gone. */
+static void
+point_anew(struct agent *a, struct agent_publisher *pub)
+{
+	static const struct life_event changed = {.kind = LIFE_CATALOGUE};
+
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		struct agent_product *p = &a->product[i];
+		uint8_t id[PRODUCT_LEN];
+
+		if (!p->is_used || p->publisher != pub)
+			continue;
+		memcpy(id, p->life.state.product, PRODUCT_LEN);
+		p->env.product = cat_product(pub->cat, id);
+		if (p->env.product == NULL)
+			p->is_used = false;
+		else
+			(void)agent_event(p, &changed);
+	}
+}
+
+/* A catalogue in force; loaded where it is new and has a product of ours. */
+static int
+take_catalogue(struct agent *a, const struct catalogues_entry *e,
+    const struct keys *keys, struct catalogue *work)
+{
+	struct agent_publisher *pub;
+	bool is_wanted = false, is_other;
+	int err = catalogues_load(e->path, work, NULL);
+
+	for (uint32_t i = 0; err == 0 && i < work->n_products; i++)
+		is_wanted |= has_key(keys, work->products[i].setup_key);
+	if (err != 0 || !is_wanted)
+		return 0; /* a scan told what is wrong with it */
+	pub = publisher_of(a, e->head.publisher);
+	if (pub == NULL)
+		return MUSTER_E_NOMEM;
+	if (e->head.serial < pub->state.serial) {
+		log_line(LOG_WARN, "catalogue",
+		    "%s has serial %u, and %u was in force; it is not used",
+		    e->path, e->head.serial, pub->state.serial);
+		return 0;
+	}
+	is_other = memcmp(pub->hash, e->hash, HASH_LEN) != 0;
+	if (is_other) {
+		*pub->cat = *work;
+		memcpy(pub->hash, e->hash, HASH_LEN);
+		if (pub->state.serial != 0)
+			pub->state.serial = e->head.serial;
+		point_anew(a, pub);
+	}
+	for (uint32_t i = 0; i < pub->cat->n_products; i++) {
+		if (has_key(keys, pub->cat->products[i].setup_key))
+			take_product(a, pub, &pub->cat->products[i]);
+	}
+	return 0;
+}
+
+static void
+drop_missing(struct agent *a)
+{
+	const struct life_event gone = {.kind = LIFE_GONE};
+
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		struct agent_product *p = &a->product[i];
+
+		if (!p->is_used || p->is_found)
+			continue;
+		log_line(LOG_NOTE, "product",
+		    "%s: its key is gone; it is asked for no more",
+		    p->env.product->name);
+		(void)agent_event(p, &gone);
+		p->is_used = false;
+	}
+}
+
+static void
+tell_bad(const struct catalogues *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->entry[i].err != 0)
+			log_line(LOG_WARN, "catalogue", "%s: %s",
+			    c->entry[i].path, muster_strerror(c->entry[i].err));
+	}
+}
+
+int
+agent_scan(struct agent *a)
+{
+	struct catalogues *c = NULL;
+	struct catalogue *work = NULL;
+	struct keys *keys = NULL;
+	int err = MUSTER_E_NOMEM;
+
+	a->is_dirty = a->n_rounds != 0;
+	if (a->is_dirty || a->is_generalized)
+		return 0;
+	c = malloc(sizeof(*c));
+	work = malloc(sizeof(*work));
+	keys = calloc(1, sizeof(*keys));
+	if (c == NULL || work == NULL || keys == NULL)
+		goto out;
+	err = read_folder(keys, a->root, PATH_PRODUCTS);
+	if (err == 0)
+		err = read_folder(keys, a->root, PATH_TYPED);
+	if (err == 0)
+		err = catalogues_scan(a->root, NULL, c);
+	if (err != 0)
+		goto out;
+	tell_bad(c);
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++)
+		a->product[i].is_found = false;
+	for (size_t i = 0; i < c->n && err == 0; i++) {
+		if (c->entry[i].is_in_force)
+			err = take_catalogue(a, &c->entry[i], keys, work);
+	}
+	if (err == 0)
+		drop_missing(a);
+out:
+	free(keys);
+	free(work);
+	free(c);
+	(void)malloc_trim(0); /* a process that rests takes little */
+	if (err != 0)
+		log_line(LOG_ERROR, "scan", "products and catalogues: %s",
+		    muster_strerror(err));
+	return err;
+}
+
+/* ---- keys that were typed ---- */
+
+static int
+product_of_key(struct agent *a, const uint8_t *packed, uint8_t *product_out)
+{
+	struct catalogues *c = malloc(sizeof(*c));
+	struct catalogue *work = malloc(sizeof(*work));
+	int err = c == NULL || work == NULL ? MUSTER_E_NOMEM : 0;
+
+	if (err == 0)
+		err = catalogues_scan(a->root, NULL, c);
+	if (err != 0)
+		goto out;
+	err = MUSTER_E_PRODUCT;
+	for (size_t i = 0; i < c->n && err != 0; i++) {
+		if (!c->entry[i].is_in_force ||
+		    catalogues_load(c->entry[i].path, work, NULL) != 0)
+			continue;
+		for (uint32_t k = 0; k < work->n_products && err != 0; k++) {
+			const struct cat_product *p = &work->products[k];
+
+			if (memcmp(p->setup_key, packed, HOSTKEY_LEN) != 0)
+				continue;
+			memcpy(product_out, p->id, PRODUCT_LEN);
+			err = 0;
+		}
+	}
+out:
+	free(work);
+	free(c);
+	return err;
+}
+
+int
+agent_install_key(struct agent *a, const char *key, uint8_t *product_out)
+{
+	char rel[FILE_PATH_MAX], path[FILE_PATH_MAX], uuid[UUID_TEXT_LEN + 1];
+	char line[HOSTKEY_TEXT_LEN + 2];
+	uint8_t packed[HOSTKEY_LEN];
+	struct hostkey parsed;
+	int err = hostkey_parse(key, strlen(key), &parsed);
+
+	if (err == 0 && parsed.kind != HOSTKEY_SETUP)
+		err = MUSTER_E_KIND;
+	if (err != 0)
+		return err;
+	hostkey_pack(&parsed, packed);
+	err = product_of_key(a, packed, product_out);
+	if (err == 0)
+		err = file_join(a->root, PATH_TYPED, path, sizeof(path));
+	if (err == 0)
+		err = file_mkdirs(path, 0755);
+	if (err != 0)
+		return err;
+	uuid_format(product_out, uuid);
+	(void)snprintf(rel, sizeof(rel), PATH_TYPED "/%s.key", uuid);
+	hostkey_format(&parsed, line);
+	line[HOSTKEY_TEXT_LEN] = '\n';
+	err = file_join(a->root, rel, path, sizeof(path));
+	if (err == 0)
+		err = file_replace(path, line, HOSTKEY_TEXT_LEN + 1, 0644);
+	return err;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/text.h"
+
+/* Length of the UTF-8 character at p of no control code, or 0. */
+static size_t
+char_len(const uint8_t *p, size_t left)
+{
+	static const uint32_t least[] = {0, 0x20, 0xa0, 0x800, 0x10000};
+	size_t n = 0;
+	uint32_t c = p[0];
+
+	if (c < 0x80) {
+		n = 1;
+	} else if (c >= 0xc2 && c < 0xe0) {
+		n = 2;
+		c &= 0x1f;
+	} else if (c >= 0xe0 && c < 0xf0) {
+		n = 3;
+		c &= 0x0f;
+	} else if (c >= 0xf0 && c < 0xf5) {
+		n = 4;
+		c &= 0x07;
+	}
+	if (n > left)
+		n = 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (c < least[n] || c == 0x7f || (c >= 0xd800 && c < 0xe000) ||
+	    c > 0x10ffff)
+		n = 0;
+	return n;
+}
+
+bool
+text_is_utf8(const uint8_t *p, size_t len)
+{
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = char_len(p + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_within(const uint8_t *p, size_t len, uint8_t min, uint8_t max)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] < min || p[i] > max)
+			return false;
+	}
+	return true;
+}
+
+bool
+text_is_word(const uint8_t *p, size_t len)
+{
+	return is_within(p, len, '!', '~');
+}
+
+bool
+text_is_line(const uint8_t *p, size_t len)
+{
+	return is_within(p, len, ' ', '~');
+}
