@@ -21,17 +21,25 @@
 #define ADMIN_BACKLOG 32
 #define ADMIN_GROUP "muster"
 
+#define ADMIN_LISTINGS_MAX 2U /* at a time; of the four threads libuv has */
+
 struct admin {
 	struct admin_host host;
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	char path[PATH_SOCKET_MAX + 1]; /* empty: handed over, not ours */
+	unsigned n_listings;            /* on threads of libuv's pool */
 	bool is_closed;
 };
 
-/* A request whose body is being read. */
+/* A request whose body is being read, or whose answer is being made. */
 struct incoming {
+	struct admin *admin;
+	struct MHD_Connection *connection;
+	uv_work_t work;
+	struct admin_answer answer;
+	bool is_answered; /* the answer is there, and not yet sent */
 	char *body;
 	size_t len, cap;
 	bool is_too_big;
@@ -45,6 +53,10 @@ incoming_free(struct incoming *in)
 	if (in->body != NULL)
 		sodium_memzero(in->body, in->cap); /* it may hold a key */
 	free(in->body);
+	if (in->is_answered && in->answer.fd >= 0)
+		close(in->answer.fd);
+	if (in->is_answered)
+		free(in->answer.text);
 	free(in);
 }
 
@@ -126,13 +138,72 @@ send_answer(struct MHD_Connection *connection, struct admin_answer *answer)
 }
 
 static enum MHD_Result
+send_error(struct MHD_Connection *connection, unsigned http, const char *text)
+{
+	struct admin_answer answer = {.http = http, .fd = -1};
+
+	answer.text = strdup(text);
+	return send_answer(connection, &answer);
+}
+
+static void
+on_list_work(uv_work_t *work)
+{
+	struct incoming *in = work->data;
+
+	admin_api_list(&in->admin->host, &in->answer);
+}
+
+static void run(struct admin *admin);
+static void end(struct admin *admin);
+
+static void
+on_list_done(uv_work_t *work, int status)
+{
+	struct incoming *in = work->data;
+	struct admin *admin = in->admin;
+
+	(void)status; /* nothing cancels it */
+	in->is_answered = true;
+	admin->n_listings--;
+	MHD_resume_connection(in->connection);
+	if (!admin->is_closed)
+		run(admin);
+	else if (admin->n_listings == 0)
+		end(admin);
+}
+
+/* An inventory may have a million rows: the loop goes on meanwhile. */
+static enum MHD_Result
+begin_listing(struct admin *admin, struct MHD_Connection *connection,
+    struct incoming *in)
+{
+	if (admin->n_listings == ADMIN_LISTINGS_MAX)
+		return send_error(connection, 503,
+		    "{\"error\":{\"code\":\"busy\","
+		    "\"message\":\"the inventory is being listed already\","
+		    "\"next_step\":\"try again in a moment\"}}");
+	in->admin = admin;
+	in->connection = connection;
+	in->work.data = in;
+	MHD_suspend_connection(connection);
+	if (uv_queue_work(admin->timer.loop, &in->work, on_list_work,
+	        on_list_done) != 0) {
+		MHD_resume_connection(connection);
+		return MHD_NO;
+	}
+	admin->n_listings++;
+	return MHD_YES;
+}
+
+static enum MHD_Result
 on_request(void *arg, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *data, size_t *len,
     void **request)
 {
 	struct admin *admin = arg;
 	struct incoming *in = *request;
-	struct admin_answer answer = {.http = 413, .fd = -1};
+	struct admin_answer answer = {.fd = -1};
 	struct admin_request req = {.method = method, .path = url};
 	enum MHD_Result result;
 
@@ -141,21 +212,25 @@ on_request(void *arg, struct MHD_Connection *connection, const char *url,
 		*request = calloc(1, sizeof(*in));
 		return *request == NULL ? MHD_NO : MHD_YES;
 	}
+	if (in->is_answered) {
+		in->is_answered = false; /* send_answer() takes it */
+		return send_answer(connection, &in->answer);
+	}
 	if (*len > 0) {
 		result = take_body(in, data, *len);
 		*len = 0;
 		return result;
 	}
-	if (in->is_too_big) {
-		answer.text = strdup("{\"error\":{\"code\":\"too_big\","
-		                     "\"message\":\"the body is too big\","
-		                     "\"next_step\":\"send a smaller one\"}}");
-		return send_answer(connection, &answer);
-	}
+	if (in->is_too_big)
+		return send_error(connection, 413,
+		    "{\"error\":{\"code\":\"too_big\","
+		    "\"message\":\"the body is too big\","
+		    "\"next_step\":\"send a smaller one\"}}");
 	req.body = in->body == NULL ? NULL : in->body;
 	req.body_len = in->len;
 	req.may_change = may_change(admin, connection);
-	admin_api(&admin->host, &req, &answer);
+	if (!admin_api(&admin->host, &req, &answer))
+		return begin_listing(admin, connection, in);
 	return send_answer(connection, &answer);
 }
 
@@ -263,8 +338,9 @@ begin(struct admin *admin, uv_loop_t *loop, int fd, struct problem *problem)
 {
 	const union MHD_DaemonInfo *info;
 
-	admin->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0,
-	    NULL, NULL, on_request, admin, MHD_OPTION_LISTEN_SOCKET, fd,
+	admin->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
+	        MHD_ALLOW_SUSPEND_RESUME,
+	    0, NULL, NULL, on_request, admin, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_CONNECTION_LIMIT, ADMIN_CONNECTIONS_MAX,
 	    MHD_OPTION_CONNECTION_TIMEOUT, ADMIN_TIMEOUT_S,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
@@ -320,6 +396,15 @@ admin_listen(uv_loop_t *loop, const struct admin_host *host, const char *path,
 	return 0;
 }
 
+/* A suspended connection must not see the end: then its listing does it. */
+static void
+end(struct admin *admin)
+{
+	MHD_stop_daemon(admin->daemon);
+	if (admin->path[0] != '\0')
+		(void)unlink(admin->path);
+}
+
 void
 admin_close(struct admin *admin)
 {
@@ -329,9 +414,8 @@ admin_close(struct admin *admin)
 	(void)uv_poll_stop(&admin->poll);
 	uv_close((uv_handle_t *)&admin->poll, NULL);
 	uv_close((uv_handle_t *)&admin->timer, NULL);
-	MHD_stop_daemon(admin->daemon);
-	if (admin->path[0] != '\0')
-		(void)unlink(admin->path);
+	if (admin->n_listings == 0)
+		end(admin);
 }
 
 void

@@ -3,7 +3,7 @@
  * admin.h -- the administration interface: HTTP and JSON on host.sock.
  *
  *   GET  /v1/status       keys, certificates, counts, requests, listeners
- *   GET  /v1/clients      the inventory
+ *   GET  /v1/clients      the inventory; made beside the loop, two at a time
  *   POST /v1/install-key  {"key", "publisher"?}
  *   POST /v1/remove-key   {"publisher"?}
  *   POST /v1/enrolment    {"publisher"?, "replaces"?}  -> {"request": hex}
@@ -33,6 +33,7 @@ struct admin_host {
 	const struct host_config *config;
 	struct state *state;
 	struct turnloop *turnloop;
+	const struct store *store; /* for store_clients_aside() alone */
 	struct conn_server *server;
 	int64_t started_unix_s;
 	bool is_below_root; /* --root was given */

@@ -283,7 +283,7 @@ status(const struct admin_host *host, json_t *in, json_t **out_out,
 static const struct {
 	const char *method;
 	const char *path;
-	api_fn *fn; /* NULL: the answer is a file */
+	api_fn *fn; /* NULL: admin_api_list() */
 } routes[] = {
     {"GET", "/v1/status", status},
     {"GET", "/v1/clients", NULL},
@@ -323,22 +323,6 @@ find_route(const struct admin_request *req, size_t *i_out,
 	    "see the manual of musterd for the paths", "no such path");
 }
 
-static int
-list(const struct admin_host *host, struct admin_answer *answer,
-    struct problem *problem)
-{
-	struct store *store = turnloop_lock(host->turnloop);
-	int err = admin_clients(store, host->state->folder, &answer->fd,
-	    &answer->fd_len);
-
-	turnloop_unlock(host->turnloop);
-	if (err != 0)
-		return problem_set(problem, err, 500, "store",
-		    "see the log of musterd",
-		    "the inventory cannot be listed: %s", muster_strerror(err));
-	return 0;
-}
-
 /* Values of strings that may be a key are wiped with the tree. */
 static void
 wipe(json_t *tree)
@@ -353,7 +337,7 @@ wipe(json_t *tree)
 
 static int
 run(const struct admin_host *host, const struct admin_request *req,
-    struct admin_answer *answer, json_t **out_out, struct problem *problem)
+    bool *is_list_out, json_t **out_out, struct problem *problem)
 {
 	json_t *in = NULL;
 	size_t i = 0;
@@ -361,8 +345,9 @@ run(const struct admin_host *host, const struct admin_request *req,
 
 	if (err != 0)
 		return err;
-	if (routes[i].fn == NULL)
-		return list(host, answer, problem);
+	*is_list_out = routes[i].fn == NULL;
+	if (*is_list_out)
+		return 0;
 	if (strcmp(req->method, "GET") == 0)
 		return routes[i].fn(host, NULL, out_out, problem);
 	in = json_loadb(req->body, req->body_len, JSON_REJECT_DUPLICATES, NULL);
@@ -374,23 +359,49 @@ run(const struct admin_host *host, const struct admin_request *req,
 	return err;
 }
 
-void
+static void
+finish(json_t *out, const struct problem *problem, int err,
+    struct admin_answer *answer)
+{
+	if (err != 0) {
+		answer->http = problem->http;
+		out = json_pack("{s:{s:s, s:s, s:s}}", "error", "code",
+		    problem->code, "message", problem->message, "next_step",
+		    problem->next_step);
+	}
+	if (out != NULL)
+		answer->text = json_dumps(out, JSON_INDENT(1));
+	json_decref(out);
+}
+
+bool
 admin_api(const struct admin_host *host, const struct admin_request *req,
     struct admin_answer *answer_out)
 {
 	struct problem problem = {.http = 500};
+	bool is_list = false;
 	json_t *out = NULL;
 	int err;
 
 	*answer_out = (struct admin_answer){.http = 200, .fd = -1};
-	err = run(host, req, answer_out, &out, &problem);
-	if (err != 0) {
-		answer_out->http = problem.http;
-		out = json_pack("{s:{s:s, s:s, s:s}}", "error", "code",
-		    problem.code, "message", problem.message, "next_step",
-		    problem.next_step);
-	}
-	if (out != NULL)
-		answer_out->text = json_dumps(out, JSON_INDENT(1));
-	json_decref(out);
+	err = run(host, req, &is_list, &out, &problem);
+	if (!is_list)
+		finish(out, &problem, err, answer_out);
+	return !is_list;
+}
+
+void
+admin_api_list(const struct admin_host *host, struct admin_answer *answer_out)
+{
+	struct problem problem = {.http = 500};
+	int err;
+
+	*answer_out = (struct admin_answer){.http = 200, .fd = -1};
+	err = admin_clients(host->store, host->state->folder, &answer_out->fd,
+	    &answer_out->fd_len);
+	if (err != 0)
+		err = problem_set(&problem, err, 500, "store",
+		    "see the log of musterd",
+		    "the inventory cannot be listed: %s", muster_strerror(err));
+	finish(NULL, &problem, err, answer_out);
 }

@@ -30,10 +30,19 @@ struct admin_answer {
 /**
  * admin_api(): answer one request.
  *
+ * Returns: true, but when the answer takes long and is admin_api_list()'s
  * Blocks:  a change waits for the batch in flight
  */
-void admin_api(const struct admin_host *host, const struct admin_request *req,
+bool admin_api(const struct admin_host *host, const struct admin_request *req,
     struct admin_answer *answer_out);
+
+/**
+ * admin_api_list(): the answer to GET /v1/clients; on any thread.
+ *
+ * Blocks:  while the inventory is read and written, seconds for a large one
+ */
+void
+admin_api_list(const struct admin_host *host, struct admin_answer *answer_out);
 
 /**
  * admin_status(): GET /v1/status.
@@ -49,7 +58,7 @@ json_t *admin_status(const struct admin_host *host);
  * Out:     fd_out, len_out  for the caller to close
  * Returns: 0; MUSTER_E_IO, MUSTER_E_FULL, or an outcome of the store
  */
-MUSTER_NODISCARD int admin_clients(struct store *store, const char *folder,
-    int *fd_out, uint64_t *len_out);
+MUSTER_NODISCARD int admin_clients(const struct store *store,
+    const char *folder, int *fd_out, uint64_t *len_out);
 
 #endif /* MUSTER_HOST_ADMIN_API_H */

@@ -332,7 +332,7 @@ list_client(void *arg, const struct store_client *client)
 }
 
 int
-admin_clients(struct store *store, const char *folder, int *fd_out,
+admin_clients(const struct store *store, const char *folder, int *fd_out,
     uint64_t *len_out)
 {
 	struct listing listing = {.file = NULL, .comma = ""};
@@ -352,7 +352,7 @@ admin_clients(struct store *store, const char *folder, int *fd_out,
 	copy = -1; /* the stream's */
 	(void)fputs("{\"schema\":\"muster.host-clients/1\",\"clients\":[\n",
 	    listing.file);
-	err = store_clients(store, list_client, &listing);
+	err = store_clients_aside(store, list_client, &listing);
 	(void)fputs("]}\n", listing.file);
 	if (ferror(listing.file) != 0 && err == 0)
 		err = MUSTER_E_FULL;

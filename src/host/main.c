@@ -432,6 +432,7 @@ open_loop(struct musterd *d, struct problem *problem)
 	    .config = &d->config,
 	    .state = d->state,
 	    .turnloop = d->turnloop,
+	    .store = d->store,
 	    .server = d->server,
 	    .started_unix_s = clock_unix_s(),
 	    .is_below_root = d->args.root != NULL,

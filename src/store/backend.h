@@ -47,6 +47,8 @@ struct store_ops {
 	/* one piece of the inventory's upkeep, inside begin() and commit() */
 	int (*upkeep)(struct store *s, int64_t now_unix_s, bool *has_more_out);
 	int (*clients)(struct store *s, store_client_fn *fn, void *arg);
+	/* the same on any thread, of a moment; NULL: the backend has no such */
+	int (*aside)(const struct store *s, store_client_fn *fn, void *arg);
 	void (*close)(struct store *s);
 };
 

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -313,6 +314,7 @@ sqlite_close(struct store *s)
 		(void)sqlite3_finalize(q->st[i]);
 	(void)sqlite3_close(q->db);
 	clients_free(&q->overlay);
+	free(q->path);
 	/* the file stays: removing it would race with the next to lock it */
 	if (q->lock_fd >= 0)
 		(void)close(q->lock_fd);
@@ -342,5 +344,6 @@ const struct store_ops sqlite_ops = {
     .rollback = sqlite_rollback,
     .upkeep = inventory_upkeep,
     .clients = inventory_clients,
+    .aside = inventory_aside,
     .close = sqlite_merge_and_close,
 };

@@ -42,6 +42,7 @@ struct sqlite_store {
 	sqlite3 *db;
 	sqlite3_stmt *st[ST_N];
 	int lock_fd;
+	char *path; /* set once, read by any thread */
 	struct clients overlay;
 	int64_t journal_first,
 	    journal_next;  /* seq of the rows: [first, next) */
@@ -156,6 +157,15 @@ MUSTER_NODISCARD int sqlite_wal_check(const char *path,
     struct store_diag *warning, struct store_diag *diag);
 
 /**
+ * sqlite_open_reader(): a second connection, which only reads and only lists;
+ * free it with store_close().
+ *
+ * Returns: 0; MUSTER_E_NOMEM, an outcome
+ */
+MUSTER_NODISCARD int sqlite_open_reader(const struct sqlite_store *q,
+    struct sqlite_store **reader_out);
+
+/**
  * sqlite_load(): make the memory what the file is.
  *
  * Returns: 0, an outcome, or as store_cache_make()
@@ -211,5 +221,12 @@ int inventory_upkeep(struct store *s, int64_t now_unix_s, bool *has_more_out);
  * Returns: as backend.h says there
  */
 int inventory_clients(struct store *s, store_client_fn *fn, void *arg);
+
+/**
+ * inventory_aside(): the member `aside` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int inventory_aside(const struct store *s, store_client_fn *fn, void *arg);
 
 #endif /* MUSTER_STORE_SQLITE_H */

@@ -358,3 +358,23 @@ inventory_clients(struct store *s, store_client_fn *fn, void *arg)
 		s->failed = err;
 	return err;
 }
+
+int
+inventory_aside(const struct store *s, store_client_fn *fn, void *arg)
+{
+	struct sqlite_store *r = NULL;
+	int err = sqlite_open_reader((const struct sqlite_store *)s, &r);
+
+	if (err != 0)
+		return err;
+	/* journal and table of one moment: a merge may come in between */
+	if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+		err = sqlite_fail(r, "beginning to read");
+	if (err == 0)
+		err = load_journal(r);
+	if (err == 0)
+		err = inventory_clients(&r->base, fn, arg);
+	r->base.failed = MUSTER_E_IO; /* it writes nothing when it is closed */
+	store_close(&r->base);
+	return err;
+}

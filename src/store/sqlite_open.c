@@ -389,6 +389,42 @@ merge_rows(struct sqlite_store *q, const char *path, struct store_diag *diag)
 }
 
 int
+sqlite_open_reader(const struct sqlite_store *q,
+    struct sqlite_store **reader_out)
+{
+	static const enum sqlite_stmt_id used[] = {ST_JOURNAL_ALL,
+	    ST_CLIENT_ALL};
+	struct sqlite_store *r = calloc(1, sizeof(*r));
+	int err = 0;
+
+	if (r == NULL)
+		return MUSTER_E_NOMEM;
+	r->base.ops = &sqlite_ops;
+	r->lock_fd = -1;
+	if (sqlite3_open_v2(q->path, &r->db,
+	        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		err = r->db == NULL ? MUSTER_E_NOMEM
+		                    : sqlite_fail(r, "opening to read");
+	if (err == 0)
+		err = clients_grow(&r->overlay, STORE_JOURNAL_MAX);
+	if (err == 0)
+		(void)sqlite3_busy_timeout(r->db, STORE_BUSY_MS);
+	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]) && err == 0;
+	     i++) {
+		if (sqlite3_prepare_v2(r->db, statements[used[i]], -1,
+		        &r->st[used[i]], NULL) != SQLITE_OK)
+			err = sqlite_fail(r, "preparing to read");
+	}
+	if (err != 0) {
+		r->base.failed = err;
+		store_close(&r->base);
+		return err;
+	}
+	*reader_out = r;
+	return 0;
+}
+
+int
 store_open_sqlite(const char *path, enum store_make make,
     struct store **store_out, struct store_diag *diag)
 {
@@ -401,6 +437,11 @@ store_open_sqlite(const char *path, enum store_make make,
 		return MUSTER_E_NOMEM;
 	q->base.ops = &sqlite_ops;
 	q->lock_fd = -1;
+	q->path = strdup(path);
+	if (q->path == NULL) {
+		free(q);
+		return MUSTER_E_NOMEM;
+	}
 	store_set_limits(&q->base, STORE_INVENTORY_MAX, STORE_RETENTION_DAYS);
 	err = sqlite_file_lock(path, &q->lock_fd, diag);
 	if (err == 0)

@@ -332,6 +332,13 @@ store_clients(struct store *s, store_client_fn *fn, void *arg)
 }
 
 int
+store_clients_aside(const struct store *s, store_client_fn *fn, void *arg)
+{
+	return s->ops->aside == NULL ? MUSTER_E_INVAL
+	                             : s->ops->aside(s, fn, arg);
+}
+
+int
 store_cached(struct store *s, const uint8_t *publisher, uint32_t group,
     struct count_row *out, size_t max, size_t *n_out)
 {

@@ -181,6 +181,19 @@ MUSTER_NODISCARD int
 store_clients(struct store *store, store_client_fn *fn, void *arg);
 
 /**
+ * store_clients_aside(): the same, of one moment, on any thread and beside all
+ * other work on the store, until store_close().
+ *
+ * The read is a transaction and a connection of its own, so it holds up no
+ * batch; the log grows until it ends.
+ *
+ * Returns: 0, or an outcome; MUSTER_E_INVAL the backend has no such;
+ *          MUSTER_E_NOMEM
+ */
+MUSTER_NODISCARD int
+store_clients_aside(const struct store *store, store_client_fn *fn, void *arg);
+
+/**
  * store_cached(): the CMIDs in a group's cache, the newest first.
  *
  * Out:     out      at most max records; n_out of them

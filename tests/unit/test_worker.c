@@ -130,6 +130,90 @@ test_worker_ends_after_the_batch_in_flight(void)
 	store_close(s);
 }
 
+static struct kit_image image_a, image_b;
+
+/* What another thread lists is what the store's own lists, merged or not. */
+static void
+test_store_lists_aside_what_it_lists_itself(void)
+{
+	struct store *s = kit_open(kit_path("aside.db"));
+	uint8_t other[WIRE_ID_LEN] = {7};
+
+	for (int i = 0; i < 4; i++) {
+		struct turn_item it = kit_item(0, 1, 3, 5, T0 + i);
+
+		/* rows in the table, in the journal, and in both */
+		kit_history(s, 600);
+		memcpy(it.args.machine, other, WIRE_ID_LEN);
+		is(store_batch(s, &it, 1, T0 + i), 0);
+		memset(&image_a, 0, sizeof(image_a));
+		memset(&image_b, 0, sizeof(image_b));
+		is(store_clients(s, kit_collect, &image_a), 0);
+		is(store_clients_aside(s, kit_collect, &image_b), 0);
+		is((long long)image_b.n_clients, 600);
+		qsort(image_a.clients, image_a.n_clients,
+		    sizeof(image_a.clients[0]), kit_client_order);
+		qsort(image_b.clients, image_b.n_clients,
+		    sizeof(image_b.clients[0]), kit_client_order);
+		ok(kit_same(&image_a, &image_b));
+		is(store_idle(s, T0), MUSTER_E_AGAIN);
+	}
+	store_close(s);
+	s = kit_open(NULL);
+	is(store_clients_aside(s, kit_collect, &image_b), MUSTER_E_INVAL);
+	store_close(s);
+}
+
+struct lister {
+	const struct store *store;
+	uint32_t rounds, bad, most;
+};
+
+static void *
+list_all(void *arg)
+{
+	struct lister *lister = arg;
+	static struct kit_image image;
+
+	for (uint32_t i = 0; i < lister->rounds; i++) {
+		image.n_clients = 0;
+		lister->bad += store_clients_aside(lister->store, kit_collect,
+		                   &image) != 0;
+		/* of one moment: never fewer than the moment before */
+		lister->bad += image.n_clients < lister->most;
+		lister->most = (uint32_t)image.n_clients;
+	}
+	return NULL;
+}
+
+static void
+test_store_lists_aside_while_batches_go_on(void)
+{
+	struct bell bell = BELL;
+	struct store *s = kit_open(kit_path("while.db"));
+	struct lister lister = {.store = s, .rounds = 30};
+	struct worker *w = NULL;
+	static struct turn_item items[100];
+	pthread_t thread;
+	unsigned bad = 0;
+
+	is(worker_new(s, ring, &bell, &w), 0);
+	is(pthread_create(&thread, NULL, list_all, &lister), 0);
+	for (uint32_t i = 1; i <= 40; i++) {
+		for (uint32_t j = 0; j < 100; j++)
+			items[j] = kit_item(0, 1, i * 100 + j, 5, T0);
+		bad += worker_submit(w, items, 100, T0) != 0;
+		await(&bell, i);
+		bad += worker_outcome(w) != 0;
+	}
+	(void)pthread_join(thread, NULL);
+	is(bad, 0);
+	is(lister.bad, 0);
+	ok(lister.most > 0 && lister.most <= 4000);
+	worker_free(w);
+	store_close(s);
+}
+
 static uint32_t
 count_rows(sqlite3 *db, const char *sql)
 {
@@ -193,6 +277,8 @@ main(void)
 	test_worker_holds_one_batch_only();
 	test_worker_passes_the_outcome_on();
 	test_worker_ends_after_the_batch_in_flight();
+	test_store_lists_aside_what_it_lists_itself();
+	test_store_lists_aside_while_batches_go_on();
 	test_b5_a_busy_host_keeps_its_journal_short(TURN_MAX, 40);
 	test_b5_a_busy_host_keeps_its_journal_short(TURN_MAX - 1, 40);
 	test_b5_a_busy_host_keeps_its_journal_short(1, 1500);

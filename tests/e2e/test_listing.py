@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Goal: listing a large inventory keeps no machine waiting."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+
+import pytest
+
+import demo
+import wire
+
+DESKTOP = uuid.UUID(demo.DESKTOP).bytes
+ROWS = 200_000  # seconds to list
+FILL = os.path.join(demo.REPO, "build/tests/fill_store")
+REQUEST = (b"GET /v1/clients HTTP/1.1\r\nHost: localhost\r\n"
+           b"Connection: close\r\n\r\n")
+# A process of its own, which the clock of this one does not wait for.
+LISTER = """
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(60)
+s.connect(sys.argv[1])
+s.sendall(sys.argv[3].encode())
+with open(sys.argv[2], "wb") as f:
+    f.write(s.recv(65536))
+    print(time.monotonic(), flush=True)
+    while piece := s.recv(1 << 20):
+        f.write(piece)
+"""
+
+
+class Listing:
+    """GET /v1/clients, and when its answer began."""
+
+    def __init__(self, site, name="listing"):
+        self.out = site.path(name)
+        path = os.path.join(site.host_root, "run/muster/host.sock")
+        self.p = subprocess.Popen(
+            [sys.executable, "-c", LISTER, path, self.out, REQUEST.decode()],
+            stdout=subprocess.PIPE, text=True)
+
+    def is_alive(self):
+        return self.p.poll() is None
+
+    def end(self):
+        text, _ = self.p.communicate(timeout=120)
+        with open(self.out, "rb") as f:
+            self.head, _, self.body = f.read().partition(b"\r\n\r\n")
+        return float(text)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    s = demo.Site(str(tmp_path_factory.mktemp("full")))
+    s.publish()
+    s.start()
+    s.activate_host()
+    out = demo.run("muster", "host", "status", "--root", s.host_root, "--json")
+    publisher = json.loads(out)["publishers"][0]["id"]
+    s.stop()
+    subprocess.run([FILL, os.path.join(s.host_root,
+                                       "var/lib/muster/host/host.db"),
+                    publisher, "1", DESKTOP.hex(), str(ROWS)], check=True,
+                   timeout=300)
+    s.start()
+    yield s
+    s.stop()
+
+
+def test_b5_machines_are_answered_while_the_inventory_is_listed(full):
+    listing = Listing(full)
+    answers = []
+    while listing.is_alive():
+        at = time.monotonic()
+        assert wire.activate(full.port, DESKTOP)[0] == 0
+        answers.append((at, time.monotonic() - at))
+    began = listing.end()
+    took = began - answers[0][0]
+    n = sum(at < began for at, _ in answers)
+    worst = max(wait for _, wait in answers)
+    print(f"listing {took:.2f} s, {n} answers, the slowest {worst:.3f} s")
+    assert took > 0.2, "too fast to show anything"
+    assert n > 10 and worst < took / 2, (took, n, worst)
+    clients = json.loads(listing.body)["clients"]
+    # of one moment: what came in meanwhile may or may not be there
+    assert ROWS <= len(clients) <= ROWS + n + 1
+    assert len({c["cmid"] for c in clients}) == len(clients)
+
+
+def test_listings_at_a_time_are_bounded(full):
+    many = [Listing(full, f"listing{i}") for i in range(4)]
+    for x in many:
+        x.end()
+    codes = sorted(int(x.head.split()[1]) for x in many)
+    assert codes.count(200) >= 2 and set(codes) == {200, 503}, codes
+    busy = next(x for x in many if b" 503" in x.head[:16])
+    assert json.loads(busy.body)["error"]["code"] == "busy"
+    again = Listing(full)
+    again.end()
+    assert b" 200 " in again.head[:16]
+
+
+def open_files(daemon):
+    folder = f"/proc/{daemon.pid}/fd"
+    return [os.readlink(os.path.join(folder, f)) for f in os.listdir(folder)]
+
+
+def test_a_lister_that_leaves_and_a_stop_in_between(full):
+    for _ in range(2):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(full.host_root, "run/muster/host.sock"))
+            s.sendall(REQUEST)
+            time.sleep(0.05)
+    assert wire.activate(full.port, DESKTOP)[0] == 0
+    end = time.monotonic() + 20
+    while any("deleted" in name for name in open_files(full.daemon)):
+        assert time.monotonic() < end, "a listing's file stays open"
+        time.sleep(0.05)
+    last = Listing(full)
+    while not any("deleted" in name for name in open_files(full.daemon)):
+        assert last.is_alive()
+        time.sleep(0.002)
+    full.daemon.terminate()
+    assert full.daemon.wait(20) == 0
+    last.p.kill()
+    last.p.communicate()
+    full.start()
+    assert wire.activate(full.port, DESKTOP)[0] == 0
