@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "muster/muster.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,9 +11,9 @@
 #include "client/machine.h"
 #include "client/state.h"
 #include "client_fixture.h"
+#include "stack.h"
 
 #define MACHINE_ID "0123456789abcdef0123456789abcdef\n"
-#define STACK_LEN (512 * 1024)
 #if defined(__SANITIZE_ADDRESS__)
 #define STACK_WANTED (64 * 1024) /* red zones count as stack */
 #else
@@ -376,43 +375,11 @@ test_check_arguments(void)
 }
 
 static void *
-thread_idle(void *arg)
-{
-	return arg;
-}
-
-static void *
 thread_check(void *arg)
 {
 	struct muster_answer a;
 
 	return muster_check(&product, &a) == 0 && a.reason == 0 ? arg : NULL;
-}
-
-/* Bytes of a painted stack that a thread wrote on. */
-static size_t
-stack_used(void *(*fn)(void *))
-{
-	uint8_t *stack = NULL;
-	size_t i = 0;
-	pthread_attr_t attr;
-	pthread_t thread;
-	void *done = NULL;
-
-	if (posix_memalign((void **)&stack, 4096, STACK_LEN) != 0)
-		return 0;
-	memset(stack, 0xa5, STACK_LEN);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstack(&attr, stack, STACK_LEN);
-	if (pthread_create(&thread, &attr, fn, stack) != 0 ||
-	    pthread_join(thread, &done) != 0)
-		return 0;
-	ok(done == stack);
-	while (i < STACK_LEN && stack[i] == 0xa5)
-		i++;
-	(void)pthread_attr_destroy(&attr);
-	free(stack);
-	return STACK_LEN - i;
 }
 
 static void
