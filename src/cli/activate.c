@@ -6,47 +6,9 @@
 #include "base/clock.h"
 #include "base/errcode.h"
 #include "base/hex.h"
-#include "cli/cli.h"
+#include "cli/client.h"
 #include "client/direct.h"
 #include "client/recover.h"
-
-static const char *const state_names[] = {
-    [WIRE_UNLICENSED] = "unlicensed",
-    [WIRE_INITIAL_GRACE] = "initial grace",
-    [WIRE_LICENSED] = "licensed",
-    [WIRE_TOLERANCE_GRACE] = "out-of-tolerance grace",
-    [WIRE_NOTIFICATION] = "notification",
-};
-
-static const char *const status_names[] = {
-    [WIRE_OK] = "rpc_error",
-    [WIRE_UNKNOWN_PRODUCT] = "unknown_product",
-    [WIRE_NOT_COVERED] = "not_covered",
-    [WIRE_HOST_NOT_ACTIVATED] = "host_not_activated",
-    [WIRE_CLOCK] = "clock",
-    [WIRE_BUSY] = "busy",
-    [WIRE_REFUSED] = "refused",
-};
-
-/* One stable word for what became of a target. */
-static void
-outcome_name(const struct round_outcome *o, char *out)
-{
-	if (o->err == 0)
-		(void)snprintf(out, ERRCODE_MAX, "responded");
-	else if (o->err == MUSTER_E_REFUSED)
-		(void)snprintf(out, ERRCODE_MAX, "%s", status_names[o->status]);
-	else
-		errcode(o->err, out);
-}
-
-static bool
-is_unreached(const struct round_outcome *o)
-{
-	return o->err == MUSTER_E_RESOLVE || o->err == MUSTER_E_CONNECT ||
-	    o->err == MUSTER_E_TIMEOUT || o->err == MUSTER_E_IO ||
-	    o->err == MUSTER_E_TRUNC;
-}
 
 static json_t *
 targets_json(const struct direct_options *opt, const struct direct_result *r)
@@ -58,7 +20,7 @@ targets_json(const struct direct_options *opt, const struct direct_result *r)
 		char word[ERRCODE_MAX];
 		json_t *t;
 
-		outcome_name(o, word);
+		client_outcome(o->err, o->status, word);
 		t = json_pack("{s:s,s:s}", "host", opt->targets[i].text,
 		    "outcome", word);
 		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_CLOCK) {
@@ -126,7 +88,7 @@ report_failure(const struct cli *c, const struct direct_options *opt,
 	json_t *object;
 
 	for (size_t i = 0; i < r->round.n_outcomes; i++) {
-		if (is_unreached(&r->round.outcome[i]))
+		if (client_is_unreached(r->round.outcome[i].err))
 			continue;
 		e.code = "not_answered";
 		e.message = "no host answered with a reply that counts";
@@ -145,7 +107,8 @@ report_failure(const struct cli *c, const struct direct_options *opt,
 	for (size_t i = 0; i < r->round.n_outcomes; i++) {
 		char word[ERRCODE_MAX];
 
-		outcome_name(&r->round.outcome[i], word);
+		client_outcome(r->round.outcome[i].err,
+		    r->round.outcome[i].status, word);
 		(void)fprintf(stderr, "muster: %s: %s\n", opt->targets[i].text,
 		    word);
 	}
@@ -175,7 +138,7 @@ report(const struct cli *c, const struct direct_options *opt,
 	    "class", r->product.class == CAT_SERVER ? "server" : "desktop",
 	    "count", (json_int_t)r->round.reply.count, "threshold",
 	    (json_int_t)r->round.reply.threshold, "activated",
-	    (int)r->round.reply.is_activated, "state", state_names[r->state],
+	    (int)r->round.reply.is_activated, "state", client_state(r->state),
 	    "host", host);
 	if (object == NULL ||
 	    json_object_update_new(object,
@@ -245,8 +208,9 @@ cmd_activate(struct cli *c, int argc, char **argv)
 {
 	static struct exchange_target targets[ROUND_TARGETS_MAX];
 	static struct direct_result result;
-	const struct cli_error agent = {"no_agent",
-	    "there is no agent here to ask", "use --direct"};
+	const struct cli_error agent = {"usage",
+	    "--host and --catalogue are for --direct",
+	    "the agent's hosts are set by muster set-host"};
 	const struct cli_error id = {"usage", "--product is not a UUID",
 	    "muster catalogue show FILE lists the ids"};
 	struct direct_options opt = {.targets = targets};
@@ -263,8 +227,10 @@ cmd_activate(struct cli *c, int argc, char **argv)
 		return err;
 	if (product == NULL && c->n_args == 1)
 		product = c->arg[0];
+	if (!is_direct && (hosts.n > 0 || opt.catalogue != NULL))
+		return cli_error(c, CLI_USAGE, &agent);
 	if (!is_direct)
-		return cli_error(c, CLI_UNREACHABLE, &agent);
+		return client_activate(c, product);
 	if (product == NULL || uuid_parse(product, opt.product) != 0)
 		return cli_error(c, CLI_USAGE, &id);
 	err = parse_targets(c, &hosts, targets, &opt.n_targets);

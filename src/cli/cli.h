@@ -149,7 +149,7 @@ MUSTER_NODISCARD int
 cli_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out);
 
 /**
- * cmd_activate(): muster activate --direct.
+ * cmd_activate(): muster activate, by --direct or through the agent.
  *
  * Returns: exit code
  */

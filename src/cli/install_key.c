@@ -3,9 +3,9 @@
  * install_key.c -- muster install-key: a client setup key on a client.
  *
  * A setup key is no secret: it is derived from the product's id, and the
- * catalogue names both.  So there is nothing to keep until an agent runs here
- * that asks by itself; the command says which product the key stands for.
- * A host key is refused (b43).
+ * catalogue names both.  The agent keeps it, and from then on the product
+ * activated; without an agent the command says which product the key stands
+ * for, and nothing needs to be kept.  A host key is refused (b43).
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 
 #include "base/hex.h"
 #include "cli/cli.h"
+#include "client/agentcall.h"
 #include "client/catalogues.h"
 #include "trust/hostkey.h"
 
@@ -97,7 +98,7 @@ parse(const struct cli *c, uint8_t *packed_out)
 
 static int
 report(const struct cli *c, const struct catalogue *cat,
-    const struct cat_product *product)
+    const struct cat_product *product, bool is_stored)
 {
 	char id[UUID_TEXT_LEN + 1], publisher[2 * PUBLISHER_LEN + 1];
 
@@ -107,14 +108,41 @@ report(const struct cli *c, const struct catalogue *cat,
 		return cli_print(json_pack("{s:s,s:s,s:s,s:s,s:s,s:b}",
 		    "schema", "muster.install-key/1", "product", id, "name",
 		    product->name, "publisher", publisher, "publisher_name",
-		    cat->head.name, "stored", 0));
-	(void)printf("the key is good: it stands for %s of %s\n"
-	             "nothing was stored, and nothing needs to be: the "
-	             "catalogue names the key\n"
-	             "next: muster activate --direct --host NAME --product "
-	             "%s\n",
-	    product->name, cat->head.name, id);
+		    cat->head.name, "stored", (int)is_stored));
+	(void)printf("the key is good: it stands for %s of %s\n", product->name,
+	    cat->head.name);
+	if (is_stored)
+		(void)printf("the agent keeps it; next: muster activate %s\n",
+		    id);
+	else
+		(void)printf("no agent runs here, so nothing was stored\n"
+		             "next: muster activate --direct --host NAME "
+		             "--product %s\n",
+		    id);
 	return CLI_DONE;
+}
+
+/* Give it to the agent; is there one? */
+static int
+hand_over(const struct cli *c, const uint8_t *packed, bool *is_stored_out)
+{
+	struct agent_request req;
+	struct agent_reply reply;
+	struct hostkey key;
+	int err;
+
+	memset(&req, 0, sizeof(req));
+	req.op = AGENT_INSTALL_KEY;
+	if (hostkey_unpack(packed, &key) == 0)
+		hostkey_format(&key, req.key);
+	err = agentcall_run(c->root, &req, AGENTCALL_MS, &reply);
+	*is_stored_out = err == 0 && reply.err == 0;
+	if (err == MUSTER_E_NOENT || err == MUSTER_E_CONNECT || *is_stored_out)
+		return CLI_DONE;
+	if (err != 0)
+		return cli_fail(c, err, "agent.sock",
+		    "see its log: journalctl -u muster-agent");
+	return cli_fail(c, reply.err, reply.message, reply.next_step);
 }
 
 int
@@ -126,6 +154,7 @@ cmd_install_key(struct cli *c, int argc, char **argv)
 	const struct cat_product *product = NULL;
 	uint8_t packed[HOSTKEY_LEN];
 	struct catalogue *cat;
+	bool is_stored = false;
 	int exit_code, err = MUSTER_E_NOMEM;
 
 	if (!cli_parse(c, argc, argv, options, 1, GROUPS, &exit_code))
@@ -136,18 +165,21 @@ cmd_install_key(struct cli *c, int argc, char **argv)
 	cat = malloc(sizeof(*cat));
 	if (cat != NULL)
 		err = look_up(c, file, packed, cat, &product);
-	if (err == 0)
-		exit_code = report(c, cat, product);
-	else if (err == MUSTER_E_PRODUCT)
+	if (err == 0) {
+		exit_code = hand_over(c, packed, &is_stored);
+		if (exit_code == CLI_DONE)
+			exit_code = report(c, cat, product, is_stored);
+	} else if (err == MUSTER_E_PRODUCT) {
 		exit_code = cli_errorf(c, CLI_FAILED, "product",
 		    "install the product's package, or its catalogue: muster "
 		    "catalogue install FILE",
 		    "the key is well typed, but no catalogue in force here "
 		    "names its product");
-	else
+	} else {
 		exit_code = cli_fail_file(c, err,
 		    file != NULL ? file : "the catalogue folders",
 		    "name a catalogue by --catalogue");
+	}
 	free(cat);
 	return exit_code;
 }

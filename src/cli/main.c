@@ -7,12 +7,29 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/client.h"
 
 #define WORD_SHOWN_MAX 40 /* characters of what was typed */
 
 static const struct cli_command commands[] = {
-    {"activate", "--direct --host NAME[:PORT]... --product ID [--catalogue F]",
-        "ask for activation now, without an agent", cmd_activate},
+    {"status", "[PRODUCT]", "state, days left, count, host, next contact",
+        cmd_status},
+    {"activate",
+        "[PRODUCT] | --direct --host NAME[:PORT]... --product ID "
+        "[--catalogue F]",
+        "ask for activation now, through the agent or without it",
+        cmd_activate},
+    {"set-host", "NAME[:PORT]...", "ask these hosts, in this order",
+        cmd_set_host},
+    {"clear-host", "", "back to hosts found by DNS", cmd_clear_host},
+    {"set-domain", "DOMAIN", "look for hosts in this domain only",
+        cmd_set_domain},
+    {"set-caching", "on|off", "keep the host that answered first",
+        cmd_set_caching},
+    {"rearm", "[PRODUCT] [--yes]",
+        "give up the activation, begin the initial grace again", cmd_rearm},
+    {"generalize", "[--yes]", "make this machine an image for cloning",
+        cmd_generalize},
     {"install-key", "KEY [--catalogue F]",
         "check a client setup key and name its product; a host key is refused",
         cmd_install_key},

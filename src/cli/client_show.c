@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/errcode.h"
+#include "base/hex.h"
+#include "cli/client.h"
+
+#define DAY_S INT64_C(86400)
+#define WHEN_LEN 32
+
+const char *
+client_state(enum wire_state state)
+{
+	switch (state) {
+	case WIRE_UNLICENSED:
+		return "unlicensed";
+	case WIRE_INITIAL_GRACE:
+		return "initial grace";
+	case WIRE_LICENSED:
+		return "licensed";
+	case WIRE_TOLERANCE_GRACE:
+		return "out-of-tolerance grace";
+	case WIRE_NOTIFICATION:
+		return "notification";
+	}
+	return "unknown";
+}
+
+void
+client_outcome(int err, enum wire_status status, char *out)
+{
+	static const char *const names[] = {
+	    [WIRE_OK] = "rpc_error",
+	    [WIRE_UNKNOWN_PRODUCT] = "unknown_product",
+	    [WIRE_NOT_COVERED] = "not_covered",
+	    [WIRE_HOST_NOT_ACTIVATED] = "host_not_activated",
+	    [WIRE_CLOCK] = "clock",
+	    [WIRE_BUSY] = "busy",
+	    [WIRE_REFUSED] = "refused",
+	};
+
+	if (err == 0)
+		(void)snprintf(out, 32, "responded");
+	else if (err == MUSTER_E_REFUSED)
+		(void)snprintf(out, 32, "%s", names[status]);
+	else
+		errcode(err, out);
+}
+
+bool
+client_is_unreached(int err)
+{
+	return err == MUSTER_E_RESOLVE || err == MUSTER_E_CONNECT ||
+	    err == MUSTER_E_TIMEOUT || err == MUSTER_E_IO ||
+	    err == MUSTER_E_TRUNC;
+}
+
+static json_t *
+targets_json(const struct agent_info *info)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < info->n_outcomes; i++) {
+		const struct agent_outcome *o = &info->outcome[i];
+		char word[32];
+		json_t *t;
+
+		client_outcome(o->err, o->status, word);
+		t = json_pack("{s:s,s:s}", "host", o->target, "outcome", word);
+		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_CLOCK) {
+			(void)json_object_set_new(t, "host_time",
+			    json_integer(o->host_unix_s));
+		}
+		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_BUSY) {
+			(void)json_object_set_new(t, "seconds",
+			    json_integer((json_int_t)o->busy_s));
+		}
+		(void)json_array_append_new(list, t);
+	}
+	return list;
+}
+
+/* NULL, which JSON shows as null, for no error. */
+static const char *
+code_of(int err, char *out)
+{
+	if (err == 0)
+		return NULL;
+	errcode(err, out);
+	return out;
+}
+
+json_t *
+client_info_json(const struct agent_info *info)
+{
+	char id[UUID_TEXT_LEN + 1], publisher[2 * WIRE_ID_LEN + 1];
+	char reason[32], round[32];
+	json_t *object;
+
+	uuid_format(info->product, id);
+	hex_encode(info->publisher, WIRE_ID_LEN, publisher);
+	object = json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:s?,s:s,s:I,s:I}",
+	    "product", id, "name", info->name, "publisher", publisher,
+	    "publisher_name", info->publisher_name, "state",
+	    client_state(info->state), "activated",
+	    (int)(info->state == WIRE_LICENSED), "reason",
+	    code_of(info->reason, reason), "message",
+	    muster_strerror(info->reason), "seconds_left",
+	    (json_int_t)info->seconds_left, "days_left",
+	    (json_int_t)(info->seconds_left / DAY_S));
+	if (object == NULL ||
+	    json_object_update_new(object,
+	        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s?,"
+	                  "s:b,s:o}",
+	            "count", (json_int_t)info->count, "threshold",
+	            (json_int_t)info->threshold, "renewal_minutes",
+	            (json_int_t)info->renewal_min, "retry_minutes",
+	            (json_int_t)info->retry_min, "rearms_left",
+	            (json_int_t)info->rearms_left, "first_seen",
+	            (json_int_t)info->first_seen_unix_s, "answered",
+	            (json_int_t)info->answered_unix_s, "asked",
+	            (json_int_t)info->asked_unix_s, "next_contact",
+	            (json_int_t)info->due_unix_s, "host", info->host, "round",
+	            code_of(info->round, round), "early", (int)info->is_early,
+	            "targets", targets_json(info))) != 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+json_t *
+client_settings_json(const struct agent_settings *s)
+{
+	json_t *hosts = json_array();
+
+	for (uint32_t i = 0; i < s->n_hosts; i++)
+		(void)json_array_append_new(hosts, json_string(s->host[i]));
+	return json_pack("{s:o,s:s,s:b}", "hosts", hosts, "domain", s->domain,
+	    "caching", (int)s->is_caching);
+}
+
+static const char *
+when(int64_t unix_s, char *out)
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+
+	if (unix_s == 0 || gmtime_r(&t, &tm) == NULL ||
+	    strftime(out, WHEN_LEN, "%Y-%m-%d %H:%M UTC", &tm) == 0)
+		(void)snprintf(out, WHEN_LEN, "never");
+	return out;
+}
+
+/* "12 days left", or hours and minutes where that says more. */
+static void
+show_left(int64_t left_s)
+{
+	if (left_s >= 2 * DAY_S)
+		(void)printf(", %" PRId64 " days left", left_s / DAY_S);
+	else if (left_s > 0)
+		(void)printf(", %" PRId64 " h %02" PRId64 " min left",
+		    left_s / 3600, left_s / 60 % 60);
+}
+
+void
+client_info_show(const struct agent_info *info)
+{
+	char text[WHEN_LEN], word[32];
+
+	(void)printf("%s (%s): %s", info->name, info->publisher_name,
+	    client_state(info->state));
+	show_left(info->seconds_left);
+	(void)printf("\n");
+	if (info->reason != 0 && info->reason != MUSTER_E_NOENT)
+		(void)printf("  lease         %s\n",
+		    muster_strerror(info->reason));
+	(void)printf("  count         %" PRIu32 " of %" PRIu32
+	             ", last answer %s\n",
+	    info->count, info->threshold, when(info->answered_unix_s, text));
+	(void)printf("  host          %s\n",
+	    info->host[0] != '\0' ? info->host : "none has answered yet");
+	(void)printf("  next contact  %s\n",
+	    info->due_unix_s != 0 ? when(info->due_unix_s, text) : "none");
+	if (info->round != 0 && info->n_outcomes == 0)
+		(void)printf("  last round    %s\n",
+		    info->round == MUSTER_E_NOENT
+		        ? "no host is known; muster set-host NAME[:PORT]"
+		        : muster_strerror(info->round));
+	for (uint32_t i = 0; info->round != 0 && i < info->n_outcomes; i++) {
+		client_outcome(info->outcome[i].err, info->outcome[i].status,
+		    word);
+		(void)printf("  last round    %s: %s\n",
+		    info->outcome[i].target, word);
+	}
+}
