@@ -387,17 +387,19 @@ load_settings(struct agent *a, const struct agent_settings *presets)
 
 	a->settings = *presets;
 	if (err == 0)
-		err = file_read(path, buf, sizeof(buf), &len);
+		err = file_read_own(path, buf, sizeof(buf), &len);
 	if (err == MUSTER_E_NOENT)
 		return 0;
-	if (err == 0 && settings_decode(buf, len, &a->settings) != 0) {
-		log_line(LOG_WARN, "state",
-		    "%s is damaged; agent.conf holds; set hosts anew by "
-		    "`muster set-host`",
-		    path);
-		a->settings = *presets;
-	}
-	return err;
+	if (err == 0)
+		err = settings_decode(buf, len, &a->settings);
+	if (err == 0 || err == MUSTER_E_DENIED || err == MUSTER_E_IO)
+		return err;
+	log_line(LOG_WARN, "state",
+	    "%s is damaged, or others may write it; agent.conf holds; set "
+	    "hosts anew by `muster set-host`",
+	    path);
+	a->settings = *presets;
+	return 0;
 }
 
 int

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,8 +29,15 @@ from_errno(int number)
 	}
 }
 
-int
-file_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
+static bool
+is_own(const struct stat *st)
+{
+	return (st->st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+	    (st->st_uid == 0 || st->st_uid == geteuid());
+}
+
+static int
+read_file(const char *path, bool own, uint8_t *buf, size_t cap, size_t *len_out)
 {
 	struct stat st;
 	size_t len = 0;
@@ -40,6 +48,10 @@ file_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
 		return from_errno(errno);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		err = MUSTER_E_IO;
+		goto out;
+	}
+	if (own && !is_own(&st)) {
+		err = MUSTER_E_DAMAGED;
 		goto out;
 	}
 	if (st.st_size < 0 || (uint64_t)st.st_size > cap) {
@@ -63,6 +75,18 @@ file_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
 out:
 	close(fd);
 	return err;
+}
+
+int
+file_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
+{
+	return read_file(path, false, buf, cap, len_out);
+}
+
+int
+file_read_own(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
+{
+	return read_file(path, true, buf, cap, len_out);
 }
 
 static int

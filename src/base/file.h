@@ -31,6 +31,16 @@ MUSTER_NODISCARD int
 file_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out);
 
 /**
+ * file_read_own(): the same of a file that nobody else can have written.
+ *
+ * Returns: as file_read()
+ *          MUSTER_E_DAMAGED  others may write it, or its owner is neither
+ *                            root nor this process's user
+ */
+MUSTER_NODISCARD int
+file_read_own(const char *path, uint8_t *buf, size_t cap, size_t *len_out);
+
+/**
  * file_replace(): write a file by rename, durable when it returns.
  *
  * In:      data, len  borrowed

@@ -189,7 +189,7 @@ read_publisher(struct keep *k, const char *root, const struct life_env *env,
 	int err;
 
 	k->at = k->publisher;
-	err = file_read(k->publisher, buf, sizeof(buf), &len);
+	err = file_read_own(k->publisher, buf, sizeof(buf), &len);
 	if (is_unreadable(err))
 		return err;
 	*p = (struct state_publisher){.serial = 0};
@@ -223,7 +223,7 @@ read_product(struct keep *k, const struct life_env *env, struct life *l,
 	int err;
 
 	k->at = k->product;
-	err = file_read(k->product, buf, sizeof(buf), &len);
+	err = file_read_own(k->product, buf, sizeof(buf), &len);
 	if (is_unreadable(err))
 		return err;
 	if (err == 0)
@@ -278,7 +278,7 @@ keep_load_clock(const char *root, struct clockwatch *w_out)
 	*w_out = (struct clockwatch){.has_seen = false};
 	if (err != 0)
 		return err;
-	err = file_read(path, buf, sizeof(buf), &len);
+	err = file_read_own(path, buf, sizeof(buf), &len);
 	if (is_unreadable(err))
 		return err;
 	if (err == 0)

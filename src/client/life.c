@@ -108,7 +108,8 @@ judge(const struct life *l, const struct life_env *env, int64_t at_unix_s)
 /* State, reason and start of the grace at this moment. */
 static enum wire_state
 weigh(const struct life *l, const struct life_env *env, int64_t wall_unix_s,
-    int64_t *grace_unix_s_out, uint32_t *minutes_left_out, int *reason_out)
+    struct state_product *dates_out, uint32_t *minutes_left_out,
+    int *reason_out)
 {
 	int64_t at_unix_s =
 	    life_time_unix_s(l->publisher, env->cat, wall_unix_s);
@@ -118,6 +119,11 @@ weigh(const struct life *l, const struct life_env *env, int64_t wall_unix_s,
 	struct state_lease worth = {0};
 	int reason = judge(l, env, at_unix_s);
 
+	/* dated by a clock that ran ahead, and has been put right since */
+	if (s.first_seen_unix_s > at_unix_s + LIFE_CLOCK_S)
+		s.first_seen_unix_s = at_unix_s;
+	if (s.grace_unix_s > at_unix_s + LIFE_CLOCK_S)
+		s.grace_unix_s = at_unix_s;
 	worth.holds = reason == 0;
 	worth.ends_unix_s = l->lease.grant.issued_unix_s +
 	    (int64_t)env->product->validity_days * DAY_S;
@@ -130,7 +136,7 @@ weigh(const struct life *l, const struct life_env *env, int64_t wall_unix_s,
 	    s.first_seen_unix_s != STATE_SEEN_LOST)
 		/* where the state was lost, nothing says that it ever held */
 		s.grace_unix_s = at_unix_s;
-	*grace_unix_s_out = s.grace_unix_s;
+	*dates_out = s;
 	*reason_out = reason;
 	return state_licence(&s, &worth, env->product, at_unix_s,
 	    minutes_left_out);
@@ -140,13 +146,15 @@ static void
 look(struct life *l, const struct life_env *env, const struct life_now *now,
     struct life_todo *todo)
 {
-	int64_t grace_unix_s;
+	struct state_product *s = &l->state, dates;
 
-	todo->after = weigh(l, env, now->wall_unix_s, &grace_unix_s,
+	todo->after = weigh(l, env, now->wall_unix_s, &dates,
 	    &todo->minutes_left, &todo->reason);
-	if (grace_unix_s != l->state.grace_unix_s)
+	if (dates.grace_unix_s != s->grace_unix_s ||
+	    dates.first_seen_unix_s != s->first_seen_unix_s)
 		todo->save = true;
-	l->state.grace_unix_s = grace_unix_s;
+	s->grace_unix_s = dates.grace_unix_s;
+	s->first_seen_unix_s = dates.first_seen_unix_s;
 	if (todo->reason == 0 &&
 	    l->state.first_seen_unix_s == STATE_SEEN_LOST) {
 		l->state.first_seen_unix_s = l->lease.grant.issued_unix_s;
@@ -158,10 +166,9 @@ enum wire_state
 life_licence(const struct life *l, const struct life_env *env,
     int64_t wall_unix_s, uint32_t *minutes_left_out, int *reason_out)
 {
-	int64_t grace_unix_s;
+	struct state_product dates;
 
-	return weigh(l, env, wall_unix_s, &grace_unix_s, minutes_left_out,
-	    reason_out);
+	return weigh(l, env, wall_unix_s, &dates, minutes_left_out, reason_out);
 }
 
 /* ---- when to ask ---- */

@@ -472,7 +472,8 @@ def test_fifty_callers_at_once_one_round(machine):
 # ---- bad files ----
 
 @pytest.mark.parametrize("what", ["publisher", "product", "lease"])
-@pytest.mark.parametrize("how", ["empty", "cut", "junk", "flip", "folder"])
+@pytest.mark.parametrize("how", ["empty", "cut", "junk", "flip", "writable",
+                                 "folder"])
 def test_damaged_files_are_put_aside(busy, machine, what, how):
     machine.once()
     folder = {"publisher": "publishers", "product": "products",
@@ -493,12 +494,15 @@ def test_damaged_files_are_put_aside(busy, machine, what, how):
         os.rmdir(path)
         return
     new = {"empty": b"", "cut": data[:-1], "junk": os.urandom(len(data)),
-           "flip": data[:40] + bytes([data[40] ^ 1]) + data[41:]}[how]
+           "writable": data, "flip": data[:40] + bytes([data[40] ^ 1]) + data[41:]}[how]
     with open(path, "wb") as f:
         f.write(new)
+    if how == "writable":  # a state that anybody may have written is none
+        os.chmod(path, 0o666)
     machine.start()
     log = open(machine.log).read()
-    flipped_lease = what == "lease" and how == "flip"
+    # a lease proves itself
+    flipped_lease = what == "lease" and how in ("flip", "writable")
     assert ("is damaged" in log) != flipped_lease
     assert os.path.exists(path + ".damaged") != flipped_lease
     info = machine.activate(demo.SERVER)["info"]

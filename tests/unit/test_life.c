@@ -311,6 +311,77 @@ test_b36_a_reply_sets_the_high_water_downwards(void)
 	is(w.publisher.high_water_unix_s, w.true_unix_s);
 }
 
+/* First sight or the start of a grace under a clock far ahead: neither may
+ * last until that clock comes true. */
+static void
+test_b36_dates_in_the_future_are_taken_as_now(void)
+{
+	lw_init(&w, FX_NOW);
+	w.is_up = false;
+	w.wall_off_s = 3650 * LW_DAY;
+	lw_start(&w, true, "first sight");
+	w.wall_off_s = 0;
+	lw_do(&w, &timer_event, "time");
+	is(w.life.state.first_seen_unix_s, w.true_unix_s);
+	is(w.todo.minutes_left, 10 * 1440);
+	lw_until(&w, 11);
+	is(state(), WIRE_NOTIFICATION);
+
+	licensed();
+	lw_until(&w, 1);
+	fx_cat.products[0].threshold = 6;
+	w.is_up = false;
+	w.wall_off_s = 20 * LW_DAY; /* the lease does not hold any more */
+	lw_event(&w, &(struct life_event){.kind = LIFE_CATALOGUE}, "newer");
+	w.wall_off_s = 0;
+	lw_do(&w, &timer_event, "time");
+	is(w.life.state.grace_unix_s, w.true_unix_s);
+	is(w.todo.minutes_left, 10 * 1440);
+}
+
+/* In each state a step in either direction, and back: nothing is left. */
+static void
+test_b36_steps_in_every_state(void)
+{
+	static const int64_t steps[] = {4 * 3600 + 1, -4 * 3600 - 1, LW_DAY,
+	    -LW_DAY, 400 * LW_DAY, -400 * LW_DAY};
+	static const struct {
+		int64_t day;
+		bool is_up;
+	} cases[] = {{0, false}, {10, true}, {12, false}, {31, true}};
+	unsigned bad = 0, n_states = 0;
+
+	for (size_t k = 0; k < 4 * sizeof(steps) / sizeof(*steps); k++) {
+		int64_t high_unix_s, day = cases[k % 4].day;
+		enum wire_state before;
+
+		lw_init(&w, FX_NOW);
+		w.is_up = cases[k % 4].is_up;
+		lw_start(&w, true, "first sight");
+		if (w.is_up)
+			lw_do(&w, &timer_event, "time");
+		w.is_up = false;
+		lw_until(&w, day);
+		lw_do(&w, &timer_event, "time");
+		before = state();
+		n_states |= 1U << before;
+		high_unix_s = w.publisher.high_water_unix_s;
+		w.wall_off_s = steps[k / 4];
+		lw_do(&w, &timer_event, "time");
+		w.wall_off_s = 0;
+		lw_do(&w, &timer_event, "time");
+		bad += state() != before ||
+		    w.publisher.high_water_unix_s != high_unix_s;
+		w.is_up = true; /* and recovery by itself */
+		lw_until(&w, day + 2);
+		bad += state() != WIRE_LICENSED;
+	}
+	is(bad, 0);
+	is(n_states,
+	    1U << WIRE_INITIAL_GRACE | 1U << WIRE_LICENSED |
+	        1U << WIRE_NOTIFICATION | 1U << WIRE_TOLERANCE_GRACE);
+}
+
 static void
 test_b37_at_most_once_in_ten_seconds(void)
 {
@@ -505,6 +576,8 @@ main(int argc, char *argv[])
 	test_b36_a_clock_set_back_lengthens_nothing();
 	test_b36_a_jump_ahead_leaves_no_harm();
 	test_b36_a_reply_sets_the_high_water_downwards();
+	test_b36_dates_in_the_future_are_taken_as_now();
+	test_b36_steps_in_every_state();
 	test_b37_at_most_once_in_ten_seconds();
 	test_b38_rearm_as_often_as_the_catalogue_allows();
 	test_b38_another_machine_takes_a_new_cmid();
