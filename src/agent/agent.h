@@ -29,6 +29,7 @@ struct agent;
 /* A publisher with a product that is installed. */
 struct agent_publisher {
 	bool is_used;
+	bool is_found; /* its catalogue, by the scan that is under way */
 	bool is_moved, is_afresh; /* as life_machine() said at the start */
 	uint8_t id[PUBLISHER_LEN];
 	uint8_t hash[HASH_LEN]; /* of the catalogue in force */

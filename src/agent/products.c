@@ -217,6 +217,7 @@ take_catalogue(struct agent *a, const struct catalogues_entry *e,
 	pub = publisher_of(a, e->head.publisher);
 	if (pub == NULL)
 		return MUSTER_E_NOMEM;
+	pub->is_found = e->head.serial >= pub->state.serial;
 	if (e->head.serial < pub->state.serial) {
 		log_line(LOG_WARN, "catalogue",
 		    "%s has serial %u, and %u was in force; it is not used",
@@ -236,6 +237,20 @@ take_catalogue(struct agent *a, const struct catalogues_entry *e,
 			take_product(a, pub, &pub->cat->products[i]);
 	}
 	return 0;
+}
+
+/* A publisher whose catalogue has gone, or gave way to an older one, keeps
+ * the one that is loaded. */
+static void
+keep_loaded(struct agent *a, const struct keys *keys)
+{
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		struct agent_product *p = &a->product[i];
+
+		if (p->is_used && !p->publisher->is_found &&
+		    has_key(keys, p->env.product->setup_key))
+			p->is_found = true;
+	}
 }
 
 static void
@@ -292,12 +307,16 @@ agent_scan(struct agent *a)
 	tell_bad(c);
 	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++)
 		a->product[i].is_found = false;
+	for (uint32_t i = 0; i < AGENT_PUBLISHERS_MAX; i++)
+		a->publisher[i].is_found = false;
 	for (size_t i = 0; i < c->n && err == 0; i++) {
 		if (c->entry[i].is_in_force)
 			err = take_catalogue(a, &c->entry[i], keys, work);
 	}
-	if (err == 0)
+	if (err == 0) {
+		keep_loaded(a, keys);
 		drop_missing(a);
+	}
 out:
 	free(keys);
 	free(work);
