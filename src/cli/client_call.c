@@ -36,7 +36,7 @@ client_call(const struct cli *c, const struct agent_request *req,
 	    "the path of agent.sock is over 107 bytes",
 	    "choose a shorter --root"};
 	char path[PATH_SOCKET_MAX + 1], code[32];
-	const struct cli_error refusal = {code, reply_out->message,
+	struct cli_error refusal = {code, reply_out->message,
 	    reply_out->next_step};
 	int err;
 
@@ -50,6 +50,10 @@ client_call(const struct cli *c, const struct agent_request *req,
 	if (reply_out->err == 0)
 		return CLI_DONE;
 	errcode(reply_out->err, code);
+	if (reply_out->message[0] == '\0')
+		refusal.message = muster_strerror(reply_out->err);
+	if (reply_out->next_step[0] == '\0')
+		refusal.next_step = cli_next_step(reply_out->err);
 	return cli_error(c,
 	    reply_out->err == MUSTER_E_DENIED ? CLI_REFUSED : CLI_FAILED,
 	    &refusal);
@@ -124,7 +128,7 @@ client_ask(const struct cli *c, const char *what, bool yes)
 	    "this needs a yes, and there is no terminal to ask",
 	    "add --yes to do it"};
 	const struct cli_error no = {"not_confirmed", "nothing was changed",
-	    ""};
+	    "answer y, or add --yes"};
 	char line[16] = "";
 
 	if (yes)

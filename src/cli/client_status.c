@@ -18,7 +18,7 @@ show_one(const struct cli *c, const uint8_t *product, json_t *list,
 	if (!c->is_json)
 		client_info_show(&info);
 	else if (json_array_append_new(list, client_info_json(&info)) != 0)
-		return cli_fail(c, MUSTER_E_NOMEM, NULL, "");
+		return cli_fail(c, MUSTER_E_NOMEM, NULL, NULL);
 	return CLI_DONE;
 }
 
