@@ -63,6 +63,7 @@ row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row sanitizers sanitized
 row valgrind memcheck
 row coverage coverage
+row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_agent_disk.py
 row mutants sh tools/mutants.sh
 cat "$table"
 n=$(grep -c passed "$table")

@@ -349,6 +349,30 @@ def test_b37_users_by_operations(busy, guarded, who):
         assert guarded.info(demo.SERVER)["rearms_left"] == 5
 
 
+def test_fifty_users_at_once(guarded):
+    """Each a process, and each under an id of its own where there can be."""
+    answers = []
+    for i in range(50):
+        r, w = os.pipe()
+        if os.fork() == 0:
+            try:
+                if os.geteuid() == 0:
+                    os.setgroups([])
+                    os.setresgid(*[5000 + i] * 3)
+                    os.setresuid(*[5000 + i] * 3)
+                reply = guarded.activate(demo.SERVER)
+                os.write(w, reply["info"]["state"].encode())
+            finally:
+                os._exit(0)
+        os.close(w)
+        answers.append(r)
+    states = [os.read(r, 100).decode() for r in answers]
+    for r in answers:
+        os.close(r)
+        os.wait()
+    assert states == ["licensed"] * 50
+
+
 # ---- abuse of the socket ----
 
 def still_answers(m):

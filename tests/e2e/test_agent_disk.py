@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Goal: whenever the agent is ended, each state file is the old or the new
 one, and loads; and on disk is what the reply to a host promised."""
+import collections
+import glob
 import json
 import os
 import random
@@ -17,8 +19,10 @@ from agent import Machine
 
 WRITING = "openat,write,pwrite64,ftruncate,fchmod,fsync,rename,unlink,mkdir"
 KINDS = (".state", ".lease", ".view")
-STEP = int(os.environ.get("MUSTER_STEP", "9"))  # 1 in the long test
-LATER = ["faketime", "-f", "+20m"]  # the host's renewal interval is 15
+STEP = int(os.environ.get("MUSTER_STEP", "15"))  # 1 in the long test
+LIB = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+# the host's renewal interval is 15 minutes
+LATER = ["env", "LD_PRELOAD=" + "".join(LIB), "FAKETIME=+20m"]
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +53,28 @@ def state_files(m):
             if name.endswith(KINDS)}
 
 
-def killed_at(m, n, wrap):
-    """End the agent by SIGKILL at its n-th file operation; was it?"""
+def strace(m, wrap, *more):
+    """One run under strace; each call a line, with descriptors' paths."""
+    out = os.path.join(m.site.folder, "calls")
     p = subprocess.run(
-        ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={WRITING}",
-         "-e", f"inject={WRITING}:signal=KILL:when={n}",
-         *wrap, m.binary, "--root", m.root, "--once"],
+        ["strace", "-qq", "-y", "-o", out, "-e", f"trace={WRITING},sendto",
+         *more, *wrap, m.binary, "--root", m.root, "--once"],
         capture_output=True, text=True, timeout=60)
-    return p.returncode != 0
+    with open(out) as f:
+        return p, f.read().splitlines()
+
+
+def sites(calls):
+    """Each call on the state: its name and its number among those of that
+    name, which is how strace counts."""
+    n, out = collections.Counter(), []
+    for line in calls:
+        name = line.split("(")[0]
+        n[name] += 1
+        if "/var/lib/muster/agent" in line:
+            out.append((name, n[name]))
+    assert len(out) > 40
+    return out[random.randrange(STEP)::STEP]
 
 
 def fresh(site, template, n):
@@ -75,43 +93,61 @@ def test_killed_at_each_file_operation(quick, what):
     if what == "renewal":
         template, wrap = Machine(quick, 200), LATER
         assert template.once()[demo.SERVER]["state"] == "licensed"
-    n, number = 1 + random.randrange(STEP), 300 if template is None else 600
-    while True:
-        m = fresh(quick, template, number + n)
+    number = 300 if template is None else 2000
+    _, calls = strace(fresh(quick, template, number), wrap)
+    for i, (name, n) in enumerate(sites(calls), number + 1):
+        m = fresh(quick, template, i)
         before = cmids(quick)
         old = state_files(m)
-        if not killed_at(m, n, wrap):
-            break
+        p, calls = strace(m, wrap, "-e", f"inject={name}:signal=KILL:when={n}")
+        assert p.returncode != 0, (name, n)
         for path, data in state_files(m).items():
-            if data != old.get(path):  # new: as a whole, or it is told below
-                assert len(data) >= 52
+            assert data == old.get(path) or len(data) >= 52
         p = subprocess.run([*wrap, m.binary, "--root", m.root, "--once"],
                            capture_output=True, text=True, timeout=60)
-        assert p.returncode == 0, (n, p.stderr)
-        assert "put aside" not in p.stderr and "damaged" not in p.stderr, \
-            (n, p.stderr)
-        assert f"{demo.SERVER} licensed" in p.stdout, (n, p.stdout, p.stderr)
-        assert not [name for _, _, names in os.walk(m.state())
-                    for name in names if ".new." in name], n
+        assert p.returncode == 0, (name, n, p.stderr)
+        assert "damaged" not in p.stderr, (name, n, p.stderr)
+        assert f"{demo.SERVER} licensed" in p.stdout, (name, n, p.stdout)
+        assert not [x for _, _, names in os.walk(m.state())
+                    for x in names if ".new." in x], (name, n)
         # a CMID that a host has seen is on disk: no machine counts twice
-        assert cmids(quick) == before + (template is None), n
-        n += STEP
-    assert n > 60, n
+        assert cmids(quick) == before + (template is None), (name, n)
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS"])
+def test_each_write_that_fails_is_told_and_nothing_is_lost(quick, error):
+    """One file operation fails; the agent goes on, and the next run is good."""
+    number = {"ENOSPC": 5000, "EIO": 6000, "EROFS": 7000}[error]
+    template = Machine(quick, number)
+    assert template.once()[demo.SERVER]["state"] == "licensed"
+    _, calls = strace(fresh(quick, template, number + 1), LATER)
+    for i, (name, n) in enumerate(sites(calls), number + 2):
+        if name in ("unlink", "mkdir", "sendto"):
+            continue
+        m = fresh(quick, template, i)
+        before = cmids(quick)
+        lease = open(m.lease(demo.SERVER), "rb").read()
+        p, calls = strace(m, LATER, "-e",
+                          f"inject={name}:error={error}:when={n}")
+        hit, = [c for c in calls if "(INJECTED)" in c]
+        assert p.returncode in (0, 1), (hit, p.stderr)
+        # one that only looks for what may be missing is no failure to tell
+        assert p.stderr or "O_RDONLY" in hit, hit
+        assert len(open(m.lease(demo.SERVER), "rb").read()) == len(lease)
+        p = subprocess.run([*LATER, m.binary, "--root", m.root, "--once"],
+                           capture_output=True, text=True, timeout=60)
+        assert p.returncode == 0, (hit, p.stderr)
+        assert "damaged" not in p.stderr, (hit, p.stderr)
+        assert f"{demo.SERVER} licensed" in p.stdout, (hit, p.stdout)
+        assert cmids(quick) == before, hit
 
 
 def trace(m, wrap):
-    """System calls with the paths of their descriptors."""
-    out = os.path.join(m.site.folder, "trace")
-    subprocess.run(["strace", "-f", "-qq", "-y", "-o", out, "-e",
-                    f"trace={WRITING},sendto", *wrap, m.binary, "--root",
-                    m.root, "--once"], capture_output=True, check=True,
-                   timeout=60)
-    calls = []
-    for line in open(out):
-        c = re.match(r"\d+ +(\w+)\((.*)\) += +(-?\d+)", line)
-        if c and int(c[3]) >= 0:
-            calls.append((c[1], c[2]))
-    return calls
+    """Name and arguments of each call that was done."""
+    p, lines = strace(m, wrap)
+    assert p.returncode == 0
+    calls = [re.match(r"(\w+)\((.*)\) += +(-?\d+)", line) for line in lines]
+    return [(c[1], c[2]) for c in calls if c and int(c[3]) >= 0]
 
 
 @pytest.mark.parametrize("what", ["first contact", "renewal"])
