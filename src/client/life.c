@@ -142,6 +142,29 @@ weigh(const struct life *l, const struct life_env *env, int64_t wall_unix_s,
 	    minutes_left_out);
 }
 
+/* A grace begun by a clock that stood ahead begins now, or setting the clock
+ * back would lengthen it.  Only a clock that is believed may say so: one that
+ * fell back for an hour must not use the grace up. */
+static void
+repair(struct life *l, const struct life_env *env, const struct life_now *now,
+    struct life_todo *todo)
+{
+	struct state_product *s = &l->state;
+	int64_t at_unix_s =
+	    life_time_unix_s(l->publisher, env->cat, now->wall_unix_s);
+
+	if (!now->is_wall_believed)
+		return;
+	if (s->first_seen_unix_s > at_unix_s + LIFE_CLOCK_S) {
+		s->first_seen_unix_s = at_unix_s;
+		todo->save = true;
+	}
+	if (s->grace_unix_s > at_unix_s + LIFE_CLOCK_S) {
+		s->grace_unix_s = at_unix_s;
+		todo->save = true;
+	}
+}
+
 static void
 look(struct life *l, const struct life_env *env, const struct life_now *now,
     struct life_todo *todo)
@@ -394,6 +417,7 @@ life_step(struct life *l, const struct life_env *env,
 		todo.save = true;
 	}
 	take(l, env, ev, now, &todo);
+	repair(l, env, now, &todo);
 	look(l, env, now, &todo);
 	/* a program that starts does not know what it left */
 	if (ev->kind == LIFE_MET && !ev->is_new &&

@@ -207,7 +207,8 @@ state_licence(const struct state_product *s, const struct state_lease *lease,
     uint32_t *minutes_left_out)
 {
 	enum wire_state state;
-	int64_t end_unix_s;
+	int64_t start_unix_s;
+	uint32_t days;
 
 	*minutes_left_out = 0;
 	if (lease->holds) { /* to the last second, both ends included */
@@ -218,17 +219,21 @@ state_licence(const struct state_product *s, const struct state_lease *lease,
 		return WIRE_UNLICENSED;
 	} else if (s->grace_unix_s != 0) {
 		state = WIRE_TOLERANCE_GRACE;
-		end_unix_s = s->grace_unix_s +
-		    (int64_t)product->lapse_grace_days * DAY_S;
+		start_unix_s = s->grace_unix_s;
+		days = product->lapse_grace_days;
 	} else if (s->first_seen_unix_s == STATE_SEEN_LOST) {
 		return WIRE_UNLICENSED; /* never an ever-fresh grace: b30 */
 	} else {
 		state = WIRE_INITIAL_GRACE;
-		end_unix_s = s->first_seen_unix_s +
-		    (int64_t)product->initial_grace_days * DAY_S;
+		start_unix_s = s->first_seen_unix_s;
+		days = product->initial_grace_days;
 	}
-	if (now_unix_s >= end_unix_s)
+	/* begun by a clock that stood ahead: no longer than its days (b36) */
+	if (start_unix_s > now_unix_s)
+		start_unix_s = now_unix_s;
+	if (now_unix_s >= start_unix_s + days * DAY_S)
 		return WIRE_NOTIFICATION;
-	*minutes_left_out = minutes_until(end_unix_s, now_unix_s);
+	*minutes_left_out =
+	    minutes_until(start_unix_s + days * DAY_S, now_unix_s);
 	return state;
 }

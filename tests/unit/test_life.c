@@ -297,6 +297,60 @@ test_b36_a_jump_ahead_leaves_no_harm(void)
 	is(wake_in_s(), 3 * LW_DAY); /* the plan stands */
 }
 
+/* Rearmed, or lapsed, while the clock stood ten years ahead. */
+static void
+test_b36_a_grace_begun_ahead_is_no_longer(void)
+{
+	const struct life_event rearm = {.kind = LIFE_REARM};
+	const struct life_event catalogue = {.kind = LIFE_CATALOGUE};
+
+	for (int is_rearm = 0; is_rearm < 2; is_rearm++) {
+		licensed();
+		lw_until(&w, 2);
+		w.is_up = false;
+		w.wall_off_s = 3650 * LW_DAY;
+		fx_cat.products[0].validity_days = 3660;
+		fx_cat.products[0].threshold = 6;
+		lw_do(&w, is_rearm ? &rearm : &catalogue, "ahead");
+		w.wall_off_s = 0;
+		lw_event(&w, &timer_event, "time");
+		is(state(),
+		    is_rearm ? WIRE_INITIAL_GRACE : WIRE_TOLERANCE_GRACE);
+		is(w.todo.minutes_left, 10 * 1440);
+		/* in doubt nothing is forgotten, and then 10 days are left */
+		ok(w.life.state.first_seen_unix_s > w.true_unix_s ||
+		    w.life.state.grace_unix_s > w.true_unix_s);
+		lw_until(&w, 5);
+		ok(w.todo.minutes_left < 10 * 1440);
+		ok(w.life.state.first_seen_unix_s <= w.true_unix_s);
+		ok(w.life.state.grace_unix_s <= w.true_unix_s);
+		lw_until(&w, 14);
+		is(state(), WIRE_NOTIFICATION);
+	}
+}
+
+/* A clock that fell back for an hour uses no grace up. */
+static void
+test_b36_a_clock_fallen_back_ends_no_grace(void)
+{
+	int64_t first_unix_s;
+
+	lw_init(&w, FX_NOW);
+	fx_cat.head.signed_unix_s -= 3000 * LW_DAY;
+	w.is_up = false;
+	lw_start(&w, true, "first sight");
+	first_unix_s = w.life.state.first_seen_unix_s;
+	w.wall_off_s = -2000 * LW_DAY;
+	w.true_unix_s += 3600;
+	lw_event(&w, &timer_event, "time");
+	is(state(), WIRE_INITIAL_GRACE);
+	is(w.todo.minutes_left, 10 * 1440);
+	is(w.life.state.first_seen_unix_s, first_unix_s);
+	w.wall_off_s = 0;
+	lw_event(&w, &timer_event, "time");
+	is(state(), WIRE_INITIAL_GRACE);
+}
+
 /* A high water that is too high is lowered by a verified reply. */
 static void
 test_b36_a_reply_sets_the_high_water_downwards(void)
@@ -575,6 +629,8 @@ main(int argc, char *argv[])
 	test_b34_a_failed_round_changes_no_state();
 	test_b36_a_clock_set_back_lengthens_nothing();
 	test_b36_a_jump_ahead_leaves_no_harm();
+	test_b36_a_grace_begun_ahead_is_no_longer();
+	test_b36_a_clock_fallen_back_ends_no_grace();
 	test_b36_a_reply_sets_the_high_water_downwards();
 	test_b36_dates_in_the_future_are_taken_as_now();
 	test_b36_steps_in_every_state();

@@ -287,6 +287,9 @@ test_b33_licence(void)
 	    {true, STATE_SEEN_LOST, 50 * DAY, 0, 50 * DAY, WIRE_TOLERANCE_GRACE,
 	        28800},
 	    {true, DAY, 50 * DAY, 99 * DAY, 60 * DAY, WIRE_LICENSED, 56160},
+	    /* begun by a clock that stood ahead: no longer than its days */
+	    {true, 900 * DAY, 0, 0, DAY, WIRE_INITIAL_GRACE, 43200},
+	    {true, DAY, 900 * DAY, 0, DAY, WIRE_TOLERANCE_GRACE, 28800},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
