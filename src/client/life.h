@@ -22,6 +22,11 @@
  *                                                     lease is insufficient
  *   initial grace,           notification             the grace ran out
  *   out-of-tolerance grace
+ *   licensed                 notification             likewise, before anything
+ *                                                     happened that had it
+ *                                                     looked at
+ *   notification             the grace it came from   a clock that stood ahead
+ *                                                     was put right
  *   any                      initial grace            rearm; a generalized
  *                                                     image on another machine
  *

@@ -207,6 +207,21 @@ test_b33_transitions(void)
 	is(state(), WIRE_NOTIFICATION);
 	lw_do(&w, &rearm, "rearm");
 	is(state(), WIRE_INITIAL_GRACE);
+
+	/* notification -> the grace it came from: the clock stood ahead */
+	w.wall_off_s = 100 * LW_DAY;
+	lw_event(&w, &timer_event, "time");
+	is(state(), WIRE_NOTIFICATION);
+	w.wall_off_s = 0;
+	lw_event(&w, &timer_event, "time");
+	is(state(), WIRE_INITIAL_GRACE);
+
+	/* licensed -> notification: nobody looked while the grace went by */
+	licensed();
+	w.is_up = false;
+	w.true_unix_s += 41 * LW_DAY;
+	lw_event(&w, &timer_event, "time");
+	is(state(), WIRE_NOTIFICATION);
 }
 
 static void
