@@ -208,6 +208,7 @@ test_b5_clone_chain(void)
 	    {"two machines, found at once", " 0A AB AC!BD"},
 	    {"and the second too", " 0A AB AC!BD!CE"},
 	    {"found within two renewals each", " 0A AB BC BD!CE!DF"},
+	    {"found, and a reply of its lost", " 0A AB AC!BD BE"},
 	    {"four are remembered", " 0A XB XC XD XE XF!BG"},
 	    {"a fifth is forgotten", " 0A XB XC XD XE XF AG"},
 	};
