@@ -25,3 +25,4 @@ exec awk '
 	}
 	END { printf "%d functions in headers\n", n; exit bad || n == 0 }
 ' $(git ls-files -co --exclude-standard 'include/*.h' 'src/*.h' 'bench/*.h')
+' $(git ls-files -co --exclude-standard 'include/*.h' 'src/*.h' 'sim/*.h')

@@ -31,7 +31,7 @@ for patch in tests/mutants/*.patch; do
 		echo "$name: NOT caught by: $cmd"
 		green=$((green + 1))
 	else
-		echo "$name: caught by $cmd: $(grep -E '^not ok|^FAILED|"lost"' run.log | head -n 1)"
+		echo "$name: caught by $cmd: $(grep -E '^not ok|^FAILED|"lost"|does not hold' run.log | head -n 1)"
 		red=$((red + 1))
 	fi
 	patch -R -p1 -s <"$patch" || exit 1

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What takes longer than a minute: sanitizers, valgrind, coverage, the codec
-# on a million values, the durability loop, checks broken on purpose.  Ends
-# with a table.
+# on a million values, a long simulation, the durability loop, checks broken
+# on purpose.  Ends with a table.
 # usage: test-long.sh [ROW...], all rows when none is named
 set -u
 wanted=" $* "
@@ -40,7 +40,10 @@ sanitized() {
 	    --ignore tests/e2e/test_alloc.py # a sanitizer owns the allocator
 }
 memcheck() {
-	suite build --timeout-multiplier 20 --num-processes 2 --wrapper \
+	# the simulator by a few seeds: two hundred take some minutes
+	valgrind -q --suppressions="$PWD/tests/valgrind.supp" --leak-check=full \
+	    --error-exitcode=9 build/sim/muster-sim --seeds 20 &&
+	    suite build --no-suite sim --timeout-multiplier 20 --num-processes 2 --wrapper \
 	    "valgrind -q --suppressions=$PWD/tests/valgrind.supp --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9"
 }
 coverage() {
@@ -59,6 +62,7 @@ coverage() {
 	return $low
 }
 row oracle build/tests/test_oracle 1000000
+row simulation build/sim/muster-sim --seeds 4000
 row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row sanitizers sanitized
 row valgrind memcheck

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.h -- what must hold, after every step.
+ *
+ *   I1    a client that accepted a reply is in its host's table, also after
+ *         any crash (until its retention is over)
+ *   I2    a table holds only what a record that reached the host named
+ *   I3    one id counts once in its group: cache, order and count are the
+ *         model's
+ *   I4    whoever is licensed has a lease that a host committed, whose count
+ *         by the model reaches the threshold of the machine's catalogue
+ *   I5    a reply is taken by the request that it answers, and by no other
+ *   I7    once all is healed each machine has an answer in time, and is
+ *         licensed where the count suffices
+ *   b34   a reply that was changed on its way, or is 4 hours off, is not taken
+ *   b35   a lease holds on the machine only that it was given to
+ *   b36   a lease holds no longer than its validity; a grace not either
+ *   b33   a licence changes its state only as the table of life.h says
+ *   b32   a renewal takes the place of an older lease
+ *   b5    a host tells of a clone only where there was one
+ *   b6    a host's status is the one that the protocol asks for
+ *   b1    a reply that nobody changed is taken, or a status was given
+ *   b38   a rearmed product begins anew; a copy that was not generalized goes
+ *         by a CMID of its own, and a machine by its own for good
+ *
+ * How b36 is checked.  The validity runs by the host's clock, and client and
+ * host may be 4 hours apart, so a lease taken at a true time t holds until
+ * t + validity + 4 h at most: by true time, as long as the machine's clock
+ * has not been set back since.  Where it was, by d, the lease holds d longer
+ * at most by the wall clock alone; but b36 allows less.  The machine knows
+ * that it is at least as late as the last signed reply said, or as its wall
+ * clock said at a timer while nobody had touched a clock since that reply
+ * (pc.floor_unix_s), and by its clock's latest of wall, floor and signing of
+ * the catalogue no lease holds beyond its end.  A restart forgets what was
+ * not written.
+ *
+ * And the other way round: a clock that was set far ahead while the machine
+ * ran does no harm for 24 hours unless a signed reply confirms it, so once it
+ * is right a lease holds that by wall clock, signing and pc.ceiling_unix_s
+ * has not ended.
+ */
+#ifndef MUSTER_SIM_CHECK_H
+#define MUSTER_SIM_CHECK_H
+
+#include "sim/sim.h"
+
+/**
+ * check_transition(): a step changed the licence as it may (b33).
+ */
+void check_transition(struct sim *s, uint32_t number, uint32_t product,
+    const struct life_event *ev);
+
+/**
+ * check_cmid(): a machine that started goes by the CMID that it should.
+ *
+ * In:      old      the one on its disk, or zeros
+ */
+void check_cmid(struct sim *s, uint32_t number, const uint8_t *old);
+
+/**
+ * check_reply(): a reply that verified is one that a host committed; its
+ * client is acknowledged from now on.
+ */
+void check_reply(struct sim *s, const struct msg *m, const struct reply *reply);
+
+/**
+ * check_step(): the hosts and machines that the step touched.
+ */
+void check_step(struct sim *s);
+
+/**
+ * check_all(): every one of them.
+ */
+void check_all(struct sim *s);
+
+#endif /* MUSTER_SIM_CHECK_H */

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/disk.h"
+
+#include <sodium.h>
+#include <string.h>
+
+/* ---- writing ---- */
+
+/* The power may go after any of them; what is not written stays as it was. */
+static bool
+write_file(struct pc *pc, struct file *f, const uint8_t *p, size_t len)
+{
+	if (pc->writes_left == 0)
+		return false;
+	if (pc->writes_left > 0)
+		pc->writes_left--;
+	memcpy(f->bytes, p, len);
+	f->len = (uint32_t)len;
+	return true;
+}
+
+static int
+write_publisher(struct pc *pc)
+{
+	struct disk *d = &pc->disk;
+	bool is_foreign = d->publisher.len == 0 || disk_is_foreign(pc);
+	uint8_t buf[STATE_FILE_MAX];
+	size_t len = 0;
+	int err;
+
+	err = state_publisher_encode(&pc->publisher, buf, sizeof(buf), &len);
+	if (err != 0 || !write_file(pc, &d->publisher, buf, len))
+		return err;
+	d->was_publisher = pc->publisher;
+	d->floor_unix_s = pc->floor_unix_s;
+	d->ceiling_unix_s = pc->ceiling_unix_s;
+	/* an instance that goes is still the last one known */
+	if (is_foreign || !sodium_is_zero(pc->id.instance, WIRE_ID_LEN))
+		memcpy(d->owner.instance, pc->id.instance, WIRE_ID_LEN);
+	memcpy(d->owner.id, pc->id.id, WIRE_ID_LEN);
+	return 0;
+}
+
+static int
+write_product(struct pc *pc, uint32_t p)
+{
+	const struct state_product *state = &pc->product[p].life.state;
+	struct disk *d = &pc->disk;
+	uint8_t buf[STATE_FILE_MAX];
+	size_t len = 0;
+	int err = state_product_encode(state, buf, sizeof(buf), &len);
+
+	if (err == 0 && write_file(pc, &d->product[p], buf, len))
+		d->was_product[p] = *state;
+	return err;
+}
+
+static int
+write_view(struct pc *pc, uint32_t p)
+{
+	const struct state_product *state = &pc->product[p].life.state;
+	struct state_view view = {.first_seen_unix_s = state->first_seen_unix_s,
+	    .grace_unix_s = state->grace_unix_s,
+	    .high_water_unix_s = pc->publisher.high_water_unix_s};
+	uint8_t buf[STATE_VIEW_LEN];
+	int err;
+
+	memcpy(view.publisher, pc->publisher.publisher, PUBLISHER_LEN);
+	memcpy(view.product, state->product, PRODUCT_LEN);
+	err = state_view_encode(&view, buf);
+	if (err == 0)
+		(void)write_file(pc, &pc->disk.view[p], buf, sizeof(buf));
+	return err;
+}
+
+static int
+write_clock(struct pc *pc)
+{
+	uint8_t buf[CLOCKWATCH_FILE_LEN];
+	int err = clockwatch_encode(&pc->watch, buf);
+
+	if (err == 0 && write_file(pc, &pc->disk.clock, buf, sizeof(buf)))
+		pc->disk.was_clock = pc->watch;
+	return err;
+}
+
+static int
+write_lease(struct pc *pc, uint32_t p)
+{
+	uint8_t buf[LEASE_FILE_MAX];
+	size_t len = 0;
+	int err;
+
+	err = lease_encode(&pc->product[p].life.lease, buf, sizeof(buf), &len);
+	if (err == 0)
+		(void)write_file(pc, &pc->disk.lease[p], buf, len);
+	return err;
+}
+
+int
+disk_write_states(struct pc *pc, uint32_t p)
+{
+	int err = write_publisher(pc);
+
+	if (err == 0)
+		err = write_product(pc, p);
+	return err == 0 ? write_view(pc, p) : err;
+}
+
+int
+disk_write(struct pc *pc, uint32_t p)
+{
+	const struct life_todo *todo = &pc->product[p].todo;
+	int err = 0;
+
+	if (todo->keep_lease)
+		err = write_lease(pc, p);
+	if (err == 0 && todo->drop_lease)
+		(void)write_file(pc, &pc->disk.lease[p], pc->id.id, 0);
+	if (err == 0 && todo->save)
+		err = disk_write_states(pc, p);
+	if (err == 0 && todo->save)
+		err = write_clock(pc);
+	return err;
+}
+
+/* ---- reading ---- */
+
+/* Field by field, for what lies between them is nobody's. */
+static bool
+is_same_publisher(const struct state_publisher *a,
+    const struct state_publisher *b)
+{
+	return memcmp(a->publisher, b->publisher, PUBLISHER_LEN) == 0 &&
+	    memcmp(a->cmid, b->cmid, WIRE_ID_LEN) == 0 &&
+	    memcmp(a->machine, b->machine, WIRE_ID_LEN) == 0 &&
+	    memcmp(a->instance, b->instance, WIRE_ID_LEN) == 0 &&
+	    a->high_water_unix_s == b->high_water_unix_s &&
+	    a->serial == b->serial;
+}
+
+static bool
+is_same_product(const struct state_product *a, const struct state_product *b)
+{
+	return memcmp(a->product, b->product, PRODUCT_LEN) == 0 &&
+	    a->count == b->count && a->renewal_min == b->renewal_min &&
+	    a->retry_min == b->retry_min && a->rearms == b->rearms &&
+	    memcmp(a->previous, b->previous, WIRE_TAG_LEN) == 0 &&
+	    a->first_seen_unix_s == b->first_seen_unix_s &&
+	    a->grace_unix_s == b->grace_unix_s &&
+	    a->answered_unix_s == b->answered_unix_s &&
+	    a->asked_unix_s == b->asked_unix_s &&
+	    a->due_unix_s == b->due_unix_s && strcmp(a->host, b->host) == 0 &&
+	    a->has_certificate == b->has_certificate &&
+	    memcmp(a->certificate, b->certificate, CERT_LEN) == 0;
+}
+
+static bool
+is_same_clock(const struct clockwatch *a, const struct clockwatch *b)
+{
+	return a->is_doubtful == b->is_doubtful && a->run_s == b->run_s &&
+	    memcmp(a->last.boot, b->last.boot, CLOCKWATCH_BOOT_LEN) == 0 &&
+	    a->last.wall_unix_s == b->last.wall_unix_s &&
+	    a->last.boot_s == b->last.boot_s;
+}
+
+int
+disk_read(struct pc *pc)
+{
+	const struct disk *d = &pc->disk;
+	const struct file *f = &d->publisher, *clock = &d->clock;
+	int err = 0;
+
+	if (f->len != 0)
+		err = state_publisher_decode(f->bytes, f->len, &pc->publisher);
+	if (err == 0 && f->len != 0 &&
+	    !is_same_publisher(&pc->publisher, &d->was_publisher))
+		err = MUSTER_E_MISMATCH;
+	if (err == 0 && clock->len != 0)
+		err = clockwatch_decode(clock->bytes, clock->len, &pc->watch);
+	if (err == 0 && clock->len != 0 &&
+	    !is_same_clock(&pc->watch, &d->was_clock))
+		err = MUSTER_E_MISMATCH;
+	return err;
+}
+
+int
+disk_read_product(struct pc *pc, uint32_t p)
+{
+	const struct disk *d = &pc->disk;
+	const struct file *f = &d->product[p], *lease = &d->lease[p];
+	struct life *l = &pc->product[p].life;
+	int err = 0;
+
+	if (f->len != 0)
+		err = state_product_decode(f->bytes, f->len, &l->state);
+	if (err == 0 && f->len != 0 &&
+	    !is_same_product(&l->state, &d->was_product[p]))
+		err = MUSTER_E_MISMATCH;
+	/* what a lease lost, its judgement would find */
+	if (err == 0 && lease->len != 0)
+		err = lease_decode(lease->bytes, lease->len, &l->lease);
+	l->has_lease = err == 0 && lease->len != 0;
+	return err;
+}
+
+bool
+disk_is_foreign(const struct pc *pc)
+{
+	const struct machine *owner = &pc->disk.owner;
+
+	if (pc->disk.publisher.len == 0)
+		return false;
+	return memcmp(owner->id, pc->id.id, WIRE_ID_LEN) != 0 ||
+	    (!sodium_is_zero(owner->instance, WIRE_ID_LEN) &&
+	        !sodium_is_zero(pc->id.instance, WIRE_ID_LEN) &&
+	        memcmp(owner->instance, pc->id.instance, WIRE_ID_LEN) != 0);
+}

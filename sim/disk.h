@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * disk.h -- the files of a machine, as bytes, by the codecs of src/client.
+ *
+ * Written in the agent's order: lease, publisher, product, view, clock; the
+ * power may go between any two.  Beside each file lies what it was made of,
+ * so that a codec that loses a field is seen at the next start.
+ */
+#ifndef MUSTER_SIM_DISK_H
+#define MUSTER_SIM_DISK_H
+
+#include "sim/sim.h"
+
+/**
+ * disk_write(): what a step left to be written.
+ *
+ * In:      pc       writes_left files at most, or all where it is negative
+ * Returns: 0; what a codec said
+ */
+MUSTER_NODISCARD int disk_write(struct pc *pc, uint32_t product);
+
+/**
+ * disk_write_states(): the publisher's and the product's file and its view.
+ *
+ * Returns: 0; what a codec said
+ */
+MUSTER_NODISCARD int disk_write_states(struct pc *pc, uint32_t product);
+
+/**
+ * disk_read(): publisher and clock.
+ *
+ * Returns: 0; what a codec said; MUSTER_E_MISMATCH: it is not what was written
+ */
+MUSTER_NODISCARD int disk_read(struct pc *pc);
+
+/**
+ * disk_read_product(): one product and its lease.
+ *
+ * Returns: as disk_read()
+ */
+MUSTER_NODISCARD int disk_read_product(struct pc *pc, uint32_t product);
+
+/**
+ * disk_is_foreign(): was the state made by another machine? As b38 says: by
+ * its id, or by its instance where both have one.
+ *
+ * Returns: true when it was
+ */
+bool disk_is_foreign(const struct pc *pc);
+
+#endif /* MUSTER_SIM_DISK_H */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/net.h"
+
+#include <string.h>
+
+#include "sim/kms.h"
+#include "sim/round.h"
+
+#define XID_OFF 4 /* after the mark */
+
+static int64_t
+latency_ms(struct sim *s)
+{
+	int64_t ms = s->swarm.latency_ms;
+
+	if (s->is_healed)
+		return 1 + rng_below(&s->rng, 200);
+	if (s->swarm.latency_law == 0)
+		return ms;
+	if (s->swarm.latency_law == 1)
+		return rng_between(&s->rng, 1, 2 * ms);
+	return rng_octave(&s->rng, ms, 32 * ms); /* a heavy tail */
+}
+
+static const char *
+kind_of(const struct msg *m)
+{
+	return m->is_reply ? "reply" : "request";
+}
+
+/* One that is under way to the same place changes places with this one. */
+static void
+reorder(struct sim *s, uint32_t at)
+{
+	struct msg *m = &s->msg[at];
+
+	for (uint32_t i = 0; i < SIM_MSGS_MAX; i++) {
+		struct msg *o = &s->msg[i];
+		struct msg c = *o;
+
+		if (i == at || !o->is_used || o->is_reply != m->is_reply ||
+		    (m->is_reply ? o->machine != m->machine
+		                 : o->host != m->host))
+			continue;
+		*o = *m;
+		*m = c;
+		sim_hit(s, POINT_REORDER);
+		sim_tell(s, "  net: two %s in the wrong order",
+		    m->is_reply ? "replies" : "requests");
+		return;
+	}
+}
+
+static void
+put(struct sim *s, const struct msg *m, int64_t delay_ms)
+{
+	struct event ev = {.kind = m->is_reply ? EV_TO_MACHINE : EV_TO_HOST};
+	uint32_t i = 0;
+
+	while (i < SIM_MSGS_MAX && s->msg[i].is_used)
+		i++;
+	if (i == SIM_MSGS_MAX) {
+		sim_tell(s, "  net: full, a %s is lost", kind_of(m));
+		return;
+	}
+	s->msg[i] = *m;
+	s->msg[i].is_used = true;
+	ev.what = i;
+	sim_at(s, delay_ms, &ev);
+	if (s->swarm.has_fault[POINT_REORDER] && !s->is_healed &&
+	    rng_chance(&s->rng, s->swarm.ppm[POINT_REORDER]))
+		reorder(s, i);
+}
+
+/* An old reply goes to whoever has just asked. */
+static void
+replay(struct sim *s, const struct msg *request)
+{
+	const struct pc *pc = &s->machine[request->machine];
+	struct msg m = *request;
+
+	if (pc->old_len == 0)
+		return;
+	m.is_reply = true;
+	m.call--; /* any but this one */
+	m.len = pc->old_len;
+	memcpy(m.record, pc->old, m.len);
+	if (rng_below(&s->rng, 2) == 0)
+		memcpy(m.record + XID_OFF, request->record + XID_OFF, 4);
+	sim_tell(s, "  net: an old reply is sent again");
+	put(s, &m, 1);
+}
+
+void
+net_send(struct sim *s, const struct msg *m)
+{
+	struct msg one = *m;
+	int64_t delay_ms = latency_ms(s);
+
+	trace_bytes(&s->trace, m->record, m->len);
+	one.is_corrupt = false;
+	if (sim_faulty(s, POINT_DROP)) {
+		sim_tell(s, "  net: a %s is lost", kind_of(m));
+		return;
+	}
+	if (sim_faulty(s, POINT_CORRUPT)) {
+		uint32_t at = rng_below(&s->rng, one.len);
+
+		one.record[at] ^= (uint8_t)(1 + rng_below(&s->rng, 255));
+		one.is_corrupt = true;
+		sim_tell(s, "  net: byte %u of a %s is changed", at,
+		    kind_of(m));
+	}
+	if (sim_faulty(s, POINT_DELAY)) {
+		delay_ms += rng_octave(&s->rng, 100, 3600000);
+		sim_tell(s, "  net: a %s takes %lld ms", kind_of(m),
+		    (long long)delay_ms);
+	}
+	if (sim_faulty(s, POINT_DUPLICATE)) {
+		if (!m->is_reply && rng_below(&s->rng, 2) == 0) {
+			replay(s, m);
+		} else {
+			sim_tell(s, "  net: a %s comes twice", kind_of(m));
+			put(s, &one,
+			    delay_ms + rng_octave(&s->rng, 1, 3600000));
+		}
+	}
+	put(s, &one, delay_ms);
+}
+
+void
+net_arrive(struct sim *s, const struct event *ev)
+{
+	struct msg m = s->msg[ev->what];
+
+	s->msg[ev->what].is_used = false;
+	if (!m.is_used)
+		return;
+	if (s->now_ms < s->outage_until_ms) {
+		sim_tell(s, "  net: down, a %s is lost", kind_of(&m));
+		return;
+	}
+	/* two that changed places are still what they are */
+	if (m.is_reply)
+		round_receive(s, &m);
+	else
+		kms_receive(s, &m);
+}
+
+void
+net_clear(struct sim *s)
+{
+	for (uint32_t i = 0; i < SIM_MSGS_MAX; i++)
+		s->msg[i].is_used = false;
+}

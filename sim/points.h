@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * points.h -- what a campaign must have met at least once.
+ *
+ * A simulator that never gets anywhere proves nothing: a campaign of
+ * POINTS_SEEDS seeds or more that misses one of these fails.
+ */
+#ifndef MUSTER_SIM_POINTS_H
+#define MUSTER_SIM_POINTS_H
+
+#include <stdint.h>
+
+#define POINTS_SEEDS 200
+
+/* The kinds of fault, each a point of its own. */
+#define POINTS_FAULTS(X)                                           \
+	X(DROP, "a message lost")                                  \
+	X(DUPLICATE, "a message twice, or an old reply again")     \
+	X(DELAY, "a message late by up to an hour")                \
+	X(REORDER, "two messages in the wrong order")              \
+	X(CORRUPT, "a byte changed")                               \
+	X(CRASH, "a host down at its commit")                      \
+	X(BUSY, "a full disk, or a commit of unknown outcome")     \
+	X(TORN, "a machine down between two of its files")         \
+	X(HOST_RESTART, "a host down and up again")                \
+	X(HOST_CLOCK, "a host's clock set")                        \
+	X(CLOCK, "a machine's clock set")                          \
+	X(FREEZE, "a machine's clock stands still")                \
+	X(RESTART, "a machine, or all of them, down and up again") \
+	X(CLONE, "a machine's disk copied")                        \
+	X(GENERALIZE, "an image made of a machine")                \
+	X(REARM, "a product rearmed")                              \
+	X(CATALOGUE, "a catalogue that raises the threshold")      \
+	X(OUTAGE, "no network at all")                             \
+	X(ASK, "somebody wants activation now")
+
+#define POINTS_OTHERS(X)                                                      \
+	X(CORRUPT_REQUEST, "a changed request came to a host")                \
+	X(CORRUPT_REPLY, "a changed reply was refused")                       \
+	X(REPLAY_REFUSED, "an old reply under a new number was refused")      \
+	X(STALE_REFUSED, "an old reply was refused by its number")            \
+	X(LATE, "a reply that nobody waited for")                             \
+	X(TIMEOUT, "no answer in time")                                       \
+	X(SECOND_TARGET, "the next host was asked")                           \
+	X(ST_UNKNOWN, "UNKNOWN_PRODUCT")                                      \
+	X(ST_NOT_COVERED, "NOT_COVERED")                                      \
+	X(ST_NOT_ACTIVATED, "HOST_NOT_ACTIVATED")                             \
+	X(ST_CLOCK, "CLOCK")                                                  \
+	X(ST_BUSY, "BUSY")                                                    \
+	X(ST_GARBAGE, "a call refused by RPC")                                \
+	X(CRASH_BEFORE, "down before the commit")                             \
+	X(CRASH_AFTER, "down between commit and reply")                       \
+	X(UNSURE, "committed, answered BUSY, down")                           \
+	X(BATCH, "several requests in one batch")                             \
+	X(TREE, "a lease shared in a tree was accepted")                      \
+	X(BELOW, "a reply below the threshold was accepted")                  \
+	X(EVICTED, "a record left a full cache")                              \
+	X(AGED, "a record is held and does not count")                        \
+	X(REPAIRED, "a record from the future was repaired")                  \
+	X(CLEANED, "a record was cleaned up")                                 \
+	X(FORGOTTEN, "a row was past its retention")                          \
+	X(IS_CLONE, "a host told two machines under one CMID")                \
+	X(NEW_CMID, "a copy took a CMID of its own")                          \
+	X(SAME_GOES_ON, "a generalized machine went on as itself")            \
+	X(REARM_REFUSED, "no rearm was left")                                 \
+	X(EARLY, "asked again within ten seconds")                            \
+	X(DOUBTFUL, "a wall clock that is not believed")                      \
+	X(FIRST_SIGHT, "unlicensed -> initial grace")                         \
+	X(INITIAL_LICENSED, "initial grace -> licensed")                      \
+	X(TOLERANCE_LICENSED, "out-of-tolerance grace -> licensed")           \
+	X(NOTIFICATION_LICENSED, "notification -> licensed")                  \
+	X(CLOCK_LICENSED, "licensed again by a clock put right")              \
+	X(LAPSED, "licensed -> out-of-tolerance grace: validity")             \
+	X(MOVED, "licensed -> out-of-tolerance grace: machine")               \
+	X(OUTGROWN, "licensed -> out-of-tolerance grace: catalogue")          \
+	X(INITIAL_ENDED, "initial grace -> notification")                     \
+	X(TOLERANCE_ENDED, "out-of-tolerance grace -> notification")          \
+	X(GRACE_UNSEEN, "licensed -> notification: its grace went by unseen") \
+	X(GRACE_AGAIN, "notification -> a grace: a clock put right")          \
+	X(REARMED, "to initial grace by a rearm")                             \
+	X(AFRESH, "to initial grace by a generalized image elsewhere")        \
+	X(RENEWED, "licensed, and licensed anew")                             \
+	X(HEALED, "an answer after all faults ended")
+
+enum point {
+#define X(name, text) POINT_##name,
+	POINTS_FAULTS(X) POINTS_OTHERS(X)
+#undef X
+	    POINTS_MAX
+};
+
+#define POINTS_N_FAULTS (POINT_ASK + 1)
+
+struct points {
+	uint64_t n[POINTS_MAX];
+};
+
+/**
+ * points_text(): a point in words.
+ *
+ * Returns: static text
+ */
+const char *points_text(enum point point);
+
+/**
+ * points_name(): its short name.
+ *
+ * Returns: static text
+ */
+const char *points_name(enum point point);
+
+#endif /* MUSTER_SIM_POINTS_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue.h -- virtual time: what will happen, the earliest first; what is due
+ * at one moment happens in the order in which it was put in.
+ */
+#ifndef MUSTER_SIM_QUEUE_H
+#define MUSTER_SIM_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define QUEUE_MAX 2048
+
+enum event_kind {
+	EV_WAKE,       /* who: machine, what: product, tag: its wake */
+	EV_TIMEOUT,    /* likewise, tag: the call */
+	EV_TO_HOST,    /* what: message */
+	EV_TO_MACHINE, /* what: message */
+	EV_SUBMIT,     /* who: host, tag: its epoch */
+	EV_COMMIT,
+	EV_SIGN,
+	EV_IDLE,    /* who: host */
+	EV_HOST_UP, /* who: host, tag: its epoch */
+	EV_UP,      /* who: machine */
+	EV_THAW,    /* who: machine */
+	EV_FAULT    /* what: enum point */
+};
+
+struct event {
+	int64_t at_ms;
+	uint64_t order;
+	enum event_kind kind;
+	uint32_t who, what;
+	uint64_t tag;
+};
+
+struct queue {
+	uint32_t n;
+	uint64_t order;
+	struct event heap[QUEUE_MAX];
+};
+
+/**
+ * queue_put(): one event more.
+ *
+ * Returns: false when there is no room; it is lost
+ */
+bool queue_put(struct queue *q, const struct event *ev);
+
+/**
+ * queue_next_ms(): when the next event is.
+ *
+ * Returns: its time; INT64_MAX: there is none
+ */
+int64_t queue_next_ms(const struct queue *q);
+
+/**
+ * queue_take(): the next event.
+ *
+ * Returns: false when there is none
+ */
+bool queue_take(struct queue *q, struct event *ev_out);
+
+#endif /* MUSTER_SIM_QUEUE_H */

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/round.h"
+
+#include <string.h>
+
+#include "sim/check.h"
+#include "sim/fault.h"
+#include "sim/net.h"
+#include "sim/pc.h"
+#include "sim/world.h"
+
+/* Ask the host whose turn it is. */
+static void
+ask(struct sim *s, uint32_t number, uint32_t p)
+{
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[p];
+	const struct state_product *state = &pp->life.state;
+	uint8_t nonce[WIRE_ID_LEN];
+	const struct request_in in = {.product = pp->env.product,
+	    .cmid = pc->publisher.cmid,
+	    .machine = pc->print,
+	    .nonce = nonce,
+	    .previous = state->previous,
+	    .certificate = state->has_certificate ? state->certificate : NULL,
+	    .name = pc->name,
+	    .now_unix_s = pc_unix_s(s, pc),
+	    .state = pp->round_state,
+	    .minutes_left = pp->round_minutes,
+	    .xid = (uint32_t)rng_u64(&s->rng)};
+	struct msg m = {.host = pc->order[pp->target],
+	    .machine = number,
+	    .product = p};
+	struct event timeout = {.kind = EV_TIMEOUT, .who = number, .what = p};
+	int err;
+
+	rng_fill(&s->rng, nonce, sizeof(nonce));
+	err = request_make(&in, &pp->request);
+	if (err != 0) {
+		sim_fail(s, "codec", "%s: its request does not encode: %s",
+		    pc->name, muster_errname(err));
+		return;
+	}
+	pp->is_open = true;
+	s->calls += 2; /* a replay may have the number before */
+	pp->call = timeout.tag = m.call = s->calls;
+	m.len = (uint32_t)pp->request.record_len;
+	memcpy(m.record, pp->request.record, m.len);
+	sim_tell(s, "%s: call %llu, %s, to kms-%u", pc->name,
+	    (unsigned long long)m.call, pp->env.product->name, m.host);
+	sim_at(s, SIM_EXCHANGE_MS, &timeout);
+	net_send(s, &m);
+	/* somebody sets the clock while the answer is under way */
+	if (sim_faulty(s, POINT_CLOCK))
+		fault_clock(s, number);
+}
+
+void
+round_begin(struct sim *s, uint32_t number, uint32_t p)
+{
+	struct pc_product *pp = &s->machine[number].product[p];
+
+	pp->target = 0;
+	pp->busy_s = 0;
+	pp->round_state = pp->todo.after;
+	pp->round_minutes = pp->todo.minutes_left;
+	ask(s, number, p);
+}
+
+/* The host whose turn it was did not respond. */
+static void
+next(struct sim *s, uint32_t number, uint32_t p)
+{
+	struct pc_product *pp = &s->machine[number].product[p];
+	const struct life_event silence = {.kind = LIFE_SILENCE,
+	    .busy_s = pp->busy_s};
+
+	pp->is_open = false;
+	pp->target++;
+	if (pp->target < s->n_hosts) {
+		sim_hit(s, POINT_SECOND_TARGET);
+		ask(s, number, p);
+		return;
+	}
+	pc_event(s, number, p, &silence);
+}
+
+void
+round_timeout(struct sim *s, const struct event *ev)
+{
+	struct pc *pc = &s->machine[ev->who];
+	struct pc_product *pp = &pc->product[ev->what];
+
+	if (!pp->is_open || pp->call != ev->tag)
+		return;
+	sim_hit(s, POINT_TIMEOUT);
+	sim_tell(s, "%s: call %llu: no answer", pc->name,
+	    (unsigned long long)pp->call);
+	next(s, ev->who, ev->what);
+}
+
+/* Which refusal it was, and how soon the host wants to see us again. */
+static void
+on_refused(struct sim *s, struct pc_product *pp, const struct reply *reply)
+{
+	static const enum point points[] = {POINT_ST_GARBAGE, POINT_ST_UNKNOWN,
+	    POINT_ST_NOT_COVERED, POINT_ST_NOT_ACTIVATED, POINT_ST_CLOCK,
+	    POINT_ST_BUSY};
+
+	if (reply->status < sizeof(points) / sizeof(points[0]))
+		sim_hit(s, points[reply->status]);
+	if (reply->status == WIRE_BUSY &&
+	    (pp->busy_s == 0 || reply->busy_s < pp->busy_s))
+		pp->busy_s = reply->busy_s;
+}
+
+/* What was refused and should have been. */
+static void
+note_refusal(struct sim *s, const struct msg *m, bool is_own, int err)
+{
+	if (!is_own && err == MUSTER_E_MISMATCH)
+		sim_hit(s, POINT_STALE_REFUSED);
+	else if (!is_own && err != MUSTER_E_REFUSED)
+		sim_hit(s, POINT_REPLAY_REFUSED);
+	else if (m->is_corrupt && err != MUSTER_E_REFUSED)
+		sim_hit(s, POINT_CORRUPT_REPLY);
+}
+
+/* A reply that verified. */
+static void
+accept(struct sim *s, const struct msg *m, const struct reply *reply)
+{
+	struct pc *pc = &s->machine[m->machine];
+	struct pc_product *pp = &pc->product[m->product];
+	char host[WORLD_HOST_MAX];
+	const struct life_event ev = {.kind = LIFE_REPLY,
+	    .reply = reply,
+	    .host = host};
+	bool was_licensed = pp->life.licence == WIRE_LICENSED;
+
+	world_host(m->host, host);
+	sim_tell(s, "%s: call %llu: count %u of %u, issued %lld", pc->name,
+	    (unsigned long long)m->call, reply->count, reply->threshold,
+	    (long long)reply->lease.grant.issued_unix_s);
+	if (reply->lease.place.n_path > 0)
+		sim_hit(s, POINT_TREE);
+	if (!reply->is_activated)
+		sim_hit(s, POINT_BELOW);
+	else if (was_licensed)
+		sim_hit(s, POINT_RENEWED);
+	check_reply(s, m, reply);
+	if (s->has_failed)
+		return;
+	pp->is_open = false;
+	memcpy(pc->old, m->record, m->len);
+	pc->old_len = m->len;
+	pc_event(s, m->machine, m->product, &ev);
+	if (reply->is_activated && pp->life.licence == WIRE_LICENSED &&
+	    pp->life.lease.grant.issued_unix_s <
+	        reply->lease.grant.issued_unix_s)
+		sim_fail(s, "b32", "%s: renewed, and keeps the old lease",
+		    pc->name);
+	if (!s->is_healed || pp->is_answered)
+		return;
+	pp->is_answered = true;
+	sim_hit(s, POINT_HEALED);
+	if (reply->is_activated && pp->life.licence != WIRE_LICENSED)
+		sim_fail(s, "I7", "%s: activated, and not licensed", pc->name);
+}
+
+void
+round_receive(struct sim *s, const struct msg *m)
+{
+	struct pc *pc = &s->machine[m->machine];
+	struct pc_product *pp = &pc->product[m->product];
+	struct reply reply;
+	bool is_own = pp->call == m->call;
+	size_t len = 0;
+	int err;
+
+	s->touched_machines |= 1U << m->machine;
+	if (!pc->is_up || !pp->is_open || pc->order[pp->target] != m->host) {
+		sim_hit(s, POINT_LATE);
+		return;
+	}
+	err = rpc_mark_decode(m->record, &len);
+	if (err == 0 && RPC_MARK_LEN + len != m->len)
+		err = MUSTER_E_TRUNC;
+	if (err == 0)
+		err = request_judge(&pp->request, m->record + RPC_MARK_LEN, len,
+		    pp->env.cat, pc_unix_s(s, pc), &reply);
+	if (err == 0 && (!is_own || m->is_corrupt)) {
+		sim_fail(s, is_own ? "b34" : "I5",
+		    "%s: took a reply that is %s", pc->name,
+		    is_own ? "not what was sent" : "to another request");
+		return;
+	}
+	if (err == 0) {
+		accept(s, m, &reply);
+		return;
+	}
+	note_refusal(s, m, is_own, err);
+	/* b1: whatever the network leaves alone verifies; a clock may have been
+	 * set meanwhile */
+	if (is_own && !m->is_corrupt && !m->is_tainted &&
+	    err != MUSTER_E_REFUSED && err != MUSTER_E_CLOCK &&
+	    err != MUSTER_E_EXPIRED)
+		sim_fail(s, "b1", "%s: refused an honest reply: %s", pc->name,
+		    muster_errname(err));
+	if (err == MUSTER_E_REFUSED)
+		on_refused(s, pp, &reply);
+	sim_tell(s, "%s: call %llu: %s", pc->name, (unsigned long long)pp->call,
+	    muster_errname(err));
+	next(s, m->machine, m->product);
+}

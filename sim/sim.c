@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/check.h"
+#include "sim/fault.h"
+#include "sim/kms.h"
+#include "sim/net.h"
+#include "sim/pc.h"
+#include "sim/round.h"
+#include "sim/world.h"
+
+#define CHECK_ALL_STEPS 64 /* between two looks at what was not touched */
+
+struct sim *
+sim_new(void)
+{
+	struct sim *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->cat = calloc(SIM_CATALOGUES, sizeof(*s->cat));
+	if (s->cat == NULL) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+sim_free(struct sim *s)
+{
+	if (s != NULL)
+		free(s->cat);
+	free(s);
+}
+
+void
+sim_hit(struct sim *s, enum point point)
+{
+	s->points->n[point]++;
+}
+
+void
+sim_tell(struct sim *s, const char *fmt, ...)
+{
+	int64_t ms = s->now_ms - SIM_BEGIN_MS;
+	char text[TRACE_LINE_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	trace_line(&s->trace, "%6llu day %3lld %02lld:%02lld:%02lld.%03lld %s",
+	    (unsigned long long)s->step, (long long)(ms / SIM_DAY_MS),
+	    (long long)(ms / 3600000 % 24), (long long)(ms / 60000 % 60),
+	    (long long)(ms / 1000 % 60), (long long)(ms % 1000), text);
+}
+
+void
+sim_fail(struct sim *s, const char *invariant, const char *fmt, ...)
+{
+	va_list args;
+
+	if (s->has_failed)
+		return;
+	s->has_failed = true;
+	s->invariant = invariant;
+	va_start(args, fmt);
+	(void)vsnprintf(s->why, sizeof(s->why), fmt, args);
+	va_end(args);
+}
+
+void
+sim_at(struct sim *s, int64_t delay_ms, const struct event *ev)
+{
+	struct event at = *ev;
+
+	at.at_ms = s->now_ms + delay_ms;
+	if (!queue_put(&s->queue, &at))
+		sim_fail(s, "sim", "more events than there is room for");
+}
+
+bool
+sim_faulty(struct sim *s, enum point kind)
+{
+	if (s->is_healed || !s->swarm.has_fault[kind] ||
+	    !rng_chance(&s->rng, s->swarm.ppm[kind]))
+		return false;
+	sim_hit(s, kind);
+	return true;
+}
+
+static void
+step(struct sim *s, const struct event *ev)
+{
+	s->now_ms = ev->at_ms;
+	s->step++;
+	switch (ev->kind) {
+	case EV_WAKE:
+	case EV_TIMEOUT:
+	case EV_UP:
+	case EV_THAW:
+		pc_clock_event(s, ev);
+		break;
+	case EV_TO_HOST:
+	case EV_TO_MACHINE:
+		net_arrive(s, ev);
+		break;
+	case EV_SUBMIT:
+	case EV_COMMIT:
+	case EV_SIGN:
+	case EV_IDLE:
+	case EV_HOST_UP:
+		kms_event(s, ev);
+		break;
+	case EV_FAULT:
+		if (!s->is_healed)
+			fault_event(s, ev);
+		break;
+	}
+	if (s->step % CHECK_ALL_STEPS == 0)
+		check_all(s);
+	else
+		check_step(s);
+}
+
+static bool
+is_full(const struct sim *s)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < s->n_hosts; i++)
+		any |= s->host[i].model.is_full;
+	return any;
+}
+
+static void
+random_part(struct sim *s)
+{
+	int64_t end_ms = SIM_BEGIN_MS + s->swarm.span_ms;
+	struct event ev;
+
+	fault_plan(s);
+	while (!s->has_failed && !is_full(s) && s->step < s->swarm.steps_max &&
+	    queue_next_ms(&s->queue) < end_ms && queue_take(&s->queue, &ev))
+		step(s, &ev);
+}
+
+/* Nobody who is up and asks is left without an answer: I7. */
+static uint32_t
+unanswered(const struct sim *s, const char **name_out)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_machines; i++) {
+		const struct pc *pc = &s->machine[i];
+
+		for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
+			if (pc->has_product[p] && !pc->product[p].is_answered) {
+				*name_out = pc->name;
+				n++;
+			}
+		}
+	}
+	return n;
+}
+
+/*
+ * The next contact is due after the longest interval that a machine may have
+ * been told, and a retry after that; one hour is for rounds and starts.
+ */
+static void
+healed_part(struct sim *s)
+{
+	const struct swarm *w = &s->swarm;
+	int64_t min = w->renewal_min > LIFE_RENEWAL_MIN ? w->renewal_min
+	                                                : LIFE_RENEWAL_MIN;
+	int64_t end_ms;
+	const char *name = "";
+	struct event ev;
+
+	fault_heal(s);
+	check_all(s);
+	end_ms = s->now_ms + (min + w->retry_min + LIFE_RETRY_MIN + 60) * 60000;
+	while (!s->has_failed && unanswered(s, &name) > 0) {
+		if (is_full(s))
+			return;
+		if (queue_next_ms(&s->queue) > end_ms ||
+		    !queue_take(&s->queue, &ev)) {
+			sim_fail(s, "I7", "%s is left without an answer", name);
+			return;
+		}
+		step(s, &ev);
+	}
+	check_all(s);
+}
+
+static void
+begin_machines(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->swarm.n_machines; i++) {
+		const struct event up = {.kind = EV_UP, .who = pc_add(s)};
+
+		/* all at once, or one by one over a tenth of the time */
+		sim_at(s,
+		    rng_below(&s->rng, 2) == 0
+		        ? 0
+		        : rng_between(&s->rng, 0, s->swarm.span_ms / 10),
+		    &up);
+	}
+}
+
+/* All but the catalogues' memory, which each run fills anew. */
+static void
+clear(struct sim *s, uint64_t seed, bool is_loud, struct points *points)
+{
+	struct catalogue *cat = s->cat;
+
+	memset(s, 0, sizeof(*s));
+	s->cat = cat;
+	s->seed = s->rng.state = seed;
+	s->points = points;
+	s->now_ms = SIM_BEGIN_MS;
+	trace_init(&s->trace, is_loud);
+}
+
+static void
+add_stats(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->n_hosts; i++) {
+		const struct model_stats *st = &s->host[i].model.stats;
+
+		s->points->n[POINT_EVICTED] += st->evicted;
+		s->points->n[POINT_REPAIRED] += st->repaired;
+		s->points->n[POINT_CLEANED] += st->cleaned;
+		s->points->n[POINT_FORGOTTEN] += st->forgotten;
+	}
+}
+
+void
+sim_run(struct sim *s, uint64_t seed, bool is_loud, struct points *points)
+{
+	int err;
+
+	clear(s, seed, is_loud, points);
+	world_draw(&s->rng, &s->swarm);
+	err = world_init(s);
+	if (err != 0)
+		sim_fail(s, "sim", "no world: %s", muster_errname(err));
+	if (!s->has_failed) {
+		begin_machines(s);
+		random_part(s);
+	}
+	if (!s->has_failed)
+		healed_part(s);
+	add_stats(s);
+	world_deinit(s);
+}

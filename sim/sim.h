@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim.h -- hosts and machines in one process, on a virtual clock and network.
+ *
+ * A seed draws a world (world.h): how many machines and hosts, how slow the
+ * network is, which kinds of fault happen and how often.  The hosts run
+ * turn_judge(), store_batch() on the memory store and turn_sign(); the
+ * machines run life_step() with request_make(), request_judge() and
+ * clockwatch, and keep their state as the bytes of their files.  Whatever
+ * passes between them is a record in bytes.
+ *
+ *   kms.h    a host: its turn, its crashes
+ *   pc.h     a machine: its life; round.h its calls, disk.h its files
+ *   net.h    messages, and what befalls them
+ *   fault.h  what befalls hosts and machines
+ *   model.h  what a host should hold
+ *   check.h  the invariants
+ *
+ * After each step the invariants are checked.  When the random part is over
+ * all is healed, and each machine must get an answer in time.
+ *
+ * Time is in ms since 1970 and begins at SIM_BEGIN_MS.  All that is drawn
+ * comes from one generator, so a seed is a run: same lines, same hash.
+ */
+#ifndef MUSTER_SIM_SIM_H
+#define MUSTER_SIM_SIM_H
+
+#include "client/clockwatch.h"
+#include "client/life.h"
+#include "client/request.h"
+#include "sim/model.h"
+#include "sim/points.h"
+#include "sim/queue.h"
+#include "sim/rng.h"
+#include "sim/trace.h"
+#include "store/store.h"
+#include "turn/turn.h"
+
+#define SIM_HOSTS_MAX 3
+#define SIM_START_MAX 12    /* machines at the beginning */
+#define SIM_MACHINES_MAX 20 /* and their copies */
+#define SIM_PRODUCTS 2
+#define SIM_CATALOGUES 2
+#define SIM_BATCH_MAX 32
+#define SIM_MSGS_MAX 512
+#define SIM_LEDGER_MAX 4096
+#define SIM_BEGIN_MS (INT64_C(86400000) * 20000)
+#define SIM_DAY_MS INT64_C(86400000)
+#define SIM_EXCHANGE_MS 10000 /* a client waits so long for a reply */
+#define SIM_WHY_MAX 200
+
+/* What the seed draws; see world.c. */
+struct swarm {
+	uint32_t n_hosts, n_machines;
+	uint32_t latency_law;
+	int64_t latency_ms, commit_ms; /* scale */
+	int64_t span_ms;               /* of the random part, at most */
+	uint64_t steps_max;            /* likewise */
+	bool has_fault[POINTS_N_FAULTS];
+	uint32_t ppm[POINTS_N_FAULTS];    /* per message, batch or write */
+	int64_t mean_ms[POINTS_N_FAULTS]; /* between two, for the others */
+	uint32_t n_groups;
+	uint32_t threshold[SIM_CATALOGUES][SIM_PRODUCTS];
+	int64_t signed_ms[SIM_CATALOGUES];
+	uint32_t validity_days, initial_days, lapse_days, rearms;
+	uint32_t renewal_min, retry_min, retention_days;
+	int64_t idle_ms;
+};
+
+/* ---- a host ---- */
+
+/* Whom an item is owed to. */
+struct ticket {
+	uint32_t machine, product;
+	uint64_t call;
+	uint32_t xid;
+	bool is_tainted;
+	uint32_t threshold; /* of the catalogue it was judged by */
+	struct model_request request;
+};
+
+struct batch {
+	uint32_t n;
+	struct turn_item item[SIM_BATCH_MAX];
+	struct ticket ticket[SIM_BATCH_MAX];
+};
+
+struct kms {
+	struct store *store;
+	struct turn_host turn;
+	uint8_t sk[SECKEY_LEN];
+	bool covers[SIM_PRODUCTS];
+	uint32_t catalogue; /* index in the world's */
+	bool is_up;
+	uint64_t epoch; /* of this start: older events are nobody's */
+	int64_t off_s;  /* wall clock minus true time */
+	bool is_flying, is_submitting;
+	struct batch next, flying;
+	struct model model;
+};
+
+/* ---- a machine ---- */
+
+struct file {
+	uint32_t len; /* 0: not there */
+	uint8_t bytes[LEASE_FILE_MAX];
+};
+
+/* What survives its restarts. */
+struct disk {
+	struct file publisher, clock;
+	struct file product[SIM_PRODUCTS], view[SIM_PRODUCTS];
+	struct file lease[SIM_PRODUCTS];
+	/* what the files were made of, and by whom */
+	struct state_publisher was_publisher;
+	struct state_product was_product[SIM_PRODUCTS];
+	struct clockwatch was_clock;
+	struct machine owner;
+	int64_t floor_unix_s, ceiling_unix_s; /* the pc's, at that time */
+};
+
+struct pc_product {
+	struct life life;
+	struct life_env env;
+	struct life_todo todo;
+	uint64_t wake; /* the wake that counts */
+	/* a round: one exchange with one host after the other */
+	bool is_open;
+	uint32_t target;
+	uint64_t call;
+	uint32_t busy_s;
+	enum wire_state round_state;
+	uint32_t round_minutes;
+	struct request request;
+	bool is_answered; /* since all was healed */
+	uint32_t entry;   /* of the ledger: the lease; plus one, 0: none */
+};
+
+struct pc {
+	struct machine id;
+	char name[16];
+	uint8_t print[WIRE_ID_LEN], tag[WIRE_ID_LEN]; /* its fingerprints */
+	bool has_product[SIM_PRODUCTS];
+	bool is_up;
+	uint32_t catalogue;
+	uint32_t order[SIM_HOSTS_MAX];
+	int64_t off_s; /* wall clock minus true time */
+	bool is_frozen;
+	int64_t frozen_unix_s;
+	int64_t boot_at_ms;
+	uint8_t boot[CLOCKWATCH_BOOT_LEN];
+	struct clockwatch watch;
+	struct state_publisher publisher;
+	struct pc_product product[SIM_PRODUCTS];
+	struct disk disk;
+	int32_t writes_left; /* before the power goes; negative: it stays */
+	/* b36: it knows that it is at least this late (check.c) */
+	int64_t floor_unix_s;
+	bool is_calm; /* no clock was touched since the last signed reply */
+	/* and it has no reason to think that it is later than this */
+	int64_t ceiling_unix_s;
+	int64_t far_ms; /* its clock was set far while it ran, then; 0: not */
+	bool was_set;   /* a clock of its was touched at all */
+	/* the last reply, for whoever wants to send it again */
+	uint32_t old_len;
+	uint8_t old[RPC_RECORD_MAX];
+};
+
+/* ---- the world ---- */
+
+struct msg {
+	bool is_used, is_reply, is_corrupt;
+	bool is_tainted; /* a reply to a request that was changed */
+	uint32_t host, machine, product;
+	uint64_t call;
+	uint32_t len;
+	uint8_t record[RPC_RECORD_MAX];
+};
+
+/* What a host committed: the only leases there may be. */
+struct entry {
+	uint32_t host, raw_len;
+	uint8_t raw[WIRE_ARGS_MAX];
+	struct model_request request;
+	uint32_t count; /* by the model */
+	int64_t issued_unix_s;
+	bool is_received; /* by a client, then and with that clock */
+	int64_t received_ms, received_off_s;
+};
+
+struct sim {
+	uint64_t seed, step;
+	struct rng rng;
+	struct trace trace;
+	struct points *points;
+	struct queue queue;
+	struct swarm swarm;
+	int64_t now_ms;
+	bool is_healed;
+	int64_t outage_until_ms;
+	uint64_t calls;
+	uint8_t publisher[PUBLISHER_LEN];
+	uint8_t product[SIM_PRODUCTS][PRODUCT_LEN];
+	struct catalogue *cat; /* SIM_CATALOGUES of them */
+	uint32_t n_hosts, n_machines, n_msgs, n_entries;
+	struct kms host[SIM_HOSTS_MAX];
+	struct pc machine[SIM_MACHINES_MAX];
+	struct msg msg[SIM_MSGS_MAX];
+	struct entry ledger[SIM_LEDGER_MAX];
+	/* touched by the step: bit n is number n */
+	uint32_t touched_hosts, touched_machines;
+	bool has_clones; /* two machines went by one CMID */
+	bool has_failed;
+	const char *invariant;
+	char why[SIM_WHY_MAX];
+};
+
+/**
+ * sim_new(): memory for runs, one after another.
+ *
+ * Returns: for sim_free(), or NULL
+ */
+struct sim *sim_new(void);
+
+/**
+ * sim_free(): give it back; NULL is fine.
+ */
+void sim_free(struct sim *s);
+
+/**
+ * sim_run(): one seed, from its first step to its last check.
+ *
+ * Out:     s        has_failed, invariant, why, step and trace
+ *          points   counted on
+ */
+void sim_run(struct sim *s, uint64_t seed, bool is_loud, struct points *points);
+
+/**
+ * sim_hit(): a point was met.
+ */
+void sim_hit(struct sim *s, enum point point);
+
+/**
+ * sim_tell(): a line of the trace, with its time in front.
+ */
+void sim_tell(struct sim *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/**
+ * sim_fail(): an invariant does not hold; only the first one is kept.
+ */
+void sim_fail(struct sim *s, const char *invariant, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/**
+ * sim_at(): an event after a delay.
+ */
+void sim_at(struct sim *s, int64_t delay_ms, const struct event *ev);
+
+/**
+ * sim_faulty(): does a fault befall this message, batch or write?
+ *
+ * Returns: true when it does, and the point is then met
+ */
+bool sim_faulty(struct sim *s, enum point kind);
+
+#endif /* MUSTER_SIM_SIM_H */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/world.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/kms.h"
+#include "trust/hostkey.h"
+
+#define DAY_MS SIM_DAY_MS
+#define LINE 1
+#define HOST_LEVEL 5 /* a host that covers both products; 1: the first alone */
+
+/* ---- the swarm ---- */
+
+static void
+draw_faults(struct rng *r, struct swarm *w)
+{
+	for (uint32_t i = 0; i < POINTS_N_FAULTS; i++) {
+		w->has_fault[i] = rng_chance(r, 500000);
+		w->ppm[i] = (uint32_t)rng_octave(r, 2000, 200000);
+		w->mean_ms[i] =
+		    rng_octave(r, w->span_ms / 60 + 1, w->span_ms / 2);
+	}
+}
+
+static void
+draw_policy(struct rng *r, struct swarm *w)
+{
+	w->n_groups = 1 + rng_below(r, 2);
+	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
+		w->threshold[0][p] =
+		    (uint32_t)rng_octave(r, 1, w->n_machines < 8 ? 4 : 8);
+		w->threshold[1][p] = w->threshold[0][p] + rng_below(r, 5);
+	}
+	w->signed_ms[0] = SIM_BEGIN_MS - DAY_MS;
+	w->signed_ms[1] = SIM_BEGIN_MS + rng_between(r, 0, w->span_ms / 2);
+	w->validity_days = (uint32_t)rng_octave(r, 1, 60);
+	w->initial_days = (uint32_t)rng_octave(r, 1, 40) - 1;
+	w->lapse_days = (uint32_t)rng_octave(r, 1, 40) - 1;
+	w->rearms = rng_below(r, 4);
+	w->renewal_min = (uint32_t)rng_octave(r, 60, 43200);
+	w->retry_min = (uint32_t)rng_octave(r, 30, 2880);
+	w->retention_days = (uint32_t)rng_octave(r, 30, 400);
+}
+
+void
+world_draw(struct rng *r, struct swarm *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->n_hosts = 1 + rng_below(r, SIM_HOSTS_MAX);
+	w->n_machines = 1 + rng_below(r, SIM_START_MAX);
+	w->latency_law = rng_below(r, 3);
+	w->latency_ms = rng_octave(r, 1, 1000);
+	w->commit_ms = rng_octave(r, 1, 4000);
+	w->span_ms = rng_octave(r, 4 * DAY_MS, 500 * DAY_MS);
+	w->steps_max = (uint64_t)rng_octave(r, 300, 6000);
+	w->idle_ms = rng_octave(r, DAY_MS / 4, 10 * DAY_MS);
+	draw_policy(r, w);
+	draw_faults(r, w);
+}
+
+/* ---- keys and catalogues ---- */
+
+static void
+key_pair(uint8_t who, uint8_t *pk, uint8_t *sk)
+{
+	const uint8_t seed[crypto_sign_SEEDBYTES] = {'s', 'i', 'm', who};
+
+	(void)crypto_sign_seed_keypair(pk, sk, seed);
+}
+
+static void
+describe(const struct sim *s, uint32_t k, const uint8_t *root_pk,
+    const uint8_t *issuer_pk, struct catalogue *cat)
+{
+	static const char *const names[SIM_PRODUCTS] = {"Sim A", "Sim B"};
+	const struct swarm *w = &s->swarm;
+	uint32_t day = (uint32_t)(SIM_BEGIN_MS / DAY_MS);
+
+	memset(cat, 0, sizeof(*cat));
+	memcpy(cat->head.root_pk, root_pk, PUBKEY_LEN);
+	memcpy(cat->head.name, "Sim", 4);
+	cat->head.serial = k + 1;
+	cat->head.signed_unix_s = w->signed_ms[k] / 1000;
+	cat->n_issuers = 1;
+	cat->issuers[0] = (struct cat_issuer){.number = 1,
+	    .not_before_day = day - 100,
+	    .not_after_day = day + 100};
+	memcpy(cat->issuers[0].pk, issuer_pk, PUBKEY_LEN);
+	cat->n_groups = w->n_groups;
+	for (uint32_t i = 0; i < w->n_groups; i++) {
+		cat->groups[i].number = i;
+		cat->groups[i].name[0] = (char)('G' + i);
+	}
+	cat->n_products = SIM_PRODUCTS;
+	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
+		struct cat_product *product = &cat->products[p];
+		struct hostkey key;
+
+		*product = (struct cat_product){.group = p % w->n_groups,
+		    .class = CAT_SERVER,
+		    .threshold = w->threshold[k][p],
+		    .line = LINE,
+		    .level = (uint8_t)(p == 0 ? 1 : HOST_LEVEL),
+		    .validity_days = w->validity_days,
+		    .initial_grace_days = w->initial_days,
+		    .lapse_grace_days = w->lapse_days,
+		    .rearms = w->rearms};
+		memcpy(product->id, s->product[p], PRODUCT_LEN);
+		memcpy(product->name, names[p], strlen(names[p]) + 1);
+		hostkey_setup(product->id, &key);
+		hostkey_pack(&key, product->setup_key);
+	}
+}
+
+/* As the file says it, not as we do. */
+static int
+publish(const struct sim *s, uint32_t k, const uint8_t *root_pk,
+    const uint8_t *root_sk, const uint8_t *issuer_pk)
+{
+	struct catalogue *cat = &s->cat[k];
+	uint8_t *buf = malloc(CAT_FILE_MAX);
+	struct bytes file = {.p = buf};
+	const struct cat_source src = cat_memory_source(&file);
+	size_t len = 0;
+	int err = buf == NULL ? MUSTER_E_NOMEM : 0;
+
+	describe(s, k, root_pk, issuer_pk, cat);
+	if (err == 0)
+		err = cat_encode(cat, root_sk, buf, CAT_FILE_MAX, &len);
+	file.len = len;
+	if (err == 0) {
+		struct cat_source whole = src;
+
+		whole.len = len;
+		err = cat_load(&whole, s->publisher, cat);
+	}
+	free(buf);
+	return err;
+}
+
+/* ---- hosts ---- */
+
+static void
+certify(const struct sim *s, struct kms *k, uint32_t number,
+    const uint8_t *issuer_sk)
+{
+	struct turn_publisher *pub = &k->turn.publishers[0];
+	struct cert cert = {.key_number = 7,
+	    .slot = (uint8_t)(number + 1),
+	    .activation = 1,
+	    .lines = 1 << LINE,
+	    .level = k->covers[1] ? HOST_LEVEL : 1,
+	    .issued_day = (uint32_t)(SIM_BEGIN_MS / DAY_MS) - 10,
+	    .issuer = 1};
+
+	key_pair((uint8_t)(number + 10), cert.host_pk, k->sk);
+	cert_sign(&cert, s->publisher, issuer_sk);
+	pub->has_cert = true;
+	pub->cert = cert;
+	cert_encode(&cert, pub->cert_bytes);
+	cert_hash(pub->cert_bytes, pub->cert_hash);
+	pub->host_sk = k->sk;
+	memcpy(pub->id, s->publisher, PUBLISHER_LEN);
+}
+
+static int
+open_host(struct sim *s, uint32_t number, const uint8_t *issuer_sk)
+{
+	struct kms *k = &s->host[number];
+	const struct event idle = {.kind = EV_IDLE, .who = number};
+	int err = store_open_memory(&k->store);
+
+	if (err != 0)
+		return err;
+	store_set_limits(k->store, STORE_INVENTORY_MAX,
+	    s->swarm.retention_days);
+	k->is_up = true;
+	k->covers[0] = true;
+	/* the first one covers all, so that nobody is left without */
+	k->covers[1] = number == 0 || rng_chance(&s->rng, 750000);
+	k->turn.n_publishers = 1;
+	k->turn.renewal_min = s->swarm.renewal_min;
+	k->turn.retry_min = s->swarm.retry_min;
+	certify(s, k, number, issuer_sk);
+	sim_at(s, s->swarm.idle_ms, &idle);
+	return kms_take_catalogue(s, number, 0);
+}
+
+int
+world_init(struct sim *s)
+{
+	uint8_t root_pk[PUBKEY_LEN], root_sk[SECKEY_LEN];
+	uint8_t issuer_pk[PUBKEY_LEN], issuer_sk[SECKEY_LEN];
+	int err = 0;
+
+	key_pair(1, root_pk, root_sk);
+	key_pair(2, issuer_pk, issuer_sk);
+	label_publisher(root_pk, s->publisher);
+	memset(s->product[0], 0x51, PRODUCT_LEN);
+	memset(s->product[1], 0x52, PRODUCT_LEN);
+	for (uint32_t k = 0; k < SIM_CATALOGUES && err == 0; k++)
+		err = publish(s, k, root_pk, root_sk, issuer_pk);
+	for (uint32_t i = 0; i < s->swarm.n_hosts && err == 0; i++) {
+		s->n_hosts++;
+		err = open_host(s, i, issuer_sk);
+	}
+	return err;
+}
+
+void
+world_deinit(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->n_hosts; i++) {
+		store_close(s->host[i].store);
+		s->host[i].store = NULL;
+	}
+}
+
+void
+world_host(uint32_t host, char *out)
+{
+	(void)snprintf(out, WORLD_HOST_MAX, "kms-%u.example:1688", host);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * world.h -- the beginning of a run: what the seed draws, keys, catalogues.
+ */
+#ifndef MUSTER_SIM_WORLD_H
+#define MUSTER_SIM_WORLD_H
+
+#include "sim/sim.h"
+
+#define WORLD_HOST_MAX 32 /* bytes of a host's name and port */
+
+/**
+ * world_draw(): the swarm of a seed.
+ *
+ * Each kind of fault is on or off, so that some worlds have few of them and
+ * show what many would hide; rates are log-uniform.
+ */
+void world_draw(struct rng *r, struct swarm *w);
+
+/**
+ * world_init(): keys, catalogues and hosts; no machine yet.
+ *
+ * Returns: 0; what a codec or the store said
+ */
+MUSTER_NODISCARD int world_init(struct sim *s);
+
+/**
+ * world_deinit(): close the stores.
+ */
+void world_deinit(struct sim *s);
+
+/**
+ * world_host(): name and port of a host.
+ *
+ * Out:     out      WORLD_HOST_MAX bytes
+ */
+void world_host(uint32_t host, char *out);
+
+#endif /* MUSTER_SIM_WORLD_H */
