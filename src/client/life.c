@@ -119,11 +119,6 @@ weigh(const struct life *l, const struct life_env *env, int64_t wall_unix_s,
 	struct state_lease worth = {0};
 	int reason = judge(l, env, at_unix_s);
 
-	/* dated by a clock that ran ahead, and has been put right since */
-	if (s.first_seen_unix_s > at_unix_s + LIFE_CLOCK_S)
-		s.first_seen_unix_s = at_unix_s;
-	if (s.grace_unix_s > at_unix_s + LIFE_CLOCK_S)
-		s.grace_unix_s = at_unix_s;
 	worth.holds = reason == 0;
 	worth.ends_unix_s = l->lease.grant.issued_unix_s +
 	    (int64_t)env->product->validity_days * DAY_S;
