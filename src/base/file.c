@@ -67,9 +67,10 @@ read_file(const char *path, bool own, uint8_t *buf, size_t cap, size_t *len_out)
 			err = from_errno(errno);
 			goto out;
 		}
-		if (n == 0)
-			break;
 		len += (size_t)n;
+		/* the size is no promise where it is 0, as under /proc */
+		if (n == 0 || (st.st_size > 0 && len == (size_t)st.st_size))
+			break;
 	}
 	*len_out = len;
 out:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/text.h"
 
+#include <string.h>
+
 /* Length of the UTF-8 character at p of no control code, or 0. */
 static size_t
 char_len(const uint8_t *p, size_t left)
@@ -34,12 +36,31 @@ char_len(const uint8_t *p, size_t left)
 	return n;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight characters at p are from 0x20 to 0x7e.  No byte carries into the
+ * next: those from 0x80 are out before the sums count. */
+static bool
+is_plain(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return (v & EACH(0x80U)) == 0 &&
+	    ((v + EACH(0x60U)) & EACH(0x80U)) == EACH(0x80U) &&
+	    ((v + EACH(0x01U)) & EACH(0x80U)) == 0;
+}
+
 bool
 text_is_utf8(const uint8_t *p, size_t len)
 {
 	size_t n;
 
 	for (size_t i = 0; i < len; i += n) {
+		if (len - i >= 8 && is_plain(p + i)) {
+			n = 8;
+			continue;
+		}
 		n = char_len(p + i, len - i);
 		if (n == 0)
 			return false;

@@ -246,7 +246,8 @@ setup_key_is_derived(const struct cat_product *product)
 }
 
 static void
-read_product(const struct reader *r, struct rd *item, struct cat_product *out)
+read_product(const struct reader *r, struct rd *item, bool skips_setup_keys,
+    struct cat_product *out)
 {
 	uint32_t class;
 
@@ -265,8 +266,9 @@ read_product(const struct reader *r, struct rd *item, struct cat_product *out)
 	out->lapse_grace_days = rd_range(item, 0, CAT_GRACE_DAYS_MAX);
 	out->rearms = rd_u32(item);
 	rd_fixed(item, out->setup_key, CAT_KEY_LEN);
-	if (item->err == 0 &&
-	    (!group_exists(r, out->group) || !setup_key_is_derived(out)))
+	if (item->err == 0 && !group_exists(r, out->group))
+		rd_fail(item, MUSTER_E_RANGE);
+	if (item->err == 0 && !skips_setup_keys && !setup_key_is_derived(out))
 		rd_fail(item, MUSTER_E_RANGE);
 }
 
@@ -280,7 +282,7 @@ read_products(struct reader *r, const struct cat_sink *sink)
 		struct cat_product product = {0};
 		struct rd item = item_begin(r);
 
-		read_product(r, &item, &product);
+		read_product(r, &item, sink->skips_setup_keys, &product);
 		if (i > 0 && memcmp(product.id, last, PRODUCT_LEN) <= 0)
 			rd_fail(&item, MUSTER_E_PROTO);
 		memcpy(last, product.id, PRODUCT_LEN);
@@ -334,37 +336,51 @@ read_body(struct reader *r, const struct cat_sink *sink, struct cat_head *head)
 	return rd_end(&item);
 }
 
-/* Hash the file up to its signature. */
-static int
-hash_file(struct reader *r, uint8_t *out)
+/* Bytes to read at off: a piece, or what is left. */
+static size_t
+piece_len(const struct cat_source *src, uint64_t off)
 {
-	uint64_t end = r->src->len - SIG_LEN;
+	return src->len - off < CAT_PIECE ? (size_t)(src->len - off)
+	                                  : CAT_PIECE;
+}
+
+/* Hash the file up to its signature and take that; the first piece is in the
+ * window. */
+static int
+hash_file(struct reader *r, uint8_t *hash_out, uint8_t *sig_out)
+{
+	const struct cat_source *src = r->src;
+	const uint64_t end = src->len - SIG_LEN;
 	crypto_generichash_state state;
+	size_t n = piece_len(src, 0);
 	uint64_t off = 0;
 	int err = 0;
 
 	(void)crypto_generichash_init(&state, NULL, 0, HASH_LEN);
-	while (off < end && err == 0) {
-		size_t n = CAT_PIECE;
+	while (n > 0 && err == 0) {
+		size_t signed_n = n;
 
-		if (n > end - off)
-			n = (size_t)(end - off);
-		err = r->src->read(r->src->arg, off, r->buf, n);
-		if (err == 0)
-			(void)crypto_generichash_update(&state, r->buf, n);
+		if (off + n > end)
+			signed_n = off < end ? (size_t)(end - off) : 0;
+		(void)crypto_generichash_update(&state, r->buf, signed_n);
+		if (signed_n < n)
+			memcpy(sig_out + (off + signed_n - end),
+			    r->buf + signed_n, n - signed_n);
 		off += n;
+		n = piece_len(src, off);
+		if (n > 0)
+			err = src->read(src->arg, off, r->buf, n);
 	}
-	(void)crypto_generichash_final(&state, out, HASH_LEN);
+	(void)crypto_generichash_final(&state, hash_out, HASH_LEN);
 	return err;
 }
 
-/* Check the header; the root key goes to root_pk. */
+/* Read the first piece and check the header; the root key goes to root_pk. */
 static int
 read_header(struct reader *r, uint8_t *root_pk)
 {
 	const struct cat_source *src = r->src;
-	const size_t n = CAT_HEADER_LEN + PUBKEY_LEN;
-	struct rd head = rd_init(r->buf, n);
+	struct rd head = rd_init(r->buf, CAT_HEADER_LEN + PUBKEY_LEN);
 	const uint8_t *magic;
 	uint64_t body;
 	int err;
@@ -373,7 +389,7 @@ read_header(struct reader *r, uint8_t *root_pk)
 		return MUSTER_E_TOOBIG;
 	if (src->len < WRAP_LEN + PUBKEY_LEN)
 		return MUSTER_E_TRUNC;
-	err = src->read(src->arg, 0, r->buf, n);
+	err = src->read(src->arg, 0, r->buf, piece_len(src, 0));
 	if (err != 0)
 		return err;
 	magic = rd_take(&head, 8);
@@ -404,11 +420,7 @@ verify(struct reader *r, const uint8_t *publisher, uint8_t *publisher_out)
 	    memcmp(publisher, publisher_out, PUBLISHER_LEN) != 0)
 		return MUSTER_E_PUBLISHER;
 	memcpy(text + LABEL_LEN, publisher_out, PUBLISHER_LEN);
-	err = hash_file(r, text + LABEL_LEN + PUBLISHER_LEN);
-	if (err == 0) {
-		err = r->src->read(r->src->arg, r->src->len - SIG_LEN, sig,
-		    SIG_LEN);
-	}
+	err = hash_file(r, text + LABEL_LEN + PUBLISHER_LEN, sig);
 	if (err == 0)
 		err = label_verify(root_pk, text, sizeof(text), sig);
 	return err;

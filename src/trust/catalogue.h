@@ -114,6 +114,9 @@ struct cat_sink {
 	void (*group)(void *arg, const struct cat_group *group);
 	void (*product)(void *arg, const struct cat_product *product);
 	void (*revocation)(void *arg, const struct cat_revocation *rev);
+	/* Setup keys are not derived again, 1 us each: for a reader that needs
+	 * none, since the root key has signed them. */
+	bool skips_setup_keys;
 	void *arg;
 };
 

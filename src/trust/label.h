@@ -54,7 +54,8 @@ void label_publisher(const uint8_t *root_pk, uint8_t *id_out);
 
 /**
  * label_key_is_good(): a public key is canonical, not zero and not of small
- * order.
+ * order.  Compares bytes only (a check of a full catalogue pays for it 32
+ * times); that it is a point of the curve shows when it verifies something.
  *
  * Returns: true when it may be used
  */

@@ -242,11 +242,12 @@ test_label_non_canonical_keys_are_refused(void)
 	}
 }
 
+/* A key that a point of small order was added to is not of small order. */
 static void
-test_label_points_off_the_subgroup_are_refused(void)
+test_label_other_keys_are_good(void)
 {
 	uint8_t pk[PUBKEY_LEN], sk[SECKEY_LEN], torsion[PUBKEY_LEN];
-	uint8_t mixed[PUBKEY_LEN], key_seed[32], off_curve[PUBKEY_LEN] = {2};
+	uint8_t mixed[PUBKEY_LEN], key_seed[32];
 	unsigned checked = 0;
 
 	for (size_t i = 0; i < N(small_order); i++) {
@@ -254,14 +255,57 @@ test_label_points_off_the_subgroup_are_refused(void)
 		fill(key_seed, sizeof(key_seed));
 		(void)crypto_sign_seed_keypair(pk, sk, key_seed);
 		ok(label_key_is_good(pk));
+		is(crypto_core_ed25519_is_valid_point(pk), 1);
 		if (crypto_core_ed25519_add(mixed, pk, torsion) != 0 ||
 		    memcmp(mixed, pk, PUBKEY_LEN) == 0)
 			continue;
 		checked++;
-		ok(!label_key_is_good(mixed));
+		/* its order is 8 times the subgroup's, or 4, or 2 */
+		ok(label_key_is_good(mixed));
 	}
 	ok(checked >= 7);
-	ok(!label_key_is_good(off_curve));
+}
+
+/* Multiples of the points of order 8, up to the identity, are the list. */
+static void
+test_label_small_order_list_is_closed(void)
+{
+	uint8_t sum[PUBKEY_LEN], step[PUBKEY_LEN], next_sum[PUBKEY_LEN];
+
+	for (size_t i = 10; i < N(small_order); i++) {
+		unsigned order = 1;
+
+		is(unhex(small_order[i], step, sizeof(step)), 32);
+		memcpy(sum, step, sizeof(sum));
+		while (order < 16 && !(sum[0] == 1 && sum[31] == 0)) {
+			ok(!label_key_is_good(sum));
+			is(crypto_core_ed25519_add(next_sum, sum, step), 0);
+			memcpy(sum, next_sum, sizeof(sum));
+			order++;
+		}
+		is(order, 8);
+	}
+}
+
+/* Bytes that are no point of the curve verify nothing. */
+static void
+test_label_keys_off_the_curve_verify_nothing(void)
+{
+	uint8_t pk[PUBKEY_LEN], sig[SIG_LEN], msg[48];
+	unsigned off = 0, passed = 0;
+
+	for (unsigned i = 0; i < 64; i++) {
+		fill(pk, sizeof(pk));
+		pk[PUBKEY_LEN - 1] &= 0xbf; /* below p */
+		fill(msg, sizeof(msg));
+		memset(sig, 0, sizeof(sig));
+		sig[0] = 1; /* R the identity, S zero */
+		off += crypto_core_ed25519_is_valid_point(pk) == 0;
+		passed +=
+		    label_verify(pk, msg, sizeof(msg), sig) != MUSTER_E_SIG;
+	}
+	ok(off > 32);
+	is(passed, 0);
 }
 
 /* A signature has one S: those of S + kL are refused. */
@@ -336,7 +380,9 @@ main(void)
 	test_label_rfc8032();
 	test_label_small_order_keys_are_refused();
 	test_label_non_canonical_keys_are_refused();
-	test_label_points_off_the_subgroup_are_refused();
+	test_label_other_keys_are_good();
+	test_label_small_order_list_is_closed();
+	test_label_keys_off_the_curve_verify_nothing();
 	test_label_malleable_signatures_are_refused();
 	test_label_every_flipped_bit_fails();
 	return tap_done();

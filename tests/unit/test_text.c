@@ -26,6 +26,25 @@ test_text_ascii(void)
 	ok(text_is_utf8(NULL, 0));
 }
 
+/* Each byte at each place of a text that is looked at eight at a time. */
+static void
+test_text_each_place(void)
+{
+	unsigned wrong = 0;
+
+	for (size_t at = 0; at < 19; at++) {
+		for (unsigned c = 0; c < 256; c++) {
+			uint8_t text[19];
+
+			memset(text, c % 2 == 0 ? ' ' : '~', sizeof(text));
+			text[at] = (uint8_t)c;
+			wrong += text_is_utf8(text, sizeof(text)) !=
+			    (c >= 0x20 && c < 0x7f);
+		}
+	}
+	is(wrong, 0);
+}
+
 /* Both ends of each length, and what lies beyond them. */
 static void
 test_text_utf8_ends(void)
@@ -51,6 +70,7 @@ int
 main(void)
 {
 	test_text_ascii();
+	test_text_each_place();
 	test_text_utf8_ends();
 	return tap_done();
 }
