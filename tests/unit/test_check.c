@@ -301,6 +301,39 @@ test_check_catalogue_in_force(void)
 	ok(check().reason != 0);
 }
 
+/* The package's own beside the installed one: the same, broken, or the only
+ * one that is whole. */
+static void
+test_check_catalogue_twice(void)
+{
+	static uint8_t buf[CAT_FILE_MAX];
+	static struct catalogue older;
+	size_t len = 0;
+
+	fresh();
+	put_catalogue(installed(), &fx_cat);
+	is(check().reason, 0);
+	is(cat_encode(&fx_cat, fx_root_sk, buf, sizeof(buf), &len), 0);
+	buf[CAT_HEADER_LEN + PUBKEY_LEN + 4] ^= 1;
+	/* one signature, another body: whichever of the two it is */
+	put("acme.muster", buf, len);
+	is(check().reason, 0);
+	put(installed(), buf, len);
+	is(check().reason, MUSTER_E_SIG);
+	put_catalogue("acme.muster", &fx_cat);
+	is(check().reason, 0);
+	/* of one length, but another one */
+	older = fx_cat;
+	older.head.serial--;
+	older.products[0].threshold = 6;
+	put_catalogue(installed(), &older);
+	is(check().reason, 0);
+	put_catalogue("acme.muster", &older);
+	is(check().reason, MUSTER_E_COUNT);
+	put_catalogue(installed(), &fx_cat);
+	is(check().reason, 0);
+}
+
 static void
 test_check_revoked(void)
 {
@@ -414,6 +447,7 @@ main(void)
 	test_check_initial_grace_from_the_view();
 	test_b36_check_knows_the_high_water();
 	test_check_catalogue_in_force();
+	test_check_catalogue_twice();
 	test_check_revoked();
 	test_check_pinned_keys();
 	test_check_altered_lease_never_holds();
