@@ -2,6 +2,17 @@
 # Every function that a header declares has a docblock which begins with its
 # name; one that is not void says what it returns.
 set -eu
+# Each error of the list stands in doc/errors.md, with its value and its text.
+tr '\n\t' '  ' <include/muster/err.h | sed 's/\\//g' |
+    grep -o 'X(MUSTER_E_[A-Z]*, *-[0-9]*, *"[^"]*")' |
+    sed 's/X(\([A-Z_]*\), *\(-[0-9]*\), *"\(.*\)")/\1 \2 \3/' >build/errors.txt
+[ -s build/errors.txt ]
+while read -r name value text; do
+	grep -q "^| \`$name\` | $value | \`[a-z_]*\` | $text |" doc/errors.md || {
+		echo "doc/errors.md: no row of $name, $value, $text"
+		exit 1
+	}
+done <build/errors.txt
 exec awk '
 	FNR == 1 { doc = ""; says = 0; inside = 0 }
 	/^\/\*\*$/ { inside = 1; first = 1; doc = ""; says = 0; next }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/errcode.h"
 #include "base/hex.h"
 #include "host/admin_api.h"
 
@@ -239,14 +240,15 @@ storage(const struct admin_host *host)
 {
 	const struct turnloop_stats *stats = turnloop_stats(host->turnloop);
 	json_t *out = json_object();
+	char outcome[ERRCODE_MAX];
 
+	errcode(stats->outcome, outcome);
 	(void)json_object_set_new(out, "kind", json_string("sqlite"));
 	(void)json_object_set_new(out, "batches", number(stats->batches));
 	(void)json_object_set_new(out, "batches_failed",
 	    number(stats->batches_failed));
 	(void)json_object_set_new(out, "largest_batch", number(stats->largest));
-	(void)json_object_set_new(out, "last_outcome",
-	    json_string(muster_errname(stats->outcome)));
+	(void)json_object_set_new(out, "last_outcome", json_string(outcome));
 	return out;
 }
 

@@ -237,7 +237,8 @@ def test_b41_six_hosts_and_no_seventh(bare):
 def test_remove_key(bare):
     assert muster(bare, "host", "status")[0] == 3
     bare.activate_host()
-    assert muster(bare, "host", "status")[0] == 0
+    code, facts = muster(bare, "host", "status")
+    assert code == 0 and facts["store"]["last_outcome"] == "ok"
     assert muster(bare, "host", "remove-key")[0] == 0
     assert muster(bare, "host", "status")[0] == 3
     assert status(bare)["host_key_number"] is None
