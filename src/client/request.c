@@ -76,22 +76,20 @@ is_near(int64_t a, int64_t b)
 
 static int
 judge_ok(const struct request *req, const struct wire_result *res,
-    const struct catalogue *cat, int64_t now_unix_s, struct reply *reply_out)
+    const struct catalogue *cat, int64_t now_unix_s, unsigned flags,
+    struct reply *reply_out)
 {
-	static const uint8_t probe[WIRE_ID_LEN] = {0};
 	struct reply reply = {.status = WIRE_OK, .count = res->grant.count};
 	struct lease_facts facts;
 	uint8_t hash[HASH_LEN], leaf[HASH_LEN];
 	int err;
 
-	if (memcmp(req->args.cmid, probe, WIRE_ID_LEN) == 0)
-		return MUSTER_E_INVAL;
 	err = lease_of(req, res, &reply.lease);
 	if (err == 0)
 		err = lease_facts(&reply.lease, cat, &facts);
 	if (err == 0) {
 		err = lease_judge(&reply.lease, &facts, req->args.machine,
-		    now_unix_s, LEASE_ANY_COUNT);
+		    now_unix_s, flags);
 	}
 	/* A lease may be old, a reply may not: b34. */
 	if (err == 0 && !is_near(res->grant.issued_unix_s, now_unix_s))
@@ -110,9 +108,10 @@ judge_ok(const struct request *req, const struct wire_result *res,
 	return 0;
 }
 
-int
-request_judge(const struct request *req, const uint8_t *p, size_t len,
-    const struct catalogue *cat, int64_t now_unix_s, struct reply *reply_out)
+static int
+judge(const struct request *req, const uint8_t *p, size_t len,
+    const struct catalogue *cat, int64_t now_unix_s, unsigned flags,
+    struct reply *reply_out)
 {
 	struct wire_result res;
 	const uint8_t *result;
@@ -127,11 +126,36 @@ request_judge(const struct request *req, const uint8_t *p, size_t len,
 	if (err != 0)
 		return err;
 	if (res.status == WIRE_OK)
-		return judge_ok(req, &res, cat, now_unix_s, reply_out);
+		return judge_ok(req, &res, cat, now_unix_s, flags, reply_out);
 	*reply_out = (struct reply){.status = res.status,
 	    .host_unix_s = res.host_unix_s,
 	    .busy_s = res.busy_s};
 	return MUSTER_E_REFUSED;
+}
+
+static bool
+is_probe(const struct request *req)
+{
+	static const uint8_t zero[WIRE_ID_LEN] = {0};
+
+	return memcmp(req->args.cmid, zero, WIRE_ID_LEN) == 0;
+}
+
+int
+request_judge(const struct request *req, const uint8_t *p, size_t len,
+    const struct catalogue *cat, int64_t now_unix_s, struct reply *reply_out)
+{
+	return judge(req, p, len, cat, now_unix_s, LEASE_ANY_COUNT, reply_out);
+}
+
+int
+request_judge_probe(const struct request *req, const uint8_t *p, size_t len,
+    const struct catalogue *cat, int64_t now_unix_s, struct reply *reply_out)
+{
+	if (!is_probe(req))
+		return MUSTER_E_INVAL;
+	return judge(req, p, len, cat, now_unix_s,
+	    LEASE_ANY_COUNT | LEASE_PROBE, reply_out);
 }
 
 bool

@@ -93,6 +93,17 @@ request_judge(const struct request *req, const uint8_t *p, size_t len,
     const struct catalogue *cat, int64_t now_unix_s, struct reply *reply_out);
 
 /**
+ * request_judge_probe(): request_judge() for a request of CMID zero, which
+ * shows that a host has its key and what it counts; no activation.
+ *
+ * Out:     reply_out  as request_judge(); its lease is not to be kept
+ * Returns: as request_judge(); MUSTER_E_INVAL: not a probe
+ */
+MUSTER_NODISCARD int
+request_judge_probe(const struct request *req, const uint8_t *p, size_t len,
+    const struct catalogue *cat, int64_t now_unix_s, struct reply *reply_out);
+
+/**
  * request_replaces(): should a verified lease take the place of the stored one?
  *
  * In:      fresh       the lease of a verified reply

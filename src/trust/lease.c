@@ -210,7 +210,7 @@ lease_facts(const struct lease *lease, const struct catalogue *cat,
 
 /* The content alone, whoever signed it. */
 static int
-judge_content(const struct lease *lease, struct cert *cert,
+judge_content(const struct lease *lease, unsigned flags, struct cert *cert,
     struct wire_args *args)
 {
 	static const uint8_t zero[WIRE_ID_LEN];
@@ -223,7 +223,8 @@ judge_content(const struct lease *lease, struct cert *cert,
 	err = wire_args_decode(lease->args, lease->args_len, args);
 	if (err != 0)
 		return err;
-	if (memcmp(args->cmid, zero, WIRE_ID_LEN) == 0)
+	if ((flags & LEASE_PROBE) == 0 &&
+	    memcmp(args->cmid, zero, WIRE_ID_LEN) == 0)
 		return MUSTER_E_INVAL;
 	if (grant->renewal_min < WIRE_INTERVAL_MIN ||
 	    grant->renewal_min > WIRE_INTERVAL_MAX ||
@@ -272,7 +273,7 @@ lease_judge(const struct lease *lease, const struct lease_facts *facts,
 	struct cert cert;
 	int err;
 
-	err = judge_content(lease, &cert, &args);
+	err = judge_content(lease, flags, &cert, &args);
 	if (err != 0)
 		return err;
 	if (!facts->has_product ||

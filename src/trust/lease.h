@@ -58,6 +58,7 @@ struct lease_facts {
 /* Parts of the judgement that a caller may leave out. */
 #define LEASE_ANY_MACHINE (1U << 0) /* muster verify --any-machine */
 #define LEASE_ANY_COUNT (1U << 1)   /* a reply below the threshold verifies */
+#define LEASE_PROBE (1U << 2)       /* a probe's reply: judged, never kept */
 
 /**
  * lease_leaf(): the leaf of one reply.
@@ -130,7 +131,7 @@ MUSTER_NODISCARD int lease_facts(const struct lease *lease,
  *          MUSTER_E_PROTO, MUSTER_E_KEY, MUSTER_E_RANGE  content: certificate
  *                            or arguments, a zero CMID (MUSTER_E_INVAL),
  *                            an interval out of range
- *          MUSTER_E_INVAL    a probe's reply is no lease
+ *          MUSTER_E_INVAL    a probe's reply is no lease, unless LEASE_PROBE
  *          MUSTER_E_PRODUCT  product not in the catalogue
  *          MUSTER_E_ISSUER   issuing key not in the catalogue
  *          MUSTER_E_SIG      certificate or lease signature

@@ -139,6 +139,31 @@ test_request_probe_is_no_activation(void)
 }
 
 static void
+test_request_probe_shows_key_and_count(void)
+{
+	static const uint8_t zero[WIRE_ID_LEN] = {0};
+	struct wire_grant g = fx_grant(9, FX_NOW);
+	struct request probe;
+	size_t len;
+
+	is(fx_request(zero, machine, false, FX_NOW, &probe), 0);
+	len = fx_answer(&probe, &g, 0, body);
+	memset(&reply, 0, sizeof(reply));
+	is(request_judge_probe(&probe, body, len, &fx_cat, FX_NOW, &reply), 0);
+	is(reply.count, 9);
+	is(reply.threshold, fx_cat.products[0].threshold);
+	is(request_judge_probe(&probe, body, len, &fx_cat,
+	       FX_NOW + LEASE_CLOCK_S + 1, &reply),
+	    MUSTER_E_CLOCK);
+	body[len - 1] ^= 1;
+	ok(request_judge_probe(&probe, body, len, &fx_cat, FX_NOW, &reply) !=
+	    0);
+	len = fx_answer(&req, &g, 0, body);
+	is(request_judge_probe(&req, body, len, &fx_cat, FX_NOW, &reply),
+	    MUSTER_E_INVAL);
+}
+
+static void
 test_request_reply_to_another_request(void)
 {
 	struct wire_grant g = fx_grant(9, FX_NOW);
@@ -283,6 +308,7 @@ main(void)
 	test_request_form_1_needs_known_certificate();
 	test_request_every_place_in_a_tree();
 	test_request_probe_is_no_activation();
+	test_request_probe_shows_key_and_count();
 	test_request_reply_to_another_request();
 	test_request_unsigned_statuses();
 	test_request_rpc_error_is_refused();
