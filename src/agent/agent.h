@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "agent/told.h"
 #include "client/clockwatch.h"
 #include "client/keep.h"
 #include "client/life.h"
@@ -23,6 +24,10 @@
 
 #define AGENT_PUBLISHERS_MAX 16
 #define AGENT_KEY_FILE_MAX 16384 /* bytes of one PACKAGE.key */
+#define AGENT_QUIET_S 120        /* for the administrator to come again */
+#define AGENT_PATIENCE_S 30      /* how long a scan waits among users' rounds */
+#define AGENT_SCAN_S 10          /* as often as a product may be asked for */
+#define AGENT_FOLDERS 4          /* that agent_scan() reads */
 
 struct agent;
 
@@ -57,10 +62,15 @@ struct agent_product {
 typedef void agent_done_fn(struct agent *a, struct agent_product *p);
 
 struct agent {
-	const char *root;  /* NULL: the machine itself */
-	uv_loop_t *loop;   /* NULL: --once */
-	uint32_t n_rounds; /* under way */
-	bool is_dirty;     /* a scan waits for their end */
+	const char *root;           /* NULL: the machine itself */
+	uv_loop_t *loop;            /* NULL: --once */
+	uint32_t n_rounds;          /* under way */
+	bool is_dirty;              /* a scan waits for their end */
+	int64_t dirty_boot_s;       /* since when */
+	int64_t quiet_until_boot_s; /* an administrator waits for their end */
+	int64_t scanned_boot_s;     /* when the last scan began */
+	int64_t folder_ns[AGENT_FOLDERS]; /* their times of change then */
+	struct told told;                 /* its complaints */
 	bool is_generalized;
 	bool is_stopping;
 	struct machine machine;
@@ -155,10 +165,18 @@ MUSTER_NODISCARD int agent_generalize(struct agent *a);
  * agent_scan(): read key files and catalogues anew; products come and go.
  *
  * While a round is under way only a note is made, and the scan follows it.
+ * What the last scan complained of is not logged again.
  *
  * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_DENIED, MUSTER_E_IO; logged
  */
 int agent_scan(struct agent *a);
+
+/**
+ * agent_scan_for_user(): agent_scan(), but neither more often than every
+ * AGENT_SCAN_S seconds, for anybody may ask, nor needlessly: sooner only where
+ * a folder has changed.
+ */
+void agent_scan_for_user(struct agent *a);
 
 /**
  * agent_find(): a product that is installed.

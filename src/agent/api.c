@@ -122,6 +122,28 @@ list(const struct agent *a, struct agent_reply *reply)
 	}
 }
 
+/*
+ * Rounds that users begin must not keep an administrator or a new catalogue
+ * waiting for ever: from some time on none begins until the last has ended.
+ */
+static bool
+is_quiet(const struct agent *a)
+{
+	int64_t boot_s = clock_boot_s();
+
+	return boot_s < a->quiet_until_boot_s ||
+	    (a->is_dirty && boot_s - a->dirty_boot_s >= AGENT_PATIENCE_S);
+}
+
+static void
+rounds_first(struct agent *a, struct agent_reply *reply)
+{
+	a->quiet_until_boot_s = clock_boot_s() + AGENT_QUIET_S;
+	api_error(reply, MUSTER_E_AGAIN, "try again in ten seconds",
+	    "hosts are being asked just now; nothing was changed, and users "
+	    "begin no further round for two minutes");
+}
+
 static void
 activate(struct agent *a, const uint8_t *product, struct agent_reply *reply,
     struct agent_product **wait_out)
@@ -135,10 +157,15 @@ activate(struct agent *a, const uint8_t *product, struct agent_reply *reply,
 		    "this machine was generalized and asks for nothing");
 		return;
 	}
-	(void)agent_scan(a);
+	agent_scan_for_user(a);
 	p = agent_find(a, product);
 	if (p == NULL) {
 		no_product(reply, product);
+		return;
+	}
+	if (!p->life.is_asking && is_quiet(a)) {
+		api_error(reply, MUSTER_E_AGAIN, "try again in a minute",
+		    "a change waits for the hosts that are being asked");
 		return;
 	}
 	if (!p->life.is_asking)
@@ -229,6 +256,8 @@ rearm(struct agent *a, const struct agent_ids *ids, struct agent_reply *reply)
 	const struct agent_product *which = NULL;
 	int err = agent_rearm(a, ids, &which);
 
+	if (err != MUSTER_E_AGAIN)
+		a->quiet_until_boot_s = 0;
 	if (err == MUSTER_E_RANGE && which != NULL)
 		api_error(reply, err,
 		    "activate it: there is no need to rearm, or ask its "
@@ -239,8 +268,7 @@ rearm(struct agent *a, const struct agent_ids *ids, struct agent_reply *reply)
 		api_error(reply, err, "`muster status` lists what is there",
 		    "a product that was named is not installed here");
 	else if (err == MUSTER_E_AGAIN)
-		api_error(reply, err, "wait a few seconds and try again",
-		    "hosts are being asked just now; nothing was changed");
+		rounds_first(a, reply);
 	else if (err != 0)
 		api_error(reply, err,
 		    "see to space and rights on the agent's "
@@ -254,8 +282,7 @@ generalize(struct agent *a, struct agent_reply *reply)
 	int err = agent_generalize(a);
 
 	if (err == MUSTER_E_AGAIN)
-		api_error(reply, err, "wait a few seconds and try again",
-		    "hosts are being asked just now; nothing was changed");
+		rounds_first(a, reply);
 	else if (err != 0)
 		api_error(reply, err,
 		    "see to space and rights on the agent's "

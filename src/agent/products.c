@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent/agent.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/paths.h"
@@ -40,7 +42,8 @@ agent_find(struct agent *a, const uint8_t *product)
 /* One key a line; a line may be empty or a comment (#), and what follows the
  * key after a blank is for people. */
 static void
-read_line(struct keys *keys, const char *path, const char *line, size_t len)
+read_line(struct agent *a, struct keys *keys, const char *path, uint32_t number,
+    const char *line, size_t len)
 {
 	size_t n = 0;
 	struct hostkey key;
@@ -55,40 +58,41 @@ read_line(struct keys *keys, const char *path, const char *line, size_t len)
 		err = MUSTER_E_KIND;
 	if (err == 0 && keys->n == KEYS_MAX)
 		err = MUSTER_E_TOOBIG;
-	if (err != 0)
+	if (err != 0 && told_is_new(&a->told, path, number, err))
 		log_line(LOG_WARN, "key",
-		    "%s: a line was passed over: %s; a client setup key is "
-		    "wanted",
-		    path, muster_strerror(err));
-	else
+		    "%s:%u: the line was passed over: %s; a client setup key "
+		    "is wanted",
+		    path, number, muster_strerror(err));
+	if (err == 0)
 		hostkey_pack(&key, keys->key[keys->n++]);
 }
 
 static void
-read_file(struct keys *keys, const char *path)
+read_file(struct agent *a, struct keys *keys, const char *path)
 {
 	uint8_t buf[AGENT_KEY_FILE_MAX];
 	size_t len = 0, at = 0;
+	uint32_t number = 0;
 	int err = file_read(path, buf, sizeof(buf), &len);
 
-	if (err != 0)
+	if (err != 0 && told_is_new(&a->told, path, 0, err))
 		log_line(LOG_WARN, "key", "%s: %s", path, muster_strerror(err));
 	while (err == 0 && at < len) {
 		const uint8_t *end = memchr(buf + at, '\n', len - at);
 		size_t n = end != NULL ? (size_t)(end - buf) - at : len - at;
 
-		read_line(keys, path, (const char *)buf + at, n);
+		read_line(a, keys, path, ++number, (const char *)buf + at, n);
 		at += n + 1;
 	}
 }
 
 static int
-read_folder(struct keys *keys, const char *root, const char *folder)
+read_folder(struct agent *a, struct keys *keys, const char *folder)
 {
 	char full[FILE_PATH_MAX], path[FILE_PATH_MAX];
 	const struct dirent *d;
 	DIR *dir = NULL;
-	int err = file_join(root, folder, full, sizeof(full));
+	int err = file_join(a->root, folder, full, sizeof(full));
 
 	if (err == 0)
 		dir = opendir(full);
@@ -101,7 +105,7 @@ read_folder(struct keys *keys, const char *root, const char *folder)
 			continue;
 		n = snprintf(path, sizeof(path), "%s/%s", full, d->d_name);
 		if (n > 0 && (size_t)n < sizeof(path))
-			read_file(keys, path);
+			read_file(a, keys, path);
 	}
 	if (dir != NULL)
 		(void)closedir(dir);
@@ -272,13 +276,37 @@ drop_missing(struct agent *a)
 }
 
 static void
-tell_bad(const struct catalogues *c)
+tell_bad(struct agent *a, const struct catalogues *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		if (c->entry[i].err != 0)
+		if (c->entry[i].err != 0 &&
+		    told_is_new(&a->told, c->entry[i].path, 0, c->entry[i].err))
 			log_line(LOG_WARN, "catalogue", "%s: %s",
 			    c->entry[i].path, muster_strerror(c->entry[i].err));
 	}
+}
+
+/* Did a file come or go since the folders were last looked at? */
+static bool
+see_folders(struct agent *a)
+{
+	static const char *const folders[AGENT_FOLDERS] = {PATH_PRODUCTS,
+	    PATH_TYPED, PATH_CATALOGUES, PATH_CATALOGUES_SHIPPED};
+	bool is_changed = false;
+
+	for (size_t i = 0; i < AGENT_FOLDERS; i++) {
+		char path[FILE_PATH_MAX];
+		struct stat st;
+		int64_t ns = 0;
+
+		if (file_join(a->root, folders[i], path, sizeof(path)) == 0 &&
+		    stat(path, &st) == 0)
+			ns = (int64_t)st.st_mtim.tv_sec * 1000000000 +
+			    st.st_mtim.tv_nsec;
+		is_changed |= ns != a->folder_ns[i];
+		a->folder_ns[i] = ns;
+	}
+	return is_changed;
 }
 
 int
@@ -289,22 +317,27 @@ agent_scan(struct agent *a)
 	struct keys *keys = NULL;
 	int err = MUSTER_E_NOMEM;
 
+	if (a->n_rounds != 0 && !a->is_dirty)
+		a->dirty_boot_s = clock_boot_s();
 	a->is_dirty = a->n_rounds != 0;
 	if (a->is_dirty || a->is_generalized)
 		return 0;
+	a->scanned_boot_s = clock_boot_s();
+	(void)see_folders(a);
+	told_begin(&a->told);
 	c = malloc(sizeof(*c));
 	work = malloc(sizeof(*work));
 	keys = calloc(1, sizeof(*keys));
 	if (c == NULL || work == NULL || keys == NULL)
 		goto out;
-	err = read_folder(keys, a->root, PATH_PRODUCTS);
+	err = read_folder(a, keys, PATH_PRODUCTS);
 	if (err == 0)
-		err = read_folder(keys, a->root, PATH_TYPED);
+		err = read_folder(a, keys, PATH_TYPED);
 	if (err == 0)
 		err = catalogues_scan(a->root, NULL, c);
 	if (err != 0)
 		goto out;
-	tell_bad(c);
+	tell_bad(a, c);
 	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++)
 		a->product[i].is_found = false;
 	for (uint32_t i = 0; i < AGENT_PUBLISHERS_MAX; i++)
@@ -326,6 +359,14 @@ out:
 		log_line(LOG_ERROR, "scan", "products and catalogues: %s",
 		    muster_strerror(err));
 	return err;
+}
+
+void
+agent_scan_for_user(struct agent *a)
+{
+	if (see_folders(a) ||
+	    clock_boot_s() - a->scanned_boot_s >= AGENT_SCAN_S)
+		(void)agent_scan(a);
 }
 
 /* ---- keys that were typed ---- */
