@@ -31,7 +31,7 @@ see_restarted(struct clockwatch *w, const struct clockwatch_now *now)
 {
 	int64_t gone_s = now->wall_unix_s - w->last.wall_unix_s;
 
-	if (gone_s < -CLOCKWATCH_STEP_S ||
+	if (gone_s < -CLOCKWATCH_STEP_S || gone_s > CLOCKWATCH_PAUSE_S ||
 	    (gone_s > CLOCKWATCH_STEP_S && !w->is_doubtful))
 		doubt(w);
 	else if (w->is_doubtful)

@@ -12,13 +12,15 @@
  * Across a restart of the machine nobody knows how much time has passed: a
  * wall clock that went on by more than CLOCKWATCH_STEP_S is doubtful too,
  * one that went back is a step.  Time already run while in doubt is kept
- * across a restart.  Pure.
+ * across a restart, unless the clock went on by more than CLOCKWATCH_PAUSE_S:
+ * that may be a step ahead just as well.  Pure.
  *
  *   state      event                                     next
  *   believed   no step                                   believed
  *   believed   a step; a restart after a longer pause    doubtful, 0 s run
  *   doubtful   no step, less than 24 h run in all        doubtful
- *   doubtful   a step; a restart with an earlier clock   doubtful, 0 s run
+ *   doubtful   a step; a restart with an earlier clock,  doubtful, 0 s run
+ *              or after a pause of more than a week
  *   doubtful   24 h run; a signed reply                  believed
  */
 #ifndef MUSTER_CLIENT_CLOCKWATCH_H
@@ -32,6 +34,7 @@
 
 #define CLOCKWATCH_STEP_S 14400     /* 4 hours */
 #define CLOCKWATCH_RUN_S 86400      /* 24 hours of running */
+#define CLOCKWATCH_PAUSE_S 604800   /* off over holidays, and no longer */
 #define CLOCKWATCH_BOOT_LEN 16      /* id of this start of the machine */
 #define CLOCKWATCH_MAGIC "MUSTERK1" /* of its state file */
 #define CLOCKWATCH_FILE_LEN 88      /* bytes, always */

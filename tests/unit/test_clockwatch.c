@@ -112,6 +112,26 @@ test_b36_restarts(void)
 	ok(!see(&w, 6, T0 + 6 * DAY, 10));
 }
 
+/* A machine in doubt whose clock stands years ahead at its next start. */
+static void
+test_b36_a_long_pause_begins_the_day_anew(void)
+{
+	struct clockwatch w = {0};
+
+	ok(!see(&w, 1, T0, 20));
+	ok(!see(&w, 1, T0 + 23 * HOUR, 20 + 23 * HOUR));
+	ok(!see(&w, 2, T0 + 26000 * DAY, 20));
+	ok(!see(&w, 2, T0 + 26000 * DAY + 2 * HOUR, 20 + 2 * HOUR));
+	/* put right: a step, and the day begins again */
+	ok(!see(&w, 2, T0 + DAY + 2 * HOUR, 20 + 2 * HOUR));
+	ok(see(&w, 2, T0 + 2 * DAY + 2 * HOUR, 20 + DAY + 2 * HOUR));
+	/* a week of holidays keeps what was run */
+	ok(!see(&w, 3, T0 + 20 * DAY, 20));
+	ok(!see(&w, 3, T0 + 20 * DAY + 23 * HOUR, 20 + 23 * HOUR));
+	ok(!see(&w, 4, T0 + 27 * DAY + 23 * HOUR, 20));
+	ok(see(&w, 4, T0 + 27 * DAY + 24 * HOUR, 20 + HOUR));
+}
+
 static void
 test_clockwatch_file(void)
 {
@@ -179,6 +199,7 @@ main(void)
 	test_b36_a_step_is_taken_up_after_24_hours_of_running();
 	test_b36_a_jump_put_right_leaves_nothing();
 	test_b36_restarts();
+	test_b36_a_long_pause_begins_the_day_anew();
 	test_clockwatch_file();
 	test_clockwatch_forged_fields();
 	return tap_done();
