@@ -147,6 +147,10 @@ about(const struct muster_answer *a)
 	} else {
 		explain(a, why, sizeof(why));
 		(void)printf("not activated: %s\n", why);
+		if (a->state == MUSTER_INITIAL_GRACE_NOW ||
+		    a->state == MUSTER_TOLERANCE_GRACE_NOW)
+			(void)printf("%" PRId64 " days are left to do it\n",
+			    a->seconds_left / DAY_S);
 	}
 	/* for people to read; the answer above is what counts */
 	if (muster_info(&self, &info) == 0)

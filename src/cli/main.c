@@ -31,7 +31,7 @@ static const struct cli_command commands[] = {
     {"generalize", "[--yes]", "make this machine an image for cloning",
         cmd_generalize},
     {"install-key", "KEY [--catalogue F]",
-        "check a client setup key and name its product; a host key is refused",
+        "have the agent ask for the key's product; a host key is refused",
         cmd_install_key},
     {"verify", "LEASE --catalogue F --root-key F [--any-machine]",
         "check a lease file, say which link fails", cmd_verify},

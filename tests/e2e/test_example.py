@@ -88,6 +88,8 @@ def test_b33_the_days_before_and_after_the_end(busy, text, tmp_path):
     assert code == 0 and re.search(r"ends in (9|10) days", err)
     code, out, err = after(190)
     assert code == 0 and re.search(r"ran out, .*  (19|20) days are left", err)
+    out = acme("faketime", "-f", "+190d", program, "--about")[1]
+    assert "not activated" in out and re.search(r"(19|20) days are left", out)
     code, out, err = after(211)
     assert code == 3 and out == "" and "ran out" in err
 
