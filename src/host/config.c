@@ -2,21 +2,16 @@
 #include "host/config.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <libconfig.h>
-#include <limits.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "host/config_read.h"
 
 #define SAY_MAX 512
-#define WORD_CHARS                                                       \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" \
-	"-_*"
 #define OPTION_AT(name) offsetof(struct host_config, name)
 
 static const struct config_option options[] = {
@@ -54,13 +49,6 @@ static const struct {
     {"fine", LOG_FINE},
 };
 
-struct parse {
-	const char *name;
-	config_say_fn *say;
-	void *arg;
-	unsigned n_mistakes;
-};
-
 const struct config_option *
 config_options(size_t *n_out)
 {
@@ -87,8 +75,8 @@ config_defaults(struct host_config *config_out)
 	memcpy(config_out->listen[1], "::", sizeof("::"));
 }
 
-__attribute__((format(printf, 4, 5))) static void
-say(struct parse *parse, enum log_level level, unsigned line,
+void
+config_say(struct config_parse *parse, enum log_level level, unsigned line,
     const char *format, ...)
 {
 	char text[SAY_MAX];
@@ -106,7 +94,7 @@ say(struct parse *parse, enum log_level level, unsigned line,
 }
 
 static void
-read_number(struct parse *parse, const struct config_option *option,
+read_number(struct config_parse *parse, const struct config_option *option,
     const config_setting_t *set, uint32_t *out)
 {
 	int type = config_setting_type(set);
@@ -114,13 +102,13 @@ read_number(struct parse *parse, const struct config_option *option,
 
 	if (config_setting_source_file(set) != NULL) {
 		/* its text has not been seen, so its numbers may be cut */
-		say(parse, LOG_ERROR, config_setting_source_line(set),
+		config_say(parse, LOG_ERROR, config_setting_source_line(set),
 		    "%s stands in an included file; write it here",
 		    option->name);
 		return;
 	}
 	if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64) {
-		say(parse, LOG_ERROR, config_setting_source_line(set),
+		config_say(parse, LOG_ERROR, config_setting_source_line(set),
 		    "%s must be a number from %u to %u", option->name,
 		    option->min, option->max);
 		return;
@@ -128,7 +116,7 @@ read_number(struct parse *parse, const struct config_option *option,
 	v = type == CONFIG_TYPE_INT ? config_setting_get_int(set)
 	                            : config_setting_get_int64(set);
 	if (v < (long long)option->min || v > (long long)option->max) {
-		say(parse, LOG_ERROR, config_setting_source_line(set),
+		config_say(parse, LOG_ERROR, config_setting_source_line(set),
 		    "%s is %lld; it must be from %u to %u", option->name, v,
 		    option->min, option->max);
 		return;
@@ -137,7 +125,7 @@ read_number(struct parse *parse, const struct config_option *option,
 }
 
 static void
-read_level(struct parse *parse, const struct config_option *option,
+read_level(struct config_parse *parse, const struct config_option *option,
     const config_setting_t *set, uint32_t *out)
 {
 	const char *text = config_setting_get_string(set);
@@ -148,13 +136,13 @@ read_level(struct parse *parse, const struct config_option *option,
 			return;
 		}
 	}
-	say(parse, LOG_ERROR, config_setting_source_line(set),
+	config_say(parse, LOG_ERROR, config_setting_source_line(set),
 	    "%s must be \"error\", \"warning\", \"note\" or \"fine\"",
 	    option->name);
 }
 
 static void
-read_address(struct parse *parse, const struct config_option *option,
+read_address(struct config_parse *parse, const struct config_option *option,
     const config_setting_t *set, struct host_config *config)
 {
 	const char *text = config_setting_get_string(set);
@@ -164,7 +152,7 @@ read_address(struct parse *parse, const struct config_option *option,
 	if (text == NULL || len >= CONFIG_ADDRESS_MAX ||
 	    (inet_pton(AF_INET, text, bytes) != 1 &&
 	        inet_pton(AF_INET6, text, bytes) != 1)) {
-		say(parse, LOG_ERROR, config_setting_source_line(set),
+		config_say(parse, LOG_ERROR, config_setting_source_line(set),
 		    "%s must hold addresses such as \"192.0.2.1\" or "
 		    "\"2001:db8::1\"; names are not looked up",
 		    option->name);
@@ -172,7 +160,8 @@ read_address(struct parse *parse, const struct config_option *option,
 	}
 	for (uint32_t i = 0; i < config->n_listen; i++) {
 		if (strcmp(config->listen[i], text) == 0) {
-			say(parse, LOG_ERROR, config_setting_source_line(set),
+			config_say(parse, LOG_ERROR,
+			    config_setting_source_line(set),
 			    "%s names %s twice", option->name, text);
 			return;
 		}
@@ -181,7 +170,7 @@ read_address(struct parse *parse, const struct config_option *option,
 }
 
 static void
-read_addresses(struct parse *parse, const struct config_option *option,
+read_addresses(struct config_parse *parse, const struct config_option *option,
     const config_setting_t *set, struct host_config *config)
 {
 	int n;
@@ -194,7 +183,7 @@ read_addresses(struct parse *parse, const struct config_option *option,
 	n = config_setting_length(set);
 	if (!config_setting_is_aggregate(set) || config_setting_is_group(set) ||
 	    n < 1 || n > CONFIG_LISTEN_MAX) {
-		say(parse, LOG_ERROR, config_setting_source_line(set),
+		config_say(parse, LOG_ERROR, config_setting_source_line(set),
 		    "%s must be a list of 1 to %d addresses, such as "
 		    "[ \"0.0.0.0\", \"::\" ]",
 		    option->name, CONFIG_LISTEN_MAX);
@@ -206,7 +195,7 @@ read_addresses(struct parse *parse, const struct config_option *option,
 }
 
 static void
-read_setting(struct parse *parse, const config_setting_t *set,
+read_setting(struct config_parse *parse, const config_setting_t *set,
     struct host_config *config)
 {
 	const char *name = config_setting_name(set);
@@ -217,7 +206,7 @@ read_setting(struct parse *parse, const config_setting_t *set,
 			option = &options[i];
 	}
 	if (option == NULL) {
-		say(parse, LOG_ERROR, config_setting_source_line(set),
+		config_say(parse, LOG_ERROR, config_setting_source_line(set),
 		    "%.64s is no setting of musterd", name);
 		return;
 	}
@@ -235,7 +224,7 @@ read_setting(struct parse *parse, const config_setting_t *set,
 }
 
 static void
-read_tree(struct parse *parse, const config_setting_t *top,
+read_tree(struct config_parse *parse, const config_setting_t *top,
     struct host_config *config)
 {
 	const config_setting_t *set;
@@ -246,92 +235,18 @@ read_tree(struct parse *parse, const config_setting_t *top,
 		    config);
 	set = config_setting_get_member(top, "renewal_minutes");
 	if (set != NULL && config->renewal_min > CONFIG_RENEWAL_WARN_MIN)
-		say(parse, LOG_WARN, config_setting_source_line(set),
+		config_say(parse, LOG_WARN, config_setting_source_line(set),
 		    "renewal_minutes is above 20 days: renewals then compete "
 		    "with the count window of 30 days");
-}
-
-/* Behind a string or a comment that begins at p, or p when none does. */
-static const char *
-skip_quiet(const char *p)
-{
-	const char *end = p;
-
-	if (*p == '#' || strncmp(p, "//", 2) == 0) {
-		end = p + strcspn(p, "\n");
-	} else if (strncmp(p, "/*", 2) == 0) {
-		end = strstr(p + 2, "*/");
-		end = end == NULL ? p + strlen(p) : end + 2;
-	} else if (*p == '"') {
-		for (end = p + 1; *end != '\0' && *end != '"'; end++) {
-			if (*end == '\\' && end[1] != '\0')
-				end++;
-		}
-		end += *end == '"';
-	}
-	return end;
-}
-
-/*
- * libconfig keeps 32 bits of a number without L: 4294968984 would be a port of
- * 1688.  So each that needs more gets its L; of one of more than 64 bits
- * libconfig makes the largest, which is out of every range as well.
- */
-static size_t
-widen_number(const char **p, char *out)
-{
-	bool is_hex = (*p)[0] == '0' && ((*p)[1] | 32) == 'x';
-	const char *start = *p;
-	char *end;
-	unsigned long long v = strtoull(start, &end, is_hex ? 16 : 10);
-	const char *digits_end = end;
-	size_t len;
-
-	while (isalnum((unsigned char)*end) || *end == '.')
-		end++; /* L, a fraction, an exponent: and no second number */
-	*p = end;
-	len = (size_t)(end - start);
-	memcpy(out, start, len);
-	if (v > INT_MAX && end == digits_end)
-		out[len++] = 'L';
-	return len;
-}
-
-/* A copy to be freed, whose numbers libconfig does not cut; NULL: no memory. */
-static char *
-widen(const char *text)
-{
-	char *copy = malloc(2 * strlen(text) + 2);
-	char *out = copy;
-	const char *p = text;
-
-	while (copy != NULL && *p != '\0') {
-		const char *end = skip_quiet(p);
-
-		if (end == p && (isalpha((unsigned char)*p) || *p == '_'))
-			end = p + strspn(p, WORD_CHARS);
-		if (end == p && isdigit((unsigned char)*p)) {
-			out += widen_number(&p, out);
-			continue;
-		}
-		end += end == p;
-		memcpy(out, p, (size_t)(end - p));
-		out += end - p;
-		p = end;
-	}
-	/* libconfig wants an end even to a comment on the last line */
-	if (copy != NULL)
-		memcpy(out, "\n", 2);
-	return copy;
 }
 
 int
 config_parse(const char *text, const char *name, config_say_fn *say_fn,
     void *arg, struct host_config *config_out)
 {
-	struct parse parse = {.name = name, .say = say_fn, .arg = arg};
+	struct config_parse parse = {.name = name, .say = say_fn, .arg = arg};
 	struct host_config config;
-	char *wide = widen(text);
+	char *wide = config_widen(text);
 	config_t tree;
 
 	if (wide == NULL)
@@ -339,7 +254,8 @@ config_parse(const char *text, const char *name, config_say_fn *say_fn,
 	config_defaults(&config);
 	config_init(&tree);
 	if (config_read_string(&tree, wide) != CONFIG_TRUE)
-		say(&parse, LOG_ERROR, (unsigned)config_error_line(&tree), "%s",
+		config_say(&parse, LOG_ERROR,
+		    (unsigned)config_error_line(&tree), "%s",
 		    config_error_text(&tree));
 	else
 		read_tree(&parse, config_root_setting(&tree), &config);
@@ -366,9 +282,11 @@ config_load(const char *path, config_say_fn *say_fn, void *arg,
 		goto out;
 	text[len] = '\0';
 	if (strlen(text) != len) {
-		struct parse parse = {.name = path, .say = say_fn, .arg = arg};
+		struct config_parse parse = {.name = path,
+		    .say = say_fn,
+		    .arg = arg};
 
-		say(&parse, LOG_ERROR, 1,
+		config_say(&parse, LOG_ERROR, 1,
 		    "holds a byte of zero; it is no text");
 		err = MUSTER_E_PROTO;
 		goto out;
