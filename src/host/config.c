@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <libconfig.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,26 @@ static const struct config_option options[] = {
         "wait between two records"},
     {"calls_per_session", CONFIG_NUMBER, OPTION_AT(calls_per_session), 1, 65536,
         16, "calls answered before a session is closed"},
+    {"publish", CONFIG_SWITCH, OPTION_AT(publish), 0, 1, 1,
+        "publish this host in DNS by dynamic update"},
+    {"publish_name", CONFIG_NAME, OPTION_AT(publish_name), 0, 0, 0,
+        "the full name that clients are sent to; the machine's own"},
+    {"publish_domain", CONFIG_NAME, OPTION_AT(publish_domain), 0, 0, 0,
+        "the own domain, that of the name; \"\" for none"},
+    {"publish_priority", CONFIG_NUMBER, OPTION_AT(publish_priority), 0, 65535,
+        0, "in the own domain; the lowest is asked first"},
+    {"publish_weight", CONFIG_NUMBER, OPTION_AT(publish_weight), 0, 65535, 0,
+        "in the own domain; the share among hosts of one priority"},
+    {"publish_domains", CONFIG_DOMAINS, OPTION_AT(domains), 0, 0, 0,
+        "more domains, each with priority, weight and server"},
+    {"publish_server", CONFIG_SERVER, OPTION_AT(publish_server), 0, 0, 0,
+        "ADDRESS or ADDRESS:PORT of the primary; found by SOA"},
+    {"publish_key_file", CONFIG_PATH, OPTION_AT(publish_key_file), 0, 0, 0,
+        "TSIG key as tsig-keygen writes it; updates are not signed"},
+    {"publish_ttl", CONFIG_NUMBER, OPTION_AT(publish_ttl_s), 1, 604800, 3600,
+        "seconds for which resolvers may keep the record"},
+    {"publish_withdraw", CONFIG_SWITCH, OPTION_AT(publish_withdraw), 0, 1, 0,
+        "take the record away at a clean stop"},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -62,12 +83,19 @@ field(struct host_config *config, const struct config_option *option)
 	return (uint32_t *)(void *)((char *)config + option->offset);
 }
 
+static bool
+is_number(enum config_type type)
+{
+	return type == CONFIG_NUMBER || type == CONFIG_LEVEL ||
+	    type == CONFIG_SWITCH;
+}
+
 void
 config_defaults(struct host_config *config_out)
 {
 	memset(config_out, 0, sizeof(*config_out));
 	for (size_t i = 0; i < N_OPTIONS; i++) {
-		if (options[i].type != CONFIG_ADDRESSES)
+		if (is_number(options[i].type))
 			*field(config_out, &options[i]) = options[i].preset;
 	}
 	config_out->n_listen = 2;
@@ -93,9 +121,10 @@ config_say(struct config_parse *parse, enum log_level level, unsigned line,
 	parse->say(parse->arg, level, text);
 }
 
-static void
-read_number(struct config_parse *parse, const struct config_option *option,
-    const config_setting_t *set, uint32_t *out)
+void
+config_read_number(struct config_parse *parse,
+    const struct config_option *option, const config_setting_t *set,
+    uint32_t *out)
 {
 	int type = config_setting_type(set);
 	long long v;
@@ -212,13 +241,20 @@ read_setting(struct config_parse *parse, const config_setting_t *set,
 	}
 	switch (option->type) {
 	case CONFIG_NUMBER:
-		read_number(parse, option, set, field(config, option));
+		config_read_number(parse, option, set, field(config, option));
 		break;
 	case CONFIG_LEVEL:
 		read_level(parse, option, set, field(config, option));
 		break;
 	case CONFIG_ADDRESSES:
 		read_addresses(parse, option, set, config);
+		break;
+	case CONFIG_SWITCH:
+	case CONFIG_NAME:
+	case CONFIG_PATH:
+	case CONFIG_SERVER:
+	case CONFIG_DOMAINS:
+		config_read_dns(parse, option, set, config);
 		break;
 	}
 }

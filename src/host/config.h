@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "base/log.h"
+#include "discovery/name.h"
 #include "muster/err.h"
 
 #define CONFIG_LISTEN_MAX 16
@@ -19,7 +21,33 @@
 #define CONFIG_FILE_MAX (64 * 1024)
 #define CONFIG_RENEWAL_WARN_MIN 28800U /* 20 days; behaviour, "Numbers" */
 
-enum config_type { CONFIG_NUMBER, CONFIG_LEVEL, CONFIG_ADDRESSES };
+#define CONFIG_DOMAINS_MAX 32 /* of the publish list */
+#define CONFIG_DNS_PORT 53
+
+enum config_type {
+	CONFIG_NUMBER,
+	CONFIG_LEVEL,
+	CONFIG_ADDRESSES,
+	CONFIG_SWITCH, /* true or false; 1 or 0 here */
+	CONFIG_NAME,   /* of a host or a domain */
+	CONFIG_PATH,
+	CONFIG_SERVER,
+	CONFIG_DOMAINS
+};
+
+/* A name server; no address: none is set. */
+struct config_server {
+	char address[CONFIG_ADDRESS_MAX];
+	uint16_t port;
+};
+
+/* Of the publish list. */
+struct config_domain {
+	char domain[DNS_TEXT_MAX + 1];
+	uint32_t priority;
+	uint32_t weight;
+	struct config_server server; /* or that of publish_server */
+};
 
 struct host_config {
 	uint32_t n_listen;
@@ -33,12 +61,23 @@ struct host_config {
 	uint32_t record_ms;
 	uint32_t idle_ms;
 	uint32_t calls_per_session;
+	uint32_t publish;                      /* 0 or 1 */
+	char publish_name[DNS_TEXT_MAX + 1];   /* empty: the machine's */
+	char publish_domain[DNS_TEXT_MAX + 1]; /* empty: the name's; "." none */
+	uint32_t publish_priority;
+	uint32_t publish_weight;
+	uint32_t publish_ttl_s;
+	uint32_t publish_withdraw; /* 0 or 1: at a clean stop */
+	struct config_server publish_server;
+	char publish_key_file[FILE_PATH_MAX]; /* empty: not signed */
+	uint32_t n_domains;
+	struct config_domain domains[CONFIG_DOMAINS_MAX];
 };
 
 struct config_option {
 	const char *name;
 	enum config_type type;
-	size_t offset; /* of a uint32_t in struct host_config */
+	size_t offset; /* of its field in struct host_config */
 	uint32_t min, max, preset;
 	const char *help;
 };

@@ -31,4 +31,28 @@ config_say(struct config_parse *parse, enum log_level level, unsigned line,
  */
 char *config_widen(const char *text);
 
+/**
+ * config_read_dns(): a setting of one of the types that only DNS has.
+ */
+void
+config_read_dns(struct config_parse *parse, const struct config_option *option,
+    const config_setting_t *set, struct host_config *config);
+
+/**
+ * config_read_number(): a number within the option's range.
+ *
+ * Out:     out      untouched when a mistake was said
+ */
+void config_read_number(struct config_parse *parse,
+    const struct config_option *option, const config_setting_t *set,
+    uint32_t *out);
+
+/**
+ * config_server_parse(): "ADDRESS", "ADDRESS:PORT" or "[ADDRESS]:PORT".
+ *
+ * Returns: 0; MUSTER_E_PROTO
+ */
+MUSTER_NODISCARD int
+config_server_parse(const char *text, struct config_server *server_out);
+
 #endif /* MUSTER_HOST_CONFIG_READ_H */

@@ -65,6 +65,86 @@ test_config_defaults_are_the_documented_ones(void)
 	is(c.idle_ms, 5000);
 	is(c.calls_per_session, 16);
 	is(c.connections, 10240);
+	is(c.publish, 1);
+	is_str(c.publish_name, "");
+	is_str(c.publish_domain, "");
+	is(c.publish_priority, 0);
+	is(c.publish_weight, 0);
+	is(c.publish_ttl_s, 3600);
+	is(c.publish_withdraw, 0);
+	is_str(c.publish_server.address, "");
+	is_str(c.publish_key_file, "");
+	is(c.n_domains, 0);
+}
+
+static void
+test_b20_config_of_publication(void)
+{
+	static const char *const bad[] = {
+	    "publish = 1;",
+	    "publish_withdraw = \"yes\";",
+	    "publish_name = \"\";",
+	    "publish_name = \".\";",
+	    "publish_name = \"a b\";",
+	    "publish_name = 7;",
+	    "publish_server = \"ns.example\";",
+	    "publish_server = \"192.0.2.1:0\";",
+	    "publish_server = \"192.0.2.1:65536\";",
+	    "publish_server = \"192.0.2.1:\";",
+	    "publish_server = \"192.0.2.1:+53\";",
+	    "publish_server = \"[2001:db8::1]53\";",
+	    "publish_server = \"[2001:db8::1\";",
+	    "publish_key_file = \"key\";",
+	    "publish_key_file = \"\";",
+	    "publish_domains = ( \"a.example\" );",
+	    "publish_domains = ( { priority = 1; } );",
+	    "publish_domains = ( { domain = \"\"; } );",
+	    "publish_domains = ( { domain = \"a.b\"; weight = 65536; } );",
+	    "publish_domains = ( { domain = \"a.b\"; priority = -1; } );",
+	    "publish_domains = ( { domain = \"a.b\"; server = \"x\"; } );",
+	    "publish_domains = ( { domain = \"a.b\"; ttl = 1; } );",
+	    "publish_domains = ({domain = \"a.b\";}, {domain = \"A.B.\";});",
+	    "publish_domains = { domain = \"a.b\"; };",
+	};
+	char text[CONFIG_DOMAINS_MAX * 32 + 128] = "publish_domains = (";
+	struct host_config c;
+	struct said said;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		printf("# %s\n", bad[i]);
+		is(parse(bad[i], &said, &c), MUSTER_E_PROTO);
+		is(said.n_mistakes, 1);
+	}
+	is(parse("publish = false; publish_withdraw = true;\n"
+	         "publish_name = \"KMS.example.\"; publish_domain = \"\";\n"
+	         "publish_server = \"[2001:db8::1]:5353\";\n"
+	         "publish_key_file = \"/etc/muster/key\";\n"
+	         "publish_domains = ( { domain = \"A.example\"; weight = 9; "
+	         "server = \"192.0.2.1:54\"; },\n"
+	         "{ domain = \"b.example\"; priority = 65535; server = "
+	         "\"2001:db8::2\"; } );",
+	       &said, &c),
+	    0);
+	is(c.publish, 0);
+	is(c.publish_withdraw, 1);
+	is_str(c.publish_name, "kms.example");
+	is_str(c.publish_domain, ".");
+	is_str(c.publish_server.address, "2001:db8::1");
+	is(c.publish_server.port, 5353);
+	is_str(c.publish_key_file, "/etc/muster/key");
+	is(c.n_domains, 2);
+	is_str(c.domains[0].domain, "a.example");
+	is(c.domains[0].weight, 9);
+	is(c.domains[0].priority, 0);
+	is_str(c.domains[0].server.address, "192.0.2.1");
+	is(c.domains[0].server.port, 54);
+	is(c.domains[1].priority, 65535);
+	is(c.domains[1].server.port, 53);
+	for (int i = 0; i <= CONFIG_DOMAINS_MAX; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "%s{domain=\"d%d.test\";}", i == 0 ? "" : ",", i);
+	(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), ");");
+	is(parse(text, &said, &c), MUSTER_E_PROTO);
 }
 
 /* Both ends of each range are taken, one beyond each end is not. */
@@ -101,7 +181,7 @@ test_config_ranges_hold_for_every_number(void)
 			ok(strstr(said.text, o->name) != NULL);
 		}
 	}
-	is(n_numbers, 8);
+	is(n_numbers, 11);
 }
 
 /* Numbers that 32 bits do not hold, as people write them: without an L. */
@@ -354,6 +434,7 @@ int
 main(void)
 {
 	test_config_defaults_are_the_documented_ones();
+	test_b20_config_of_publication();
 	test_config_ranges_hold_for_every_number();
 	test_config_numbers_do_not_wrap();
 	test_config_takes_no_numbers_of_other_files();
