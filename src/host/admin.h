@@ -3,12 +3,15 @@
  * admin.h -- the administration interface: HTTP and JSON on host.sock.
  *
  *   GET  /v1/status       keys, certificates, counts, requests, listeners
+ *   GET  /v1/dns          what is published, may stand, and the lines by hand
  *   GET  /v1/clients      the inventory; made beside the loop, two at a time
  *   POST /v1/install-key  {"key", "publisher"?}
  *   POST /v1/remove-key   {"publisher"?}
  *   POST /v1/enrolment    {"publisher"?, "replaces"?}  -> {"request": hex}
  *   POST /v1/certificate  {"certificate": hex}
  *   POST /v1/catalogue    {"catalogue": hex, "trust"?: publisher id, hex}
+ *   POST /v1/dns/publish  {}; answers at once, as GET /v1/dns: "pending" says
+ *   POST /v1/dns/withdraw {}  how many updates are on their way
  *
  * Who can connect may read (0660, group muster); who changes must be uid 0,
  * or, for a host below --root, the user that runs it, by SO_PEERCRED.  An
@@ -25,6 +28,7 @@
 #include "host/config.h"
 #include "host/conn.h"
 #include "host/problem.h"
+#include "host/publish_run.h"
 #include "host/state.h"
 #include "host/turnloop.h"
 
@@ -35,6 +39,7 @@ struct admin_host {
 	struct turnloop *turnloop;
 	const struct store *store; /* for store_clients_aside() alone */
 	struct conn_server *server;
+	struct publish_run *publish;
 	int64_t started_unix_s;
 	bool is_below_root; /* --root was given */
 };

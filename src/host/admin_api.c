@@ -271,6 +271,48 @@ catalogue(const struct admin_host *host, json_t *in, json_t **out_out,
 }
 
 static int
+dns(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	(void)in;
+	(void)problem;
+	*out_out = publish_json(host->publish);
+	return 0;
+}
+
+static int
+dns_publish(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {NULL};
+	int err = check_names(in, names, problem);
+
+	if (err != 0)
+		return err;
+	err = publish_run_now(host->publish);
+	if (err != 0)
+		return problem_set(problem, err, 409, "not_published",
+		    "see `muster host dns show` and `muster host status`",
+		    "this host is not published: %s",
+		    publish_reason_words(host->publish->reason));
+	return dns(host, NULL, out_out, problem);
+}
+
+static int
+dns_withdraw(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {NULL};
+	int err = check_names(in, names, problem);
+
+	if (err != 0)
+		return err;
+	log_line(LOG_NOTE, "dns", "withdrawal asked for by hand");
+	publish_run_withdraw(host->publish);
+	return dns(host, NULL, out_out, problem);
+}
+
+static int
 status(const struct admin_host *host, json_t *in, json_t **out_out,
     struct problem *problem)
 {
@@ -286,6 +328,9 @@ static const struct {
 	api_fn *fn; /* NULL: admin_api_list() */
 } routes[] = {
     {"GET", "/v1/status", status},
+    {"GET", "/v1/dns", dns},
+    {"POST", "/v1/dns/publish", dns_publish},
+    {"POST", "/v1/dns/withdraw", dns_withdraw},
     {"GET", "/v1/clients", NULL},
     {"POST", "/v1/install-key", install_key},
     {"POST", "/v1/remove-key", remove_key},

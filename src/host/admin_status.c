@@ -274,6 +274,7 @@ admin_status(const struct admin_host *host)
 	(void)json_object_set_new(out, "requests", requests(host));
 	(void)json_object_set_new(out, "connections", connections(host));
 	(void)json_object_set_new(out, "store", storage(host));
+	(void)json_object_set_new(out, "dns", publish_json(host->publish));
 	return out;
 }
 

@@ -100,6 +100,10 @@ read_name(struct config_parse *parse, const char *name, bool may_be_empty,
 		return;
 	}
 	dns_name_text(&parsed, out);
+	if (strcmp(name, "publish_name") != 0 &&
+	    dns_name_join("_muster._tcp", out, &parsed) != 0)
+		config_say(parse, LOG_ERROR, line_of(set),
+		    "%s is too long for a name below it", name);
 }
 
 static void

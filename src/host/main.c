@@ -23,6 +23,7 @@
 #include "host/admin.h"
 #include "host/config.h"
 #include "host/conn.h"
+#include "host/publish_run.h"
 #include "host/rescan.h"
 #include "host/state.h"
 #include "host/turnloop.h"
@@ -54,6 +55,8 @@ struct musterd {
 	uv_signal_t term, interrupt;
 	uv_timer_t stop_timer, cert_timer;
 	struct rescan rescan;
+	struct publish_run publish;
+	unsigned n_running; /* of those that stop takes time for */
 	bool is_stopping;
 	int exit_code;
 };
@@ -251,18 +254,22 @@ static void
 close_all(struct musterd *d)
 {
 	conn_server_free(d->server);
+	publish_run_free(&d->publish);
 	admin_free(d->admin);
 	turnloop_free(d->turnloop);
 	store_close(d->store);
 	state_close(d->state);
 }
 
-/* Every connection is closed: what is left hangs on the loop by itself. */
+/* Every connection is closed, no update is in flight: what is left hangs on
+ * the loop by itself. */
 static void
 on_stopped(void *arg)
 {
 	struct musterd *d = arg;
 
+	if (--d->n_running > 0)
+		return;
 	turnloop_close(d->turnloop);
 	admin_close(d->admin);
 	uv_close((uv_handle_t *)&d->term, NULL);
@@ -278,6 +285,7 @@ on_stop_timer(uv_timer_t *timer)
 	struct musterd *d = timer->data;
 
 	conn_server_abort(d->server);
+	publish_run_abort(&d->publish);
 }
 
 static void
@@ -289,7 +297,9 @@ stop(struct musterd *d, int exit_code)
 	d->exit_code = exit_code;
 	notify_send("STOPPING=1");
 	(void)uv_timer_start(&d->stop_timer, on_stop_timer, STOP_MAX_MS, 0);
+	d->n_running = 2;
 	conn_server_stop(d->server, on_stopped, d);
+	publish_run_stop(&d->publish, on_stopped, d);
 }
 
 static void
@@ -434,6 +444,7 @@ open_loop(struct musterd *d, struct problem *problem)
 	    .turnloop = d->turnloop,
 	    .store = d->store,
 	    .server = d->server,
+	    .publish = &d->publish,
 	    .started_unix_s = clock_unix_s(),
 	    .is_below_root = d->args.root != NULL,
 	};
@@ -452,6 +463,16 @@ serve(struct musterd *d)
 		return EXIT_FAIL; /* the process ends: nothing was promised */
 	}
 	open_handles(d);
+	d->publish = (struct publish_run){.config = &d->config,
+	    .state = d->state,
+	    .server = d->server,
+	    .root = d->args.root,
+	    .loop = &d->loop};
+	if (publish_run_start(&d->publish) != 0) {
+		log_line(LOG_ERROR, "start",
+		    "out of memory; free memory on this machine");
+		return EXIT_FAIL;
+	}
 	at = conn_server_listeners(d->server, &n);
 	for (uint32_t i = 0; i < n; i++)
 		log_line(LOG_NOTE, "listening", "%s port %u", at[i].address,

@@ -72,8 +72,9 @@ class Zone:
 
 
 class Server:
-    """What both have in common.  `prefix` goes before the command (faketime,
-    ip netns exec), `address` may be another of this machine."""
+    """What both have in common.  `prefix` goes before the command; it must
+    become it, not start it.  `address` must be one of an interface of this
+    machine: named listens at no other."""
 
     def __init__(self, folder, zones, prefix=(), address="127.0.0.1",
                  port=None):
