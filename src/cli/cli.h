@@ -239,4 +239,11 @@ int cmd_host_activate(struct cli *c, int argc, char **argv);
  */
 int cmd_host_confirm(struct cli *c, int argc, char **argv);
 
+/**
+ * cmd_host_dns(): muster host dns [show|publish|withdraw].
+ *
+ * Returns: exit code; 1 unless every domain is as it was asked for
+ */
+int cmd_host_dns(struct cli *c, int argc, char **argv);
+
 #endif /* MUSTER_CLI_CLI_H */

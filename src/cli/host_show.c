@@ -147,6 +147,7 @@ host_show_status(const json_t *status)
 	show_numbers("requests       ", json_object_get(status, "requests"));
 	show_numbers("connections    ", json_object_get(status, "connections"));
 	show_numbers("store          ", json_object_get(status, "store"));
+	host_show_dns(json_object_get(status, "dns"));
 	if (json_array_size(json_object_get(status, "publishers")) == 0)
 		(void)printf("\nno publisher; next: muster catalogue install "
 		             "FILE --trust ID\n");

@@ -19,4 +19,9 @@ void host_show_status(const json_t *status);
  */
 void host_show_clients(const json_t *clients);
 
+/**
+ * host_show_dns(): the line of a status about publication; host_dns.c's.
+ */
+void host_show_dns(const json_t *dns);
+
 #endif /* MUSTER_CLI_HOST_SHOW_H */

@@ -48,6 +48,10 @@ static const struct cli_command commands[] = {
         "activated",
         cmd_host_status},
     {"host clients", "", "the inventory", cmd_host_clients},
+    {"host dns", "[show|publish|withdraw]",
+        "records published, and lines to add by hand; publish asks now; "
+        "withdraw holds until publish or the next start",
+        cmd_host_dns},
     {"host install-key", "[--publisher NAME|ID] [--file F]",
         "host key in: prompt, standard input or file", cmd_host_install_key},
     {"host remove-key", "[--publisher NAME|ID]", "host key out",

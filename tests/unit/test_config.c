@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* musterd.conf: the option table, and every mistake with its line. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -430,11 +431,55 @@ test_config_files(void)
 	is(said.n_mistakes, 0);
 }
 
+/* The example has every setting, and what it calls a default is one. */
+static void
+test_config_example_is_true(void)
+{
+	static char text[CONFIG_FILE_MAX], bare[CONFIG_FILE_MAX];
+	FILE *f = fopen("doc/musterd.conf", "r");
+	struct host_config c, defaults;
+	struct said said;
+	size_t n, len = 0;
+	const struct config_option *options = config_options(&n);
+
+	ok(f != NULL);
+	if (f == NULL)
+		return;
+	(void)!fread(text, 1, sizeof(text) - 1, f);
+	(void)fclose(f);
+	for (const char *p = text; *p != '\0'; p++) {
+		bool is_setting = *p == '#' && (p == text || p[-1] == '\n') &&
+		    p[1] != '\0' && p[1] != '\n' &&
+		    (p[1] != ' ' || p[2] == ' ');
+
+		if (!is_setting)
+			bare[len++] = *p;
+	}
+	is(parse(bare, &said, &c), 0);
+	ok(said.text[0] == '\0');
+	config_defaults(&defaults);
+	for (size_t i = 0; i < n; i++) {
+		const struct config_option *o = &options[i];
+		char line[64];
+
+		(void)snprintf(line, sizeof(line), "\n#%s = ", o->name);
+		if (!ok(strstr(text, line) != NULL))
+			printf("# %s is not in doc/musterd.conf\n", o->name);
+		if (o->type == CONFIG_NUMBER || o->type == CONFIG_LEVEL ||
+		    o->type == CONFIG_SWITCH)
+			is(value(&c, o), value(&defaults, o));
+	}
+	is(c.n_domains, 2);
+	ok(c.publish_name[0] != '\0' && c.publish_domain[0] != '\0' &&
+	    c.publish_server.port == 53 && c.publish_key_file[0] == '/');
+}
+
 int
 main(void)
 {
 	test_config_defaults_are_the_documented_ones();
 	test_b20_config_of_publication();
+	test_config_example_is_true();
 	test_config_ranges_hold_for_every_number();
 	test_config_numbers_do_not_wrap();
 	test_config_takes_no_numbers_of_other_files();

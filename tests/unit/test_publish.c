@@ -296,6 +296,9 @@ test_b20_what_stands_outlives_the_process(void)
 	is_str(out, text);
 	is(len, strlen(text));
 	is(publish_write(&p, out, len, &len), MUSTER_E_TOOBIG);
+	memcpy(copy, text, sizeof(text));
+	is(publish_read(&p, copy, 5), 0); /* the same again is nothing new */
+	is(p.items[0].n_standing, 2);
 	/* what is wanted stays, what is not goes */
 	set1("corp.example", 1700, 6);
 	p.items[0].want.srv.target = p.items[0].standing[0].target;
