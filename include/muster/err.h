@@ -47,7 +47,14 @@
 	X(MUSTER_E_CONNECT, -34, "no connection")                            \
 	X(MUSTER_E_RESOLVE, -35, "name does not resolve")                    \
 	X(MUSTER_E_NOMACHINE, -36, "machine has no id")                      \
-	X(MUSTER_E_FULL, -37, "no space or no slot left")
+	X(MUSTER_E_FULL, -37, "no space or no slot left")                    \
+	X(MUSTER_E_NXDOMAIN, -38, "no such name in DNS")                     \
+	X(MUSTER_E_NODATA, -39, "no record of this kind in DNS")             \
+	X(MUSTER_E_SERVFAIL, -40, "name server cannot answer")               \
+	X(MUSTER_E_DNS_REFUSED, -41, "name server refused to answer")        \
+	X(MUSTER_E_DNS_TIMEOUT, -42, "no answer from a name server")         \
+	X(MUSTER_E_NO_SERVICE, -43, "DNS says that there is no host")        \
+	X(MUSTER_E_ALIAS, -44, "too many aliases in DNS, or a loop")
 
 enum muster_err {
 #define X(name, value, text) name = (value),

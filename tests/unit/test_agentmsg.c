@@ -177,8 +177,8 @@ test_agentmsg_codes(void)
 
 		try_info(f, at, 0, 0);
 		try_info(f, at, (uint32_t)-1, 0);
-		try_info(f, at, (uint32_t)MUSTER_E_FULL, 0);
-		try_info(f, at, (uint32_t)MUSTER_E_FULL - 1, MUSTER_E_RANGE);
+		try_info(f, at, (uint32_t)MUSTER_E_ALIAS, 0);
+		try_info(f, at, (uint32_t)MUSTER_E_ALIAS - 1, MUSTER_E_RANGE);
 		try_info(f, at, 1, MUSTER_E_RANGE);
 		try_info(f, at, 1U << 31, MUSTER_E_RANGE);
 	}
@@ -299,7 +299,7 @@ test_agentmsg_encoder_refuses(void)
 	m.u.reply.op = (enum agent_op)UINT32_MAX;
 	is(encode(&m, buf, sizeof(buf), &len), MUSTER_E_RANGE);
 	sample_message(S_ERROR, &m);
-	m.u.reply.err = MUSTER_E_FULL - 1;
+	m.u.reply.err = MUSTER_E_ALIAS - 1;
 	is(encode(&m, buf, sizeof(buf), &len), MUSTER_E_RANGE);
 	is((long long)len, 999);
 }
