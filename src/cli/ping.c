@@ -14,7 +14,7 @@ cover(const struct exchange_target *t, const struct catalogue *cat)
 	char id[2 * PUBLISHER_LEN + 1], code[32];
 	struct probe_cover c;
 	json_t *object, *list = json_array();
-	int err = probe_cover(t, cat, &c);
+	int err = probe_cover(t, NULL, cat, &c);
 
 	hex_encode(cat->head.publisher, PUBLISHER_LEN, id);
 	client_outcome(err, c.status, code);
@@ -112,7 +112,7 @@ cmd_ping(struct cli *c, int argc, char **argv)
 		(void)cli_fail(c, err, "host", "NAME[:PORT] or [IPV6]:PORT");
 		return CLI_USAGE;
 	}
-	err = probe_null(&target, &ms);
+	err = probe_null(&target, NULL, &ms);
 	if (err != 0) {
 		(void)cli_fail(c, err, target.text,
 		    "is musterd running there, and the port open?");

@@ -4,7 +4,8 @@
  *
  * The call and the FIN leave together, then the one reply is read.  A name
  * that does not resolve may take the resolver's own time; everything after
- * that ends within EXCHANGE_MS.
+ * that ends within EXCHANGE_MS.  All addresses of a name are tried, one
+ * family and the other in turn (stream.h).
  * Source: doc/behaviour.md, "Numbers"; doc/protocol.md, "RPC".
  */
 #ifndef MUSTER_CLIENT_EXCHANGE_H
@@ -14,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/resolve.h"
 #include "muster/err.h"
 #include "wire/rpc.h"
 
@@ -22,6 +24,7 @@
 #define EXCHANGE_TEXT_MAX 261    /* name, brackets or dot, colon, port */
 #define EXCHANGE_MS 10000        /* connect included */
 #define EXCHANGE_CONNECT_MS 2000 /* while other targets remain */
+#define EXCHANGE_BRIEF_MS 250    /* while a good host is known: b24 */
 
 struct exchange_target {
 	char text[EXCHANGE_TEXT_MAX + 1]; /* name:port or [v6]:port */
@@ -43,19 +46,21 @@ exchange_parse(const char *text, struct exchange_target *target_out);
 /**
  * exchange_run(): send one record, read one.
  *
- * In:      has_more  other targets remain: connects for 2 s only
+ * In:      conf      who knows the name; NULL: the machine's own settings
+ *          connect_ms  for the connection, over all addresses; at most
+ *                    EXCHANGE_MS
  *          rec, len  a whole record, mark included
  * Out:     body_out  RPC_BODY_MAX bytes; the reply without its mark
  * Returns: 0
- *          MUSTER_E_RESOLVE  the name does not resolve
  *          MUSTER_E_CONNECT  no address took the connection
  *          MUSTER_E_TIMEOUT  not connected or not answered in time
  *          MUSTER_E_TRUNC    closed before the end of the reply
  *          MUSTER_E_PROTO, MUSTER_E_TOOBIG  a mark that no reply has
  *          MUSTER_E_IO       the connection broke
+ *          and as resolve_host()
  */
-MUSTER_NODISCARD int
-exchange_run(const struct exchange_target *target, bool has_more,
-    const uint8_t *rec, size_t len, uint8_t *body_out, size_t *len_out);
+MUSTER_NODISCARD int exchange_run(const struct exchange_target *target,
+    const struct resolvconf *conf, int connect_ms, const uint8_t *rec,
+    size_t len, uint8_t *body_out, size_t *len_out);
 
 #endif /* MUSTER_CLIENT_EXCHANGE_H */

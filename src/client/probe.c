@@ -10,8 +10,9 @@
 
 /* One call; its result is at most RPC_BODY_MAX bytes. */
 static int
-call(const struct exchange_target *target, enum rpc_proc proc,
-    const uint8_t *args, size_t args_len, uint8_t *result_out, size_t *len_out)
+call(const struct exchange_target *target, const struct resolvconf *conf,
+    enum rpc_proc proc, const uint8_t *args, size_t args_len,
+    uint8_t *result_out, size_t *len_out)
 {
 	uint8_t rec[RPC_RECORD_MAX], body[RPC_BODY_MAX];
 	uint32_t xid = randombytes_random();
@@ -22,7 +23,8 @@ call(const struct exchange_target *target, enum rpc_proc proc,
 	err =
 	    rpc_call_encode(xid, proc, args, args_len, rec, sizeof(rec), &len);
 	if (err == 0)
-		err = exchange_run(target, false, rec, len, body, &n);
+		err =
+		    exchange_run(target, conf, EXCHANGE_MS, rec, len, body, &n);
 	if (err == 0)
 		err = rpc_reply_decode(body, n, xid, &p, &len);
 	if (err == 0) {
@@ -33,12 +35,13 @@ call(const struct exchange_target *target, enum rpc_proc proc,
 }
 
 int
-probe_null(const struct exchange_target *target, int64_t *ms_out)
+probe_null(const struct exchange_target *target, const struct resolvconf *conf,
+    int64_t *ms_out)
 {
 	uint8_t result[RPC_BODY_MAX];
 	int64_t begin_ms = clock_mono_ms();
 	size_t len = 0;
-	int err = call(target, RPC_NULL, NULL, 0, result, &len);
+	int err = call(target, conf, RPC_NULL, NULL, 0, result, &len);
 
 	if (err == 0 && len != 0)
 		err = MUSTER_E_PROTO;
@@ -75,8 +78,8 @@ probe_judge(const struct catalogue *cat, const uint8_t *p, int64_t now_unix_s,
 }
 
 int
-probe_cover(const struct exchange_target *target, const struct catalogue *cat,
-    struct probe_cover *out)
+probe_cover(const struct exchange_target *target, const struct resolvconf *conf,
+    const struct catalogue *cat, struct probe_cover *out)
 {
 	uint8_t result[RPC_BODY_MAX];
 	struct wire_cover cover;
@@ -85,7 +88,7 @@ probe_cover(const struct exchange_target *target, const struct catalogue *cat,
 	int err;
 
 	memset(out, 0, sizeof(*out));
-	err = call(target, RPC_COVER, cat->head.publisher, PUBLISHER_LEN,
+	err = call(target, conf, RPC_COVER, cat->head.publisher, PUBLISHER_LEN,
 	    result, &len);
 	if (err == 0)
 		err = wire_cover_decode(result, len, &cover);
@@ -103,7 +106,8 @@ probe_cover(const struct exchange_target *target, const struct catalogue *cat,
 	    : cover.host_unix_s - now_unix_s;
 	out->catalogue = cover.catalogue;
 	err = probe_judge(cat, cover.certificate, now_unix_s, &out->cert);
-	if (err == 0 &&
+	/* by a wrong clock no date can be judged */
+	if ((err == 0 || err == MUSTER_E_EXPIRED || err == MUSTER_E_REVOKED) &&
 	    (out->ahead_s > LEASE_CLOCK_S || out->ahead_s < -LEASE_CLOCK_S))
 		err = MUSTER_E_CLOCK;
 	return err;
@@ -111,8 +115,9 @@ probe_cover(const struct exchange_target *target, const struct catalogue *cat,
 
 int
 probe_activate(const struct exchange_target *target,
-    const struct catalogue *cat, const struct cat_product *product,
-    const uint8_t *machine, struct reply *reply_out)
+    const struct resolvconf *conf, const struct catalogue *cat,
+    const struct cat_product *product, const uint8_t *machine,
+    struct reply *reply_out)
 {
 	static const uint8_t nobody[WIRE_ID_LEN] = {0};
 	uint8_t nonce[WIRE_ID_LEN], body[RPC_BODY_MAX];
@@ -131,8 +136,8 @@ probe_activate(const struct exchange_target *target,
 	randombytes_buf(nonce, sizeof(nonce));
 	err = request_make(&in, &req);
 	if (err == 0)
-		err = exchange_run(target, false, req.record, req.record_len,
-		    body, &len);
+		err = exchange_run(target, conf, EXCHANGE_MS, req.record,
+		    req.record_len, body, &len);
 	if (err == 0)
 		err = request_judge_probe(&req, body, len, cat, clock_unix_s(),
 		    reply_out);

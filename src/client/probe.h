@@ -3,6 +3,7 @@
  * probe.h -- looking at one host without being counted: NULL, COVER, and an
  * ACTIVATE of CMID zero; an edge, but for probe_judge().
  *
+ * conf says who knows the host's name; NULL: the machine's own settings.
  * Source: doc/protocol.md, "RPC"; doc/behaviour.md b25.
  */
 #ifndef MUSTER_CLIENT_PROBE_H
@@ -34,8 +35,8 @@ struct probe_cover {
  * Returns: 0; as exchange_run() and rpc_reply_decode()
  * Blocks:  as exchange_run()
  */
-MUSTER_NODISCARD int
-probe_null(const struct exchange_target *target, int64_t *ms_out);
+MUSTER_NODISCARD int probe_null(const struct exchange_target *target,
+    const struct resolvconf *conf, int64_t *ms_out);
 
 /**
  * probe_cover(): what a host says of itself to clients of a publisher.
@@ -43,11 +44,13 @@ probe_null(const struct exchange_target *target, int64_t *ms_out);
  * Out:     out      with 0 all of it, with other errors what was reached
  * Returns: 0
  *          MUSTER_E_REFUSED  the host says so: out->status
- *          MUSTER_E_CLOCK    the clocks differ by more than LEASE_CLOCK_S
+ *          MUSTER_E_CLOCK    the clocks differ by more than LEASE_CLOCK_S,
+ *                            so that no date can be judged
  *          and as exchange_run(), wire_cover_decode(), probe_judge()
  * Blocks:  as exchange_run()
  */
-MUSTER_NODISCARD int probe_cover(const struct exchange_target *target,
+MUSTER_NODISCARD int
+probe_cover(const struct exchange_target *target, const struct resolvconf *conf,
     const struct catalogue *cat, struct probe_cover *out);
 
 /**
@@ -76,7 +79,8 @@ MUSTER_NODISCARD int probe_judge(const struct catalogue *cat, const uint8_t *p,
  * Blocks:  as exchange_run()
  */
 MUSTER_NODISCARD int probe_activate(const struct exchange_target *target,
-    const struct catalogue *cat, const struct cat_product *product,
-    const uint8_t *machine, struct reply *reply_out);
+    const struct resolvconf *conf, const struct catalogue *cat,
+    const struct cat_product *product, const uint8_t *machine,
+    struct reply *reply_out);
 
 #endif /* MUSTER_CLIENT_PROBE_H */

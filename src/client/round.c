@@ -57,8 +57,9 @@ ask(struct round *r, size_t i)
 	*o = (struct round_outcome){.err = 0};
 	r->n_outcomes = i + 1;
 	memset(&r->reply, 0, sizeof(r->reply));
-	o->err = exchange_run(&r->target[i], i + 1 < r->n_targets, req.record,
-	    req.record_len, body, &len);
+	o->err = exchange_run(&r->target[i], NULL,
+	    i + 1 < r->n_targets ? EXCHANGE_CONNECT_MS : EXCHANGE_MS,
+	    req.record, req.record_len, body, &len);
 	if (o->err == 0)
 		o->err = request_judge(&req, body, len, r->cat, clock_unix_s(),
 		    &r->reply);

@@ -179,7 +179,7 @@ class Bind(Server):
         keys = "".join(k.text() for k in self.keys.values())
         return f"""{keys}
 options {{
-	directory "{self.folder}";
+	directory "{self.folder}"; max-records-per-type 0;
 	managed-keys-directory "{self.folder}";
 	listen-on port {self.port} {{ {self.address}; }};
 	listen-on-v6 {{ none; }};

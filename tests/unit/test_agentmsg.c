@@ -247,7 +247,7 @@ test_agentmsg_words(void)
 	    {"64 products", S_CALL(AGENT_REARM), 8, 64, MUSTER_E_TRUNC},
 	    {"65 products", S_CALL(AGENT_REARM), 8, 65, MUSTER_E_TOOBIG},
 	    {"reply op 10", S_REPLY(AGENT_REARM), 4, 10, MUSTER_E_RANGE},
-	    {"reply of unknown error", S_ERROR, 0, (uint32_t)-38,
+	    {"reply of unknown error", S_ERROR, 0, (uint32_t)MUSTER_E_ALIAS - 1,
 	        MUSTER_E_RANGE},
 	    {"reply of error 1", S_ERROR, 0, 1, MUSTER_E_RANGE},
 	    {"text of 501", S_ERROR, 4, 501, MUSTER_E_TOOBIG},

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/resolve.h"
+
+#include <arpa/nameser.h>
+#include <errno.h>
+#include <netdb.h>
+#include <resolv.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "client/stream.h"
+#include "discovery/message.h"
+
+/* One question, and the room for what is answered. */
+struct ask {
+	const struct resolvconf *conf;
+	struct dns_name name;
+	uint16_t type;
+	uint16_t id;
+	uint8_t query[DNS_QUERY_MAX];
+	size_t query_len;
+	struct dns_reader r; /* before the first record of the answer */
+	uint8_t msg[DNS_MESSAGE_MAX];
+};
+
+/* A record of the answer that was asked for. */
+typedef int
+take_fn(void *arg, const struct dns_reader *r, const struct dns_record *rec);
+
+static int
+from_rcode(const struct dns_header *h)
+{
+	switch (h->rcode) {
+	case DNS_NOERROR:
+		return 0;
+	case DNS_NXDOMAIN:
+		return MUSTER_E_NXDOMAIN;
+	case DNS_REFUSED:
+		return MUSTER_E_DNS_REFUSED;
+	default:
+		return MUSTER_E_SERVFAIL;
+	}
+}
+
+/* What arrived, if it is the answer; h is that of a failure as well. */
+static int
+judge(struct ask *a, size_t len)
+{
+	int err = dns_answers(a->msg, len, a->id, &a->name, a->type, &a->r);
+
+	return err == 0 ? from_rcode(&a->r.header) : err;
+}
+
+/* Our servers in place of the system's, and our patience. */
+static int
+set_servers(res_state st, const struct resolvconf *conf)
+{
+	res_nclose(st); /* frees those that res_ninit() took */
+	st->options = RES_INIT | RES_RECURSE | RES_IGNTC;
+	st->retrans = RESOLVE_TRY_S;
+	st->retry = RESOLVE_TRIES;
+	st->nscount = (int)conf->n_servers;
+	st->_u._ext.nscount = 0; /* its copy of them is to be made anew */
+	for (size_t i = 0; i < conf->n_servers; i++) {
+		const union resolvconf_addr *s = &conf->server[i];
+
+		memset(&st->nsaddr_list[i], 0, sizeof(st->nsaddr_list[i]));
+		st->_u._ext.nsaddrs[i] = NULL;
+		if (s->any.sa_family == AF_INET) {
+			st->nsaddr_list[i] = s->v4;
+			continue;
+		}
+		/* res_nclose() frees it */
+		st->_u._ext.nsaddrs[i] = malloc(sizeof(s->v6));
+		if (st->_u._ext.nsaddrs[i] == NULL)
+			return MUSTER_E_NOMEM;
+		*st->_u._ext.nsaddrs[i] = s->v6;
+	}
+	return 0;
+}
+
+static int
+make_query(struct ask *a, res_state st)
+{
+	char text[DNS_TEXT_MAX + 1];
+	int len;
+
+	dns_name_text(&a->name, text);
+	len = res_nmkquery(st, ns_o_query, text, ns_c_in, a->type, NULL, 0,
+	    NULL, a->query, sizeof(a->query));
+	if (len < DNS_HEADER_LEN)
+		return MUSTER_E_TOOBIG;
+	a->query_len = (size_t)len;
+	/* the library's numbers can be guessed */
+	randombytes_buf(&a->id, sizeof(a->id));
+	a->query[0] = (uint8_t)(a->id >> 8);
+	a->query[1] = (uint8_t)a->id;
+	return 0;
+}
+
+static int
+ask_udp(struct ask *a)
+{
+	struct __res_state st;
+	int err, len;
+
+	memset(&st, 0, sizeof(st));
+	if (res_ninit(&st) != 0)
+		return MUSTER_E_NOMEM;
+	err = set_servers(&st, a->conf);
+	if (err == 0)
+		err = make_query(a, &st);
+	if (err == 0) {
+		memset(a->msg, 0, sizeof(a->msg));
+		len = res_nsend(&st, a->query, (int)a->query_len, a->msg,
+		    sizeof(a->msg));
+		/* our question is as long in the answer as in the query */
+		err = judge(a, len >= 0 ? (size_t)len : a->query_len);
+		if (len < 0 && (err == 0 || a->r.header.id != a->id))
+			err = MUSTER_E_DNS_TIMEOUT;
+	}
+	res_nclose(&st);
+	return err;
+}
+
+static int
+ask_tcp_one(struct ask *a, const union resolvconf_addr *server)
+{
+	uint8_t mark[2] = {(uint8_t)(a->query_len >> 8), (uint8_t)a->query_len};
+	int64_t end_ms = stream_end_ms(RESOLVE_TCP_MS);
+	size_t len = 0;
+	int fd = -1;
+	int err = stream_connect(server, 1, end_ms, &fd);
+
+	if (err == 0)
+		err = stream_send(fd, mark, sizeof(mark), true, end_ms);
+	if (err == 0)
+		err = stream_send(fd, a->query, a->query_len, false, end_ms);
+	if (err == 0)
+		err = stream_recv(fd, mark, sizeof(mark), end_ms);
+	if (err == 0) {
+		len = (size_t)mark[0] << 8 | mark[1];
+		err = stream_recv(fd, a->msg, len, end_ms);
+	}
+	stream_close(fd);
+	return err == 0 ? judge(a, len) : MUSTER_E_DNS_TIMEOUT;
+}
+
+static int
+ask_once(struct ask *a)
+{
+	int err;
+
+	if (a->conf->n_servers == 0)
+		return MUSTER_E_DNS_TIMEOUT;
+	a->r.header.id = (uint16_t)~a->id;
+	err = ask_udp(a);
+	if (err != 0 || !a->r.header.is_truncated)
+		return err;
+	for (size_t i = 0; i < a->conf->n_servers; i++) {
+		err = ask_tcp_one(a, &a->conf->server[i]);
+		if (err == 0 || err == MUSTER_E_NXDOMAIN)
+			break;
+	}
+	return err;
+}
+
+/* Within the answer: go from the name to what it is an alias of. */
+static int
+follow(struct ask *a, unsigned *n_aliases)
+{
+	struct dns_reader r = a->r;
+	struct dns_record rec;
+	int err;
+
+	while ((err = dns_next(&r, &rec)) == 1) {
+		if (rec.section != DNS_ANSWER || rec.type != DNS_CNAME ||
+		    rec.class != DNS_IN ||
+		    !dns_name_equal(&rec.owner, &a->name))
+			continue;
+		if (++*n_aliases > RESOLVE_ALIASES_MAX)
+			return MUSTER_E_ALIAS;
+		err = dns_name_rdata(&r, &rec, &a->name);
+		if (err != 0)
+			return err;
+		r = a->r; /* they may stand in any order */
+	}
+	return err;
+}
+
+/* The records of the name, and how many. */
+static int
+take_all(struct ask *a, take_fn *take, void *arg, size_t *n_out)
+{
+	struct dns_reader r = a->r;
+	struct dns_record rec;
+	int err;
+
+	while ((err = dns_next(&r, &rec)) == 1) {
+		if (rec.section != DNS_ANSWER || rec.type != a->type ||
+		    rec.class != DNS_IN ||
+		    !dns_name_equal(&rec.owner, &a->name))
+			continue;
+		err = take(arg, &r, &rec);
+		if (err != 0)
+			return err;
+		(*n_out)++;
+	}
+	return err;
+}
+
+static int
+resolve(const struct resolvconf *conf, const struct dns_name *name,
+    uint16_t type, take_fn *take, void *arg)
+{
+	struct ask *a = malloc(sizeof(*a));
+	unsigned n_aliases = 0, before;
+	size_t n = 0;
+	int err;
+
+	if (a == NULL)
+		return MUSTER_E_NOMEM;
+	a->conf = conf;
+	a->name = *name;
+	a->type = type;
+	a->id = 0;
+	do {
+		before = n_aliases;
+		err = ask_once(a);
+		if (err == 0)
+			err = follow(a, &n_aliases);
+		if (err == 0)
+			err = take_all(a, take, arg, &n);
+		/* an alias may lead to where this server does not look */
+	} while (err == 0 && n == 0 && n_aliases > before);
+	free(a);
+	return err == 0 && n == 0 ? MUSTER_E_NODATA : err;
+}
+
+/* ---- SRV ---- */
+
+static int
+take_srv(void *arg, const struct dns_reader *r, const struct dns_record *rec)
+{
+	struct choice *choice = arg;
+	struct dns_srv srv;
+	int err = dns_srv_read(r, rec, &srv);
+
+	if (err == 0)
+		choice_add(choice, &srv);
+	else if (err == MUSTER_E_RANGE)
+		choice->n_dropped++;
+	return err == MUSTER_E_RANGE ? 0 : err;
+}
+
+int
+resolve_srv(const struct resolvconf *conf, const char *domain,
+    struct choice *choice)
+{
+	struct dns_name name;
+	int err = dns_name_join(WALK_SERVICE, domain, &name);
+
+	if (err == 0)
+		err = resolve(conf, &name, DNS_SRV, take_srv, choice);
+	if (err == 0 && choice->n == 0)
+		err = choice->is_refused ? MUSTER_E_NO_SERVICE : MUSTER_E_RANGE;
+	return err;
+}
+
+/* ---- addresses ---- */
+
+static int
+take_addr(void *arg, const struct dns_reader *r, const struct dns_record *rec)
+{
+	struct resolve_addrs *list = arg;
+	union resolvconf_addr *addr;
+	bool is_v4 = rec->type == DNS_A;
+
+	if (rec->rdata_len != (is_v4 ? 4 : 16))
+		return MUSTER_E_PROTO;
+	if (list->n == RESOLVE_ADDRS_MAX)
+		return 0;
+	addr = &list->addr[list->n++];
+	memset(addr, 0, sizeof(*addr));
+	addr->any.sa_family = is_v4 ? AF_INET : AF_INET6;
+	if (is_v4)
+		memcpy(&addr->v4.sin_addr, r->msg + rec->rdata, 4);
+	else
+		memcpy(&addr->v6.sin6_addr, r->msg + rec->rdata, 16);
+	return 0;
+}
+
+/* One of each family in turn, beginning with a's. */
+static void
+alternate(const struct resolve_addrs *a, const struct resolve_addrs *b,
+    struct resolve_addrs *out)
+{
+	out->n = 0;
+	for (size_t i = 0; i < RESOLVE_ADDRS_MAX; i++) {
+		if (i < a->n && out->n < RESOLVE_ADDRS_MAX)
+			out->addr[out->n++] = a->addr[i];
+		if (i < b->n && out->n < RESOLVE_ADDRS_MAX)
+			out->addr[out->n++] = b->addr[i];
+	}
+}
+
+static int
+from_system(const char *name, int flags, struct resolve_addrs *out)
+{
+	const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+	    .ai_socktype = SOCK_STREAM,
+	    .ai_flags = flags};
+	struct resolve_addrs list[2] = {{.n = 0}, {.n = 0}};
+	struct addrinfo *all = NULL;
+
+	if (getaddrinfo(name, NULL, &hints, &all) != 0)
+		return MUSTER_E_RESOLVE;
+	for (const struct addrinfo *ai = all; ai != NULL; ai = ai->ai_next) {
+		struct resolve_addrs *to =
+		    &list[ai->ai_family != all->ai_family];
+
+		if (to->n == RESOLVE_ADDRS_MAX ||
+		    ai->ai_addrlen > sizeof(to->addr[0]))
+			continue;
+		memset(&to->addr[to->n], 0, sizeof(to->addr[0]));
+		memcpy(&to->addr[to->n++], ai->ai_addr, ai->ai_addrlen);
+	}
+	freeaddrinfo(all);
+	alternate(&list[0], &list[1], out);
+	return out->n > 0 ? 0 : MUSTER_E_RESOLVE;
+}
+
+/* Of two causes the one that says more. */
+static int
+graver(int a, int b)
+{
+	if (a == 0 || a == MUSTER_E_NXDOMAIN || a == MUSTER_E_NODATA)
+		a = b;
+	return a == 0 || a == MUSTER_E_NXDOMAIN || a == MUSTER_E_NODATA
+	    ? MUSTER_E_RESOLVE
+	    : a;
+}
+
+static int
+from_servers(const struct resolvconf *conf, const char *text,
+    struct resolve_addrs *out)
+{
+	struct resolve_addrs v4 = {.n = 0}, v6 = {.n = 0};
+	struct dns_name name;
+	int err, err4;
+
+	if (dns_name_parse(text, &name) != 0)
+		return MUSTER_E_RESOLVE;
+	err = resolve(conf, &name, DNS_AAAA, take_addr, &v6);
+	if (err == MUSTER_E_DNS_TIMEOUT || err == MUSTER_E_NOMEM)
+		return err; /* the next question would wait as long */
+	err4 = resolve(conf, &name, DNS_A, take_addr, &v4);
+	alternate(&v6, &v4, out);
+	return out->n > 0 ? 0 : graver(err, err4);
+}
+
+int
+resolve_host(const struct resolvconf *conf, const char *name, const char *port,
+    struct resolve_addrs *addrs_out)
+{
+	struct resolve_addrs list = {.n = 0};
+	uint16_t number = htons((uint16_t)strtoul(port, NULL, 10));
+	int err = from_system(name, AI_NUMERICHOST, &list);
+
+	/* RFC 6761: localhost is no name of the DNS */
+	if (err != 0 &&
+	    (conf == NULL || conf->is_system || strcmp(name, "localhost") == 0))
+		err = from_system(name, 0, &list);
+	else if (err != 0)
+		err = from_servers(conf, name, &list);
+	for (size_t i = 0; i < list.n; i++) {
+		if (list.addr[i].any.sa_family == AF_INET)
+			list.addr[i].v4.sin_port = number;
+		else
+			list.addr[i].v6.sin6_port = number;
+	}
+	if (err == 0)
+		*addrs_out = list;
+	return err;
+}
