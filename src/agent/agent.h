@@ -40,6 +40,7 @@ struct agent_publisher {
 	uint8_t hash[HASH_LEN]; /* of the catalogue in force */
 	struct catalogue *cat;
 	struct state_publisher state;
+	struct walk_known known; /* the host that responded last, by DNS */
 };
 
 struct agent_product {
@@ -76,6 +77,7 @@ struct agent {
 	struct machine machine;
 	char name[WIRE_NAME_MAX + 1];
 	struct clockwatch watch;
+	const char *resolver; /* as for resolvconf_load(), or NULL */
 	struct agent_settings settings;
 	struct agent_publisher publisher[AGENT_PUBLISHERS_MAX];
 	struct agent_product product[AGENT_PRODUCTS_MAX];
@@ -88,7 +90,7 @@ struct agent {
 /**
  * agent_open(): settings, clocks, machine, and the products that are there.
  *
- * In:      a        zero but for root, loop and the callbacks
+ * In:      a        zero but for root, loop, resolver and the callbacks
  *          presets  of agent.conf, for where nothing was set
  * Returns: 0; MUSTER_E_NOMACHINE, MUSTER_E_DENIED, MUSTER_E_IO,
  *          MUSTER_E_NOMEM; logged

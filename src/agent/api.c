@@ -54,6 +54,44 @@ fill_info(const struct agent_product *p, struct agent_info *info)
 	(void)snprintf(info->host, sizeof(info->host), "%s", s->host);
 }
 
+/* A lookup stands without a port, by the name that was asked for. */
+static void
+fill_target(const struct round_outcome *o, char *out)
+{
+	(void)snprintf(out, AGENT_HOST_LEN + 1, "%s%s",
+	    o->is_lookup ? WALK_SERVICE "." : "", o->text);
+}
+
+_Static_assert((int)AGENT_STATIC == (int)WALK_STATIC &&
+        (int)AGENT_CACHED == (int)WALK_KNOWN && (int)AGENT_DNS == (int)WALK_DNS,
+    "the sources of agent.x are those of a walk");
+
+/* Where the host that answered last came from: by the last round, else, after
+ * a start, by what is remembered. */
+static void
+fill_source(const struct agent_product *p, struct agent_info *info)
+{
+	const struct walk_known *known = &p->publisher->known;
+	const struct agent_settings *s = &p->agent->settings;
+	const struct round *r = &p->round;
+	struct exchange_target t;
+
+	if (p->has_round && !p->life.is_asking && r->has_reply) {
+		info->source = (enum agent_source)r->source;
+		memcpy(info->domain, r->domain, sizeof(info->domain));
+	} else if (info->host[0] != '\0' &&
+	    strcmp(known->host, info->host) == 0) {
+		info->source = AGENT_CACHED;
+		memcpy(info->domain, known->domain, sizeof(info->domain));
+	}
+	for (uint32_t i = 0; info->source == AGENT_NOWHERE && i < s->n_hosts;
+	     i++) {
+		if (exchange_parse(s->host[i], &t) == 0 &&
+		    strcmp(t.text, info->host) == 0)
+			info->source = AGENT_STATIC;
+	}
+}
+
 static void
 fill_outcomes(const struct agent_product *p, struct agent_info *info)
 {
@@ -65,8 +103,7 @@ fill_outcomes(const struct agent_product *p, struct agent_info *info)
 	for (size_t i = 0; i < r->n_outcomes && i < AGENT_HOSTS_MAX; i++) {
 		struct agent_outcome *o = &info->outcome[i];
 
-		(void)snprintf(o->target, sizeof(o->target), "%s",
-		    r->target[i].text);
+		fill_target(&r->outcome[i], o->target);
 		o->err = r->outcome[i].err;
 		o->status = r->outcome[i].status;
 		o->host_unix_s = r->outcome[i].host_unix_s;
@@ -86,6 +123,7 @@ info_reply(const struct agent_product *p, enum agent_op op,
 	memset(reply, 0, sizeof(*reply));
 	reply->op = op;
 	fill_info(p, &reply->info);
+	fill_source(p, &reply->info);
 	fill_outcomes(p, &reply->info);
 }
 

@@ -74,6 +74,20 @@ read_level(struct parse *p, const config_setting_t *set)
 }
 
 static void
+read_resolver(struct parse *p, const config_setting_t *set)
+{
+	const char *text = config_setting_get_string(set);
+	union resolvconf_addr addr;
+
+	if (text == NULL || strlen(text) > RESOLVCONF_TEXT_MAX ||
+	    resolvconf_server(text, &addr) != 0)
+		mistake(p, set,
+		    "a name server: ADDR, ADDR:PORT or [IPV6]:PORT");
+	else
+		memcpy(p->config->resolver, text, strlen(text) + 1);
+}
+
+static void
 read_setting(struct parse *p, const config_setting_t *set)
 {
 	struct agent_settings *s = &p->config->settings;
@@ -84,6 +98,8 @@ read_setting(struct parse *p, const config_setting_t *set)
 		read_hosts(p, set);
 	} else if (strcmp(name, "log_level") == 0) {
 		read_level(p, set);
+	} else if (strcmp(name, "resolver") == 0) {
+		read_resolver(p, set);
 	} else if (strcmp(name, "domain") == 0) {
 		text = config_setting_get_string(set);
 		if (text == NULL || strlen(text) > AGENT_DOMAIN_LEN)

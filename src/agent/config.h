@@ -6,17 +6,20 @@
  *   hosts = [ "kms.example.com", "[2001:db8::1]:1688" ];
  *   domain = "example.com";
  *   caching = true;
+ *   resolver = "192.0.2.53:53";   asked alone, in place of resolv.conf's
  *   log_level = "note";       error, warning, note or fine
  */
 #ifndef MUSTER_AGENT_CONFIG_H
 #define MUSTER_AGENT_CONFIG_H
 
 #include "base/log.h"
+#include "client/resolvconf.h"
 #include "client/settings.h"
 #include "muster/err.h"
 
 struct agent_config {
 	struct agent_settings settings;
+	char resolver[RESOLVCONF_TEXT_MAX + 1]; /* empty: none is set */
 	enum log_level log_level;
 };
 

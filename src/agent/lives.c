@@ -82,6 +82,23 @@ on_work(uv_work_t *work)
 	round_run(&p->round);
 }
 
+/* The host that responded, for the publisher's other products as well. */
+static void
+remember(struct agent_product *p)
+{
+	struct agent_publisher *pub = p->publisher;
+	int err;
+
+	/* caching may have been switched off meanwhile */
+	if (!p->round.is_known_new || !p->agent->settings.is_caching)
+		return;
+	pub->known = p->round.known;
+	err = keep_save_known(&p->keep, pub->id, &pub->known);
+	if (err != 0)
+		log_line(LOG_WARN, "state", "%s cannot be written: %s",
+		    p->keep.known, muster_strerror(err));
+}
+
 static void
 finish_round(struct agent_product *p)
 {
@@ -89,11 +106,13 @@ finish_round(struct agent_product *p)
 	struct agent *a = p->agent;
 
 	for (size_t i = 0; i < p->round.n_outcomes; i++) {
-		if (p->round.outcome[i].err != 0)
-			log_line(LOG_NOTE, "host", "%s: %s",
-			    p->round.target[i].text,
-			    muster_strerror(p->round.outcome[i].err));
+		const struct round_outcome *o = &p->round.outcome[i];
+
+		if (o->err != 0)
+			log_line(LOG_NOTE, o->is_lookup ? "dns" : "host",
+			    "%s: %s", o->text, muster_strerror(o->err));
 	}
+	remember(p);
 	(void)agent_event(p, &ev);
 	if (a->on_done != NULL)
 		a->on_done(a, p);
@@ -113,22 +132,15 @@ after_work(uv_work_t *work, int status)
 		(void)agent_scan(a);
 }
 
-/* The static hosts; where there is none, nobody can be asked. */
 static void
 begin_round(struct agent_product *p)
 {
 	struct agent *a = p->agent;
-	const struct agent_settings *s = &a->settings;
 
 	round_prepare(&p->round, &p->life, &p->env, &p->todo, a->name);
 	p->has_round = true;
-	p->round.n_targets = 0;
-	for (uint32_t i = 0; i < s->n_hosts && p->round.err == 0; i++) {
-		p->round.err = exchange_parse(s->host[i], &p->round.target[i]);
-		p->round.n_targets = i + 1;
-	}
-	if (p->round.n_targets == 0)
-		p->round.err = MUSTER_E_NOENT;
+	round_where(&p->round.where, &a->settings, a->root, a->resolver);
+	p->round.known = p->publisher->known;
 	if (a->loop == NULL) {
 		round_run(&p->round);
 		finish_round(p);
@@ -205,6 +217,8 @@ agent_meet(struct agent_product *p)
 	if (err == 0)
 		err = keep_load(&p->keep, a->root, &p->env,
 		    is_first ? &pub->state : NULL, &p->life, &found);
+	if (err == 0 && is_first)
+		err = keep_load_known(&p->keep, pub->id, &pub->known);
 	if (err == 0 && pub->state.serial > pub->cat->head.serial)
 		err = MUSTER_E_SERIAL; /* an older one came in its place */
 	if (err != 0)
@@ -259,28 +273,32 @@ agent_due(struct agent *a)
 
 /* ---- what administrators do ---- */
 
+/* Nothing is remembered, of any publisher. */
 static int
-settings_path(const struct agent *a, char *path)
+forget(struct agent *a)
 {
-	return file_join(a->root, PATH_AGENT_STATE "/settings.state", path,
-	    FILE_PATH_MAX);
+	int err = 0;
+
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
+		struct agent_product *p = &a->product[i];
+
+		if (!p->is_used)
+			continue;
+		p->publisher->known.host[0] = '\0';
+		err = keep_save_known(&p->keep, p->publisher->id,
+		    &p->publisher->known);
+	}
+	return err;
 }
 
 int
 agent_save_settings(struct agent *a, const struct agent_settings *s)
 {
-	uint8_t buf[SETTINGS_FILE_MAX];
-	char path[FILE_PATH_MAX];
-	size_t len = 0;
-	int err = settings_path(a, path);
+	int err = keep_save_settings(a->root, s);
 
 	if (err == 0)
-		err = settings_encode(s, buf, sizeof(buf), &len);
-	if (err == 0)
-		err = file_replace(path, buf, len, 0600);
-	if (err == 0)
 		a->settings = *s;
-	return err;
+	return err == 0 && !s->is_caching ? forget(a) : err;
 }
 
 static bool
@@ -366,6 +384,8 @@ agent_generalize(struct agent *a)
 		if (err == 0)
 			err = keep_save(&p->keep, &p->life);
 	}
+	if (err == 0)
+		err = forget(a); /* a copy may wake up on another network */
 	if (err == 0) {
 		a->is_generalized = true;
 		log_line(LOG_NOTE, "generalized",
@@ -380,24 +400,18 @@ agent_generalize(struct agent *a)
 static int
 load_settings(struct agent *a, const struct agent_settings *presets)
 {
-	uint8_t buf[SETTINGS_FILE_MAX];
-	char path[FILE_PATH_MAX];
-	size_t len = 0;
-	int err = settings_path(a, path);
+	int err;
 
 	a->settings = *presets;
-	if (err == 0)
-		err = file_read_own(path, buf, sizeof(buf), &len);
+	err = keep_load_settings(a->root, &a->settings);
 	if (err == MUSTER_E_NOENT)
 		return 0;
-	if (err == 0)
-		err = settings_decode(buf, len, &a->settings);
 	if (err == 0 || err == MUSTER_E_DENIED || err == MUSTER_E_IO)
 		return err;
 	log_line(LOG_WARN, "state",
-	    "%s is damaged, or others may write it; agent.conf holds; set "
-	    "hosts anew by `muster set-host`",
-	    path);
+	    PATH_AGENT_STATE "/settings.state is damaged, or others may write "
+	                     "it; agent.conf holds; set hosts anew by `muster "
+	                     "set-host`");
 	a->settings = *presets;
 	return 0;
 }

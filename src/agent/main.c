@@ -30,6 +30,7 @@ enum { EXIT_DONE = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 struct args {
 	const char *config;
 	const char *root;
+	const char *resolver;
 	bool is_once;
 	bool is_check;
 };
@@ -49,13 +50,24 @@ struct muster_agent {
 static struct muster_agent main_agent;
 
 static const char usage[] =
-    "usage: muster-agent [--config FILE] [--root DIR] [--once] [--check]\n"
+    "usage: muster-agent [--config FILE] [--root DIR] [--resolver "
+    "ADDR[:PORT]]\n"
+    "                    [--once] [--check]\n"
     "Keeps the products of this machine activated.\n"
     "  --config FILE  settings (default /etc/muster/agent.conf)\n"
     "  --root DIR     put every path under DIR\n"
+    "  --resolver A   ask this name server alone\n"
     "  --once         do what is due and end; a line a product\n"
     "  --check        test the settings and exit\n"
     "  --help, --version\n";
+
+static bool
+is_resolver(const char *text)
+{
+	union resolvconf_addr addr;
+
+	return text == NULL || resolvconf_server(text, &addr) == 0;
+}
 
 static bool
 parse_args(int argc, char **argv, struct args *args, int *exit_out)
@@ -63,6 +75,7 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 	static const struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
 	    {"root", required_argument, NULL, 'r'},
+	    {"resolver", required_argument, NULL, 'd'},
 	    {"once", no_argument, NULL, 'o'},
 	    {"check", no_argument, NULL, 'k'},
 	    {"help", no_argument, NULL, 'h'},
@@ -77,6 +90,8 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 			args->config = optarg;
 		} else if (c == 'r') {
 			args->root = optarg;
+		} else if (c == 'd') {
+			args->resolver = optarg;
 		} else if (c == 'o') {
 			args->is_once = true;
 		} else if (c == 'k') {
@@ -92,7 +107,7 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 			break;
 		}
 	}
-	if (c != -1 || optind != argc ||
+	if (c != -1 || optind != argc || !is_resolver(args->resolver) ||
 	    (args->root != NULL && args->root[0] == '\0')) {
 		(void)fputs(usage, stderr);
 		return false;
@@ -310,6 +325,9 @@ run(struct muster_agent *m)
 	(void)signal(SIGXFSZ, SIG_IGN); /* a failing write says so */
 	(void)umask(022);
 	m->agent.root = m->args.root;
+	m->agent.resolver = m->args.resolver;
+	if (m->args.resolver == NULL && m->config.resolver[0] != '\0')
+		m->agent.resolver = m->config.resolver;
 	err = keep_lock(m->args.root, 0, &m->lock_fd);
 	if (err == 0)
 		err = keep_tidy(m->args.root);

@@ -11,7 +11,22 @@
 #include "client/recover.h"
 
 static json_t *
-targets_json(const struct direct_options *opt, const struct direct_result *r)
+lookups_json(const struct direct_result *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->round.n_outcomes; i++) {
+		const struct round_outcome *o = &r->round.outcome[i];
+
+		if (o->is_lookup)
+			(void)json_array_append_new(list,
+			    client_lookup_json(o->text, o->err));
+	}
+	return list;
+}
+
+static json_t *
+targets_json(const struct direct_result *r)
 {
 	json_t *list = json_array();
 
@@ -20,9 +35,10 @@ targets_json(const struct direct_options *opt, const struct direct_result *r)
 		char word[ERRCODE_MAX];
 		json_t *t;
 
+		if (o->is_lookup)
+			continue;
 		client_outcome(o->err, o->status, word);
-		t = json_pack("{s:s,s:s}", "host", opt->targets[i].text,
-		    "outcome", word);
+		t = json_pack("{s:s,s:s}", "host", o->text, "outcome", word);
 		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_CLOCK) {
 			(void)json_object_set_new(t, "host_time",
 			    json_integer(o->host_unix_s));
@@ -77,17 +93,35 @@ report_damages(const struct direct_result *r, json_t *object)
 	json_decref(list);
 }
 
+static void
+show_outcomes(const struct direct_result *r)
+{
+	for (size_t i = 0; i < r->round.n_outcomes; i++) {
+		const struct round_outcome *o = &r->round.outcome[i];
+		char text[CLIENT_OUTCOME_MAX];
+
+		if (o->is_lookup)
+			client_lookup_text(o->text, o->err, text);
+		else
+			client_outcome_text(o->text, o->err, o->status, text);
+		(void)fprintf(stderr, "muster: %s\n", text);
+	}
+}
+
 /* No host responded: one cause for each target. */
 static int
-report_failure(const struct cli *c, const struct direct_options *opt,
-    const struct direct_result *r)
+report_failure(const struct cli *c, const struct direct_result *r)
 {
 	struct cli_error e = {"no_host", "no host could be reached",
 	    "check the name, the port and the host's `muster host status`"};
 	int exit_code = CLI_UNREACHABLE;
+	size_t n_hosts = 0;
 	json_t *object;
 
 	for (size_t i = 0; i < r->round.n_outcomes; i++) {
+		if (r->round.outcome[i].is_lookup)
+			continue;
+		n_hosts++;
 		if (client_is_unreached(r->round.outcome[i].err))
 			continue;
 		e.code = "not_answered";
@@ -96,40 +130,39 @@ report_failure(const struct cli *c, const struct direct_options *opt,
 		              "`muster host status`";
 		exit_code = CLI_FAILED;
 	}
+	if (n_hosts == 0)
+		client_no_host(r->round.n_outcomes > 0, &e);
 	if (c->is_json) {
-		object = json_pack("{s:{s:s,s:s,s:s},s:o}", "error", "code",
+		object = json_pack("{s:{s:s,s:s,s:s},s:o,s:o}", "error", "code",
 		    e.code, "message", e.message, "next_step", e.next_step,
-		    "targets", targets_json(opt, r));
+		    "targets", targets_json(r), "lookups", lookups_json(r));
 		report_damages(r, object);
 		(void)cli_print(object);
 		return exit_code;
 	}
-	for (size_t i = 0; i < r->round.n_outcomes; i++) {
-		char word[ERRCODE_MAX];
-
-		client_outcome(r->round.outcome[i].err,
-		    r->round.outcome[i].status, word);
-		(void)fprintf(stderr, "muster: %s: %s\n", opt->targets[i].text,
-		    word);
-	}
+	show_outcomes(r);
 	return cli_error(c, exit_code, &e);
 }
 
 static int
-report(const struct cli *c, const struct direct_options *opt,
-    const struct direct_result *r)
+report(const struct cli *c, const struct direct_result *r)
 {
 	const struct wire_grant *grant = &r->round.reply.lease.grant;
-	const char *host = opt->targets[r->round.n_outcomes - 1].text;
+	const char *host = r->round.host;
 	char product[UUID_TEXT_LEN + 1];
 	json_t *object;
 
 	uuid_format(r->product.id, product);
 	if (!c->is_json) {
-		(void)printf("%s: %s; count %u of %u at %s\n", r->product.name,
+		char from[CLIENT_SOURCE_MAX];
+
+		client_source_text((enum agent_source)r->round.source,
+		    r->round.domain, from);
+		(void)printf("%s: %s; count %u of %u at %s%s\n",
+		    r->product.name,
 		    r->round.reply.is_activated ? "activated"
 		                                : "not activated yet",
-		    r->round.reply.count, r->round.reply.threshold, host);
+		    r->round.reply.count, r->round.reply.threshold, host, from);
 		return r->round.reply.is_activated ? CLI_DONE
 		                                   : CLI_NOT_ACTIVATED;
 	}
@@ -142,15 +175,17 @@ report(const struct cli *c, const struct direct_options *opt,
 	    "host", host);
 	if (object == NULL ||
 	    json_object_update_new(object,
-	        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:s,s:o}",
+	        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:s,s:o,s:o,s:s?,s:s}",
 	            "renewal_minutes", (json_int_t)grant->renewal_min,
 	            "retry_minutes", (json_int_t)grant->retry_min, "issued",
 	            (json_int_t)grant->issued_unix_s, "minutes_left",
 	            (json_int_t)r->minutes_left, "catalogue",
 	            (json_int_t)r->serial, "host_catalogue",
 	            (json_int_t)grant->catalogue, "stored", (int)r->is_stored,
-	            "lease", r->lease_path, "targets", targets_json(opt, r))) !=
-	        0)
+	            "lease", r->lease_path, "targets", targets_json(r),
+	            "lookups", lookups_json(r), "host_source",
+	            client_source((enum agent_source)r->round.source),
+	            "host_domain", r->round.domain)) != 0)
 		return CLI_FAILED;
 	report_damages(r, object);
 	if (cli_print(object) != CLI_DONE)
@@ -180,45 +215,48 @@ next_step(int err)
 	}
 }
 
+/* What the command line names besides the product. */
 static int
-parse_targets(const struct cli *c, const struct cli_list *hosts,
-    struct exchange_target *targets, size_t *n_out)
+check_options(const struct cli *c, const struct cli_list *hosts,
+    const char *resolver)
 {
-	const struct cli_error none = {"usage",
-	    "activate --direct needs --host NAME[:PORT]",
-	    "name the host; [..]:port for an IPv6 address"};
+	struct exchange_target target;
+	union resolvconf_addr addr;
+	int err = 0;
 
-	if (hosts->n == 0)
-		return cli_error(c, CLI_USAGE, &none);
-	for (size_t i = 0; i < hosts->n; i++) {
-		int err = exchange_parse(hosts->item[i], &targets[i]);
-
-		if (err != 0) {
-			(void)cli_fail(c, err, "--host",
-			    "NAME[:PORT] or [IPV6]:PORT");
-			return CLI_USAGE;
-		}
+	for (size_t i = 0; i < hosts->n && err == 0; i++)
+		err = exchange_parse(hosts->item[i], &target);
+	if (err != 0) {
+		(void)cli_fail(c, err, "--host", "NAME[:PORT] or [IPV6]:PORT");
+		return CLI_USAGE;
 	}
-	*n_out = hosts->n;
+	if (resolver != NULL)
+		err = resolvconf_server(resolver, &addr);
+	if (err != 0) {
+		(void)cli_fail(c, err, "--resolver",
+		    "the address of a name server: ADDR[:PORT] or "
+		    "[IPV6]:PORT");
+		return CLI_USAGE;
+	}
 	return 0;
 }
 
 int
 cmd_activate(struct cli *c, int argc, char **argv)
 {
-	static struct exchange_target targets[ROUND_TARGETS_MAX];
 	static struct direct_result result;
 	const struct cli_error agent = {"usage",
-	    "--host and --catalogue are for --direct",
+	    "--host, --resolver and --catalogue are for --direct",
 	    "the agent's hosts are set by muster set-host"};
 	const struct cli_error id = {"usage", "--product is not a UUID",
 	    "muster catalogue show FILE lists the ids"};
-	struct direct_options opt = {.targets = targets};
+	struct direct_options opt = {.n_hosts = 0};
 	struct cli_list hosts = {.n = 0};
 	const char *product = NULL;
 	bool is_direct = false;
 	const struct cli_option options[] = {{"direct", &is_direct, NULL, NULL},
 	    {"host", NULL, NULL, &hosts},
+	    {"resolver", NULL, &opt.resolver, NULL},
 	    {"catalogue", NULL, &opt.catalogue, NULL},
 	    {"product", NULL, &product, NULL}, {NULL, NULL, NULL, NULL}};
 	int err;
@@ -227,15 +265,18 @@ cmd_activate(struct cli *c, int argc, char **argv)
 		return err;
 	if (product == NULL && c->n_args == 1)
 		product = c->arg[0];
-	if (!is_direct && (hosts.n > 0 || opt.catalogue != NULL))
+	if (!is_direct &&
+	    (hosts.n > 0 || opt.catalogue != NULL || opt.resolver != NULL))
 		return cli_error(c, CLI_USAGE, &agent);
 	if (!is_direct)
 		return client_activate(c, product);
 	if (product == NULL || uuid_parse(product, opt.product) != 0)
 		return cli_error(c, CLI_USAGE, &id);
-	err = parse_targets(c, &hosts, targets, &opt.n_targets);
+	err = check_options(c, &hosts, opt.resolver);
 	if (err != 0)
 		return err;
+	opt.n_hosts = hosts.n;
+	memcpy(opt.host, hosts.item, hosts.n * sizeof(hosts.item[0]));
 	opt.root = c->root;
 	err = direct_run(&opt, &result);
 	if (err != 0 || !c->is_json)
@@ -243,6 +284,6 @@ cmd_activate(struct cli *c, int argc, char **argv)
 	if (err != 0)
 		return cli_fail(c, err, result.path, next_step(err));
 	if (!result.round.has_reply)
-		return report_failure(c, &opt, &result);
-	return report(c, &opt, &result);
+		return report_failure(c, &result);
+	return report(c, &result);
 }

@@ -13,6 +13,9 @@
 #include "cli/cli.h"
 #include "wire/agentmsg.h"
 
+#define CLIENT_OUTCOME_MAX 400 /* a host or domain, and a sentence */
+#define CLIENT_SOURCE_MAX 288  /* a domain and two words */
+
 /**
  * client_call(): ask the agent one thing; reports what fails.
  *
@@ -57,6 +60,67 @@ const char *client_state(enum wire_state state);
  * Out:     out      32 bytes
  */
 void client_outcome(int err, enum wire_status status, char *out);
+
+/**
+ * client_outcome_text(): the same for people: who, and what is the matter.
+ *
+ * Out:     out      CLIENT_OUTCOME_MAX bytes
+ */
+void client_outcome_text(const char *target, int err, enum wire_status status,
+    char *out);
+
+/**
+ * client_agent_outcome_text(): the same of what the agent tells, be it a host
+ * or a domain.
+ *
+ * Out:     out      CLIENT_OUTCOME_MAX bytes
+ */
+void client_agent_outcome_text(const struct agent_outcome *o, char *out);
+
+/**
+ * client_lookup_text(): for people, why a domain names no host.
+ *
+ * Out:     out      CLIENT_OUTCOME_MAX bytes
+ */
+void client_lookup_text(const char *domain, int err, char *out);
+
+/**
+ * client_lookup_json(): a domain that names no host, as an object.
+ *
+ * Returns: the object, the caller's; NULL: out of memory
+ */
+json_t *client_lookup_json(const char *domain, int err);
+
+/**
+ * client_source(): one stable word for where a host's name came from.
+ *
+ * Returns: static text; NULL: from nowhere
+ */
+const char *client_source(enum agent_source source);
+
+/**
+ * client_source_text(): the same for people, in brackets after a blank; empty
+ * where it is not known.
+ *
+ * Out:     out      CLIENT_SOURCE_MAX bytes
+ */
+void
+client_source_text(enum agent_source source, const char *domain, char *out);
+
+/**
+ * client_no_host(): the error when there was nobody to ask.
+ *
+ * In:      is_looked_up  domains were asked for hosts
+ */
+void client_no_host(bool is_looked_up, struct cli_error *e_out);
+
+/**
+ * client_is_lookup(): of an outcome's target: is it a domain's SRV name?
+ *
+ * Out:     domain_out  the domain, in target; untouched when it is not
+ * Returns: whether it is
+ */
+bool client_is_lookup(const char *target, const char **domain_out);
 
 /**
  * client_is_unreached(): is it the network, rather than a host that answered?

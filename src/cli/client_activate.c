@@ -10,17 +10,22 @@ static int
 judge(const struct agent_info *info, struct cli_error *e)
 {
 	bool is_unreached = true;
+	const char *domain;
+	uint32_t n_hosts = 0;
 
 	if (info->round == 0)
 		return info->state == WIRE_LICENSED ? CLI_DONE
 		                                    : CLI_NOT_ACTIVATED;
 	for (uint32_t i = 0; i < info->n_outcomes; i++) {
+		if (client_is_lookup(info->outcome[i].target, &domain))
+			continue;
+		n_hosts++;
 		is_unreached =
 		    is_unreached && client_is_unreached(info->outcome[i].err);
 	}
-	if (info->n_outcomes == 0 && info->round == MUSTER_E_NOENT) {
-		*e = (struct cli_error){"no_host", "no host is known",
-		    "name one: muster set-host NAME[:PORT]"};
+	if (n_hosts == 0 &&
+	    (info->n_outcomes > 0 || info->round == MUSTER_E_NOENT)) {
+		client_no_host(info->n_outcomes > 0, e);
 		return CLI_UNREACHABLE;
 	}
 	if (info->n_outcomes == 0) {
@@ -44,23 +49,23 @@ judge(const struct agent_info *info, struct cli_error *e)
 static void
 show(const struct agent_info *info, int exit_code)
 {
-	char word[32];
+	char text[CLIENT_OUTCOME_MAX];
 
 	if (exit_code == CLI_DONE || exit_code == CLI_NOT_ACTIVATED) {
+		client_source_text(info->source, info->domain, text);
 		(void)printf("%s: %s; count %" PRIu32 " of %" PRIu32
-		             " at %s%s\n",
+		             " at %s%s%s\n",
 		    info->name,
 		    exit_code == CLI_DONE ? "activated" : "not activated yet",
 		    info->count, info->threshold,
 		    info->host[0] != '\0' ? info->host : "no host",
+		    info->host[0] != '\0' ? text : "",
 		    info->is_early ? " (asked less than 10 seconds ago)" : "");
 		return;
 	}
 	for (uint32_t i = 0; i < info->n_outcomes; i++) {
-		client_outcome(info->outcome[i].err, info->outcome[i].status,
-		    word);
-		(void)fprintf(stderr, "muster: %s: %s: %s\n", info->name,
-		    info->outcome[i].target, word);
+		client_agent_outcome_text(&info->outcome[i], text);
+		(void)fprintf(stderr, "muster: %s: %s\n", info->name, text);
 	}
 }
 

@@ -53,9 +53,34 @@ client_outcome(int err, enum wire_status status, char *out)
 bool
 client_is_unreached(int err)
 {
-	return err == MUSTER_E_RESOLVE || err == MUSTER_E_CONNECT ||
-	    err == MUSTER_E_TIMEOUT || err == MUSTER_E_IO ||
-	    err == MUSTER_E_TRUNC;
+	switch (err) {
+	case MUSTER_E_RESOLVE:
+	case MUSTER_E_CONNECT:
+	case MUSTER_E_TIMEOUT:
+	case MUSTER_E_IO:
+	case MUSTER_E_TRUNC:
+	case MUSTER_E_SERVFAIL:
+	case MUSTER_E_DNS_REFUSED:
+	case MUSTER_E_DNS_TIMEOUT:
+	case MUSTER_E_ALIAS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static json_t *
+lookups_json(const struct agent_info *info)
+{
+	json_t *list = json_array();
+	const char *domain;
+
+	for (uint32_t i = 0; i < info->n_outcomes; i++) {
+		if (client_is_lookup(info->outcome[i].target, &domain))
+			(void)json_array_append_new(list,
+			    client_lookup_json(domain, info->outcome[i].err));
+	}
+	return list;
 }
 
 static json_t *
@@ -65,9 +90,12 @@ targets_json(const struct agent_info *info)
 
 	for (uint32_t i = 0; i < info->n_outcomes; i++) {
 		const struct agent_outcome *o = &info->outcome[i];
+		const char *domain;
 		char word[32];
 		json_t *t;
 
+		if (client_is_lookup(o->target, &domain))
+			continue;
 		client_outcome(o->err, o->status, word);
 		t = json_pack("{s:s,s:s}", "host", o->target, "outcome", word);
 		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_CLOCK) {
@@ -114,7 +142,7 @@ client_info_json(const struct agent_info *info)
 	if (object == NULL ||
 	    json_object_update_new(object,
 	        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s?,"
-	                  "s:b,s:o}",
+	                  "s:b,s:o,s:o,s:s?,s:s}",
 	            "count", (json_int_t)info->count, "threshold",
 	            (json_int_t)info->threshold, "renewal_minutes",
 	            (json_int_t)info->renewal_min, "retry_minutes",
@@ -125,7 +153,10 @@ client_info_json(const struct agent_info *info)
 	            (json_int_t)info->asked_unix_s, "next_contact",
 	            (json_int_t)info->due_unix_s, "host", info->host, "round",
 	            code_of(info->round, round), "early", (int)info->is_early,
-	            "targets", targets_json(info))) != 0) {
+	            "targets", targets_json(info), "lookups",
+	            lookups_json(info), "host_source",
+	            client_source(info->source), "host_domain",
+	            info->domain)) != 0) {
 		json_decref(object);
 		return NULL;
 	}
@@ -169,7 +200,7 @@ show_left(int64_t left_s)
 void
 client_info_show(const struct agent_info *info)
 {
-	char text[WHEN_LEN], word[32];
+	char text[WHEN_LEN], line[CLIENT_OUTCOME_MAX];
 
 	(void)printf("%s (%s): %s", info->name, info->publisher_name,
 	    client_state(info->state));
@@ -181,8 +212,10 @@ client_info_show(const struct agent_info *info)
 	(void)printf("  count         %" PRIu32 " of %" PRIu32
 	             ", last answer %s\n",
 	    info->count, info->threshold, when(info->answered_unix_s, text));
-	(void)printf("  host          %s\n",
-	    info->host[0] != '\0' ? info->host : "none has answered yet");
+	client_source_text(info->source, info->domain, line);
+	(void)printf("  host          %s%s\n",
+	    info->host[0] != '\0' ? info->host : "none has answered yet",
+	    info->host[0] != '\0' ? line : "");
 	(void)printf("  next contact  %s\n",
 	    info->due_unix_s != 0 ? when(info->due_unix_s, text) : "none");
 	if (info->round != 0 && info->n_outcomes == 0)
@@ -191,9 +224,7 @@ client_info_show(const struct agent_info *info)
 		        ? "no host is known; muster set-host NAME[:PORT]"
 		        : muster_strerror(info->round));
 	for (uint32_t i = 0; info->round != 0 && i < info->n_outcomes; i++) {
-		client_outcome(info->outcome[i].err, info->outcome[i].status,
-		    word);
-		(void)printf("  last round    %s: %s\n",
-		    info->outcome[i].target, word);
+		client_agent_outcome_text(&info->outcome[i], line);
+		(void)printf("  last round    %s\n", line);
 	}
 }

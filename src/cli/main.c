@@ -15,8 +15,8 @@ static const struct cli_command commands[] = {
     {"status", "[PRODUCT]", "state, days left, count, host, next contact",
         cmd_status},
     {"activate",
-        "[PRODUCT] | --direct --host NAME[:PORT]... --product ID "
-        "[--catalogue F]",
+        "[PRODUCT] | --direct [--host NAME[:PORT]...] "
+        "[--resolver ADDR[:PORT]] --product ID [--catalogue F]",
         "ask for activation now, through the agent or without it",
         cmd_activate},
     {"set-host", "NAME[:PORT]...", "ask these hosts, in this order",

@@ -2,6 +2,7 @@
 #include "client/direct.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,6 +126,27 @@ meet(struct run *r, struct life_todo *todo, struct direct_result *out)
 	return step(r, &ev, todo, out);
 }
 
+/* The hosts that were named, else what was set under the root. */
+static int
+set_where(struct run *r, struct direct_result *out)
+{
+	const struct direct_options *opt = r->opt;
+	struct round_where *where = &out->round.where;
+	struct agent_settings s = {.is_caching = true};
+	int err = keep_load_settings(opt->root, &s);
+
+	note(out, opt->root, PATH_AGENT_STATE "/settings.state");
+	if (err == MUSTER_E_DENIED || err == MUSTER_E_IO)
+		return err;
+	round_where(where, &s, opt->root, opt->resolver);
+	for (size_t i = 0; i < opt->n_hosts; i++)
+		(void)snprintf(where->host[i], sizeof(where->host[i]), "%s",
+		    opt->host[i]);
+	if (opt->n_hosts > 0)
+		where->n_hosts = opt->n_hosts;
+	return 0;
+}
+
 static int
 ask(struct run *r, struct life_todo *todo, struct direct_result *out)
 {
@@ -137,13 +159,24 @@ ask(struct run *r, struct life_todo *todo, struct direct_result *out)
 		return err;
 	machine_name(name);
 	round_prepare(&out->round, &r->life, &r->env, todo, name);
-	out->round.n_targets = r->opt->n_targets;
-	memcpy(out->round.target, r->opt->targets,
-	    r->opt->n_targets * sizeof(r->opt->targets[0]));
+	note(out, NULL, r->keep.known);
+	err = keep_load_known(&r->keep, out->publisher, &out->round.known);
+	if (err == 0)
+		err = set_where(r, out);
+	if (err != 0)
+		return err;
 	round_run(&out->round);
 	ev = round_event(&out->round);
 	err = step(r, &ev, todo, out);
-	return out->round.err != 0 ? out->round.err : err;
+	if (err == 0 && out->round.is_known_new) {
+		note(out, NULL, r->keep.known);
+		err = keep_save_known(&r->keep, out->publisher,
+		    &out->round.known);
+	}
+	/* nobody to ask and nowhere to look is for the caller to tell */
+	return out->round.err != 0 && out->round.err != MUSTER_E_NOENT
+	    ? out->round.err
+	    : err;
 }
 
 int

@@ -4,9 +4,10 @@
  *
  * The code path of the agent for containers, installers and tests: catalogue,
  * machine, state and lease files under a root, then host after host until one
- * responds with a reply that verifies.  State files are on disk before the
+ * responds with a reply that verifies.  Hosts, domain and caching that were
+ * set under the root count as they do for the agent.  State files are on disk before the
  * first byte leaves, so an interrupted call never costs a second CMID.
- * Source: doc/behaviour.md b23, b31, b34; doc/protocol.md, "Lease file".
+ * Source: doc/behaviour.md b22 to b24, b31, b34; doc/protocol.md, "Lease file".
  */
 #ifndef MUSTER_CLIENT_DIRECT_H
 #define MUSTER_CLIENT_DIRECT_H
@@ -23,8 +24,10 @@ struct direct_options {
 	const char *root;      /* NULL: the machine itself */
 	const char *catalogue; /* NULL: those that are installed */
 	uint8_t product[PRODUCT_LEN];
-	const struct exchange_target *targets; /* asked in this order */
-	size_t n_targets;                      /* 1 to ROUND_TARGETS_MAX */
+	const char *resolver; /* as for resolvconf_load(), or NULL */
+	size_t n_hosts;       /* asked in this order; 0: those that were set,
+	                          else by DNS */
+	const char *host[WALK_HOSTS_MAX]; /* as exchange_parse() takes them */
 };
 
 struct direct_result {
@@ -50,8 +53,9 @@ struct direct_result {
  *          MUSTER_E_SERIAL               older than one that was in force
  *          MUSTER_E_LOCKED               an agent works on the same root
  *          MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_FULL, MUSTER_E_NOMEM
- *          and as machine_read(), catalogues_for(), request_make()
- * Blocks:  up to EXCHANGE_MS a target, and as long as names resolve and as
+ *          and as machine_read(), catalogues_for(), request_make(),
+ *          resolvconf_load()
+ * Blocks:  as round_run(), and as long as
  *          another call on the same root is under way,
  *          KEEP_LOCK_MS at most
  */

@@ -124,6 +124,8 @@ keep_init(struct keep *k, const char *root, const uint8_t *publisher,
 	uuid_format(product, uuid);
 	err = path_under(root, "publishers", hex, ".state", k->publisher);
 	if (err == 0)
+		err = path_under(root, "publishers", hex, ".host", k->known);
+	if (err == 0)
 		err = path_under(root, "products", uuid, ".state", k->product);
 	if (err == 0)
 		err = path_under(root, "leases", uuid, ".lease", k->lease);
@@ -260,6 +262,46 @@ keep_load(struct keep *k, const char *root, const struct life_env *env,
 	return err;
 }
 
+int
+keep_load_known(struct keep *k, const uint8_t *publisher,
+    struct walk_known *known_out)
+{
+	struct walk_known known = {.priority = 0};
+	uint8_t buf[STATE_FILE_MAX];
+	size_t len = 0;
+	int err;
+
+	k->at = k->known;
+	err = file_read_own(k->known, buf, sizeof(buf), &len);
+	if (is_unreadable(err))
+		return err;
+	if (err == 0)
+		err = state_known_decode(buf, len, publisher, &known);
+	/* nothing is lost with it but the way to a host */
+	*known_out = known;
+	return 0;
+}
+
+static int
+settings_path(const char *root, char *path)
+{
+	return file_join(root, PATH_AGENT_STATE "/settings.state", path,
+	    FILE_PATH_MAX);
+}
+
+int
+keep_load_settings(const char *root, struct agent_settings *s_out)
+{
+	uint8_t buf[SETTINGS_FILE_MAX];
+	char path[FILE_PATH_MAX];
+	size_t len = 0;
+	int err = settings_path(root, path);
+
+	if (err == 0)
+		err = file_read_own(path, buf, sizeof(buf), &len);
+	return err == 0 ? settings_decode(buf, len, s_out) : err;
+}
+
 static int
 clock_path(const char *root, char *path)
 {
@@ -288,6 +330,34 @@ keep_load_clock(const char *root, struct clockwatch *w_out)
 }
 
 /* ---- writing ---- */
+
+int
+keep_save_known(struct keep *k, const uint8_t *publisher,
+    const struct walk_known *known)
+{
+	uint8_t buf[STATE_FILE_MAX];
+	size_t len = 0;
+	int err;
+
+	k->at = k->known;
+	if (known->host[0] == '\0')
+		return file_remove(k->known);
+	err = state_known_encode(publisher, known, buf, sizeof(buf), &len);
+	return err == 0 ? file_replace(k->known, buf, len, 0600) : err;
+}
+
+int
+keep_save_settings(const char *root, const struct agent_settings *s)
+{
+	uint8_t buf[SETTINGS_FILE_MAX];
+	char path[FILE_PATH_MAX];
+	size_t len = 0;
+	int err = settings_path(root, path);
+
+	if (err == 0)
+		err = settings_encode(s, buf, sizeof(buf), &len);
+	return err == 0 ? file_replace(path, buf, len, 0600) : err;
+}
 
 int
 keep_save_clock(const char *root, const struct clockwatch *w)

@@ -2,8 +2,8 @@
 /*
  * keep.h -- the client's state on disk; an edge.
  *
- * Under PATH_AGENT_STATE: publishers/ID.state and products/ID.state (0600),
- * leases/ID.lease and leases/ID.view (0644), clock.state, settings.state and
+ * Under PATH_AGENT_STATE: publishers/ID.state, publishers/ID.host and
+ * products/ID.state (0600), leases/ID.lease and leases/ID.view (0644), clock.state, settings.state and
  * a lock.  Each file is replaced by rename, so power loss leaves the old or
  * the new one.  A file that is damaged is kept as NAME.damaged, and what it
  * held is taken from a lease of this machine (recover.h).
@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "client/clockwatch.h"
 #include "client/life.h"
+#include "client/settings.h"
 #include "muster/err.h"
 
 #define KEEP_LOCK_MS 30000 /* a wait for another call's lock, at most */
@@ -28,6 +29,7 @@ enum keep_file { KEEP_PUBLISHER, KEEP_PRODUCT, KEEP_LEASE };
 /* Paths of one product and its publisher. */
 struct keep {
 	char publisher[FILE_PATH_MAX];
+	char known[FILE_PATH_MAX]; /* the host that responded last */
 	char product[FILE_PATH_MAX];
 	char lease[FILE_PATH_MAX];
 	char view[FILE_PATH_MAX];
@@ -92,6 +94,41 @@ MUSTER_NODISCARD int keep_init(struct keep *k, const char *root,
 MUSTER_NODISCARD int
 keep_load(struct keep *k, const char *root, const struct life_env *env,
     struct state_publisher *p, struct life *l, struct keep_found *found_out);
+
+/**
+ * keep_load_known(): the host that is remembered for the publisher; damaged or
+ * not there: none.
+ *
+ * Returns: 0; MUSTER_E_DENIED, MUSTER_E_IO
+ */
+MUSTER_NODISCARD int keep_load_known(struct keep *k, const uint8_t *publisher,
+    struct walk_known *known_out);
+
+/**
+ * keep_save_known(): remember a host; an empty one: none.
+ *
+ * Returns: 0; as file_replace(), file_remove()
+ */
+MUSTER_NODISCARD int keep_save_known(struct keep *k, const uint8_t *publisher,
+    const struct walk_known *known);
+
+/**
+ * keep_load_settings(): what an administrator set.
+ *
+ * Out:     s_out    untouched on failure
+ * Returns: 0; MUSTER_E_NOENT: nothing was set; as file_read_own(),
+ *          settings_decode()
+ */
+MUSTER_NODISCARD int
+keep_load_settings(const char *root, struct agent_settings *s_out);
+
+/**
+ * keep_save_settings(): what is set from now on.
+ *
+ * Returns: 0; as settings_encode(), file_replace()
+ */
+MUSTER_NODISCARD int
+keep_save_settings(const char *root, const struct agent_settings *s);
 
 /**
  * keep_load_clock(): what was last seen of the clocks; damaged or not there:

@@ -23,6 +23,7 @@
 
 #define RESOLVCONF_SERVERS_MAX 3 /* as many as the C library asks */
 #define RESOLVCONF_FILE_MAX 65536
+#define RESOLVCONF_TEXT_MAX 79 /* an address of version 6, zone and port */
 
 union resolvconf_addr {
 	struct sockaddr any;

@@ -2,9 +2,12 @@
 #include "client/round.h"
 
 #include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "client/resolve.h"
 
 void
 round_prepare(struct round *r, const struct life *l, const struct life_env *env,
@@ -26,13 +29,51 @@ round_prepare(struct round *r, const struct life *l, const struct life_env *env,
 	r->err = 0;
 	r->n_outcomes = 0;
 	r->has_reply = false;
+	r->is_known_new = false;
+	r->source = WALK_NOWHERE;
+	r->host[0] = r->domain[0] = '\0';
 	r->busy_s = 0;
 }
 
-static int
-ask(struct round *r, size_t i)
+void
+round_where(struct round_where *where, const struct agent_settings *s,
+    const char *root, const char *resolver)
 {
-	struct round_outcome *o = &r->outcome[i];
+	*where = (struct round_where){.root = root,
+	    .resolver = resolver,
+	    .n_hosts = s->n_hosts,
+	    .is_caching = s->is_caching};
+	for (uint32_t i = 0; i < s->n_hosts; i++)
+		memcpy(where->host[i], s->host[i], sizeof(s->host[i]));
+	memcpy(where->domain, s->domain, sizeof(where->domain));
+}
+
+/* The next place; the last one is used again when all are full. */
+static struct round_outcome *
+outcome_next(struct round *r, const char *text)
+{
+	struct round_outcome *o;
+
+	if (r->n_outcomes < ROUND_OUTCOMES_MAX)
+		r->n_outcomes++;
+	o = &r->outcome[r->n_outcomes - 1];
+	*o = (struct round_outcome){.err = 0};
+	(void)snprintf(o->text, sizeof(o->text), "%s", text);
+	return o;
+}
+
+static int
+connect_ms(const struct walk_todo *todo)
+{
+	if (todo->is_brief)
+		return EXCHANGE_BRIEF_MS;
+	return todo->has_more ? EXCHANGE_CONNECT_MS : EXCHANGE_MS;
+}
+
+static int
+ask(struct round *r, const struct walk_todo *todo,
+    const struct exchange_target *target, const struct resolvconf *conf)
+{
 	uint8_t nonce[WIRE_ID_LEN], body[RPC_BODY_MAX];
 	const struct request_in in = {.product = &r->product,
 	    .cmid = r->cmid,
@@ -45,6 +86,7 @@ ask(struct round *r, size_t i)
 	    .state = r->licence,
 	    .minutes_left = r->minutes_left,
 	    .xid = randombytes_random()};
+	struct round_outcome *o;
 	struct request req;
 	size_t len = 0;
 	int err;
@@ -54,12 +96,10 @@ ask(struct round *r, size_t i)
 	err = request_make(&in, &req);
 	if (err != 0)
 		return err;
-	*o = (struct round_outcome){.err = 0};
-	r->n_outcomes = i + 1;
+	o = outcome_next(r, target->text);
 	memset(&r->reply, 0, sizeof(r->reply));
-	o->err = exchange_run(&r->target[i], NULL,
-	    i + 1 < r->n_targets ? EXCHANGE_CONNECT_MS : EXCHANGE_MS,
-	    req.record, req.record_len, body, &len);
+	o->err = exchange_run(target, conf, connect_ms(todo), req.record,
+	    req.record_len, body, &len);
 	if (o->err == 0)
 		o->err = request_judge(&req, body, len, r->cat, clock_unix_s(),
 		    &r->reply);
@@ -68,23 +108,116 @@ ask(struct round *r, size_t i)
 		o->status = r->reply.status;
 		o->host_unix_s = r->reply.host_unix_s;
 		o->busy_s = r->reply.busy_s;
+		if (o->status == WIRE_BUSY &&
+		    (r->busy_s == 0 || o->busy_s < r->busy_s))
+			r->busy_s = o->busy_s;
 	}
 	return 0;
+}
+
+static uint32_t
+draw(void *arg, uint32_t below)
+{
+	(void)arg;
+	return randombytes_uniform(below);
+}
+
+/* One host: the event that tells the walk what came of it. */
+static enum walk_kind
+do_ask(struct round *r, const struct walk_todo *todo,
+    const struct resolvconf *conf)
+{
+	struct exchange_target target;
+	int err = exchange_parse(todo->host, &target);
+
+	/* a static host is one: settings_check(); a name server may say more */
+	if (err != 0)
+		outcome_next(r, todo->host)->err = err;
+	else
+		r->err = ask(r, todo, &target, conf);
+	if (!r->has_reply)
+		return WALK_FAILED;
+	memcpy(r->host, target.text, sizeof(r->host));
+	memcpy(r->domain, todo->domain, sizeof(r->domain));
+	r->source = todo->source;
+	return WALK_RESPONDED;
+}
+
+static int
+do_look_up(struct round *r, const struct walk_todo *todo,
+    const struct resolvconf *conf, struct choice *choice)
+{
+	int err = resolve_srv(conf, todo->domain, choice);
+	struct round_outcome *o;
+
+	if (err != 0) {
+		o = outcome_next(r, todo->domain);
+		o->is_lookup = true;
+		o->err = err;
+	}
+	return err;
+}
+
+static void
+make_plan(const struct round *r, const struct resolvconf *conf,
+    struct walk_plan *plan)
+{
+	const struct round_where *where = &r->where;
+
+	*plan = (struct walk_plan){.n_hosts = where->n_hosts,
+	    .is_only = where->domain[0] != '\0',
+	    .is_renewal = r->licence == WIRE_LICENSED};
+	memcpy(plan->host, where->host, sizeof(plan->host));
+	if (plan->is_only)
+		walk_plan_domain(plan, where->domain);
+	for (size_t i = 0; !plan->is_only && i < conf->n_domains; i++)
+		walk_plan_domain(plan, conf->domain[i]);
+	if (where->is_caching)
+		plan->known = r->known;
+}
+
+static void
+walk_through(struct round *r, struct walk *w, const struct resolvconf *conf)
+{
+	int64_t end_ms = clock_mono_ms() + ROUND_MS;
+	struct walk_event ev = {.kind = WALK_BEGIN, .draw = draw};
+	struct walk_todo todo;
+
+	walk_step(w, &ev, &todo);
+	if (todo.act == WALK_END)
+		r->err = MUSTER_E_NOENT;
+	while (
+	    todo.act != WALK_END && r->err == 0 && clock_mono_ms() < end_ms) {
+		if (todo.act == WALK_ASK) {
+			ev.kind = do_ask(r, &todo, conf);
+		} else {
+			ev.kind = WALK_LOOKED_UP;
+			ev.err = do_look_up(r, &todo, conf, &w->choice);
+		}
+		walk_step(w, &ev, &todo);
+	}
+	if (r->has_reply && r->where.is_caching)
+		r->is_known_new = walk_known(w, &r->known);
 }
 
 void
 round_run(struct round *r)
 {
-	for (size_t i = 0; i < r->n_targets && r->err == 0 && !r->has_reply;
-	     i++) {
-		const struct round_outcome *o = &r->outcome[i];
+	struct walk *w = malloc(sizeof(*w));
+	struct resolvconf conf;
+	struct walk_plan plan;
 
-		r->err = ask(r, i);
-		if (r->err == 0 && o->err == MUSTER_E_REFUSED &&
-		    o->status == WIRE_BUSY &&
-		    (r->busy_s == 0 || o->busy_s < r->busy_s))
-			r->busy_s = o->busy_s;
+	if (w == NULL)
+		r->err = MUSTER_E_NOMEM;
+	if (r->err == 0)
+		r->err =
+		    resolvconf_load(r->where.root, r->where.resolver, &conf);
+	if (r->err == 0) {
+		make_plan(r, &conf, &plan);
+		walk_init(w, &plan);
+		walk_through(r, w, &conf);
 	}
+	free(w);
 }
 
 struct life_event
@@ -95,7 +228,7 @@ round_event(const struct round *r)
 	if (r->has_reply) {
 		ev = (struct life_event){.kind = LIFE_REPLY,
 		    .reply = &r->reply,
-		    .host = r->target[r->n_outcomes - 1].text};
+		    .host = r->host};
 	}
 	return ev;
 }

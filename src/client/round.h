@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * round.h -- one round through the hosts, in turn, until one responds with a
- * reply that verifies; an edge.
+ * round.h -- one round through the hosts, until one responds with a reply that
+ * verifies; an edge.
  *
- * Works on copies, so that it can run beside an event loop; the catalogue is
- * borrowed and stays in force for as long.
- * Source: doc/behaviour.md b23, b31, b34.
+ * Whom to ask, and in which domains to look for hosts, walk.h says.  Works on
+ * copies, so that it can run beside an event loop; the catalogue, the root and
+ * the resolver are borrowed and stay for as long.
+ * Source: doc/behaviour.md b22 to b24, b31, b34.
  */
 #ifndef MUSTER_CLIENT_ROUND_H
 #define MUSTER_CLIENT_ROUND_H
@@ -16,12 +17,27 @@
 #include "client/exchange.h"
 #include "client/life.h"
 #include "client/request.h"
+#include "discovery/walk.h"
 #include "muster/err.h"
+#include "wire/agentmsg.h"
 
-#define ROUND_TARGETS_MAX 16
+#define ROUND_OUTCOMES_MAX 16 /* kept; the last place is the last one's */
+#define ROUND_MS 300000 /* then no other host is asked: hundreds are dead */
 
-/* What became of one target. */
+/* Where hosts are to be found. */
+struct round_where {
+	const char *root; /* whose resolv.conf counts; NULL: the machine's */
+	const char *resolver; /* as for resolvconf_load(), or NULL */
+	size_t n_hosts;       /* static; none: by DNS */
+	char host[WALK_HOSTS_MAX][WALK_HOST_MAX + 1];
+	char domain[DNS_TEXT_MAX + 1]; /* only this one; empty: the machine's */
+	bool is_caching;
+};
+
+/* What became of one target, or of a domain that has none. */
 struct round_outcome {
+	char text[EXCHANGE_TEXT_MAX + 1]; /* name:port, or the domain */
+	bool is_lookup;
 	int err;                 /* 0: responded */
 	enum wire_status status; /* with MUSTER_E_REFUSED; WIRE_OK: RPC error */
 	int64_t host_unix_s;
@@ -40,20 +56,23 @@ struct round {
 	uint8_t certificate[CERT_LEN];
 	enum wire_state licence;
 	uint32_t minutes_left;
-	/* whom, in this order */
-	size_t n_targets;
-	struct exchange_target target[ROUND_TARGETS_MAX];
+	struct round_where where;
+	struct walk_known known; /* of the publisher; of use when caching is */
 	/* what came of it */
-	int err;           /* 0: hosts were asked; else why not */
-	size_t n_outcomes; /* targets that were asked */
-	struct round_outcome outcome[ROUND_TARGETS_MAX];
-	bool has_reply; /* the last one asked responded */
+	bool is_known_new; /* known is to be written */
+	int err;           /* 0: hosts were looked for; else why not */
+	size_t n_outcomes;
+	struct round_outcome outcome[ROUND_OUTCOMES_MAX];
+	bool has_reply; /* the last one asked responded, this one: */
+	char host[EXCHANGE_TEXT_MAX + 1];
+	enum walk_source source;
+	char domain[DNS_TEXT_MAX + 1];
 	struct reply reply;
 	uint32_t busy_s; /* least that a host named, or 0 */
 };
 
 /**
- * round_prepare(): copy what a round needs; the targets are the caller's.
+ * round_prepare(): copy what a round needs; where and known are the caller's.
  *
  * In:      todo     of the life_step() that asked for the round
  *          name     of the machine, at most WIRE_NAME_MAX
@@ -62,10 +81,21 @@ void round_prepare(struct round *r, const struct life *l,
     const struct life_env *env, const struct life_todo *todo, const char *name);
 
 /**
- * round_run(): ask.
+ * round_where(): where hosts are to be found by an administrator's settings.
  *
- * Out:     r        what came of it; r->err as request_make()
- * Blocks:  up to EXCHANGE_MS a target, and as long as names resolve
+ * In:      root, resolver  borrowed for as long as the round
+ */
+void round_where(struct round_where *where, const struct agent_settings *s,
+    const char *root, const char *resolver);
+
+/**
+ * round_run(): look for hosts and ask them.
+ *
+ * Out:     r        what came of it; r->err as request_make(),
+ *                   resolvconf_load(); MUSTER_E_NOENT: there was nobody to ask
+ *                   and nowhere to look
+ * Blocks:  up to EXCHANGE_MS a target, and as long as names resolve; after
+ *          ROUND_MS no further one is asked
  */
 void round_run(struct round *r);
 

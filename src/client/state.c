@@ -153,6 +153,53 @@ check_view(const struct state_view *s)
 }
 
 int
+state_known_encode(const uint8_t *publisher, const struct walk_known *known,
+    uint8_t *buf, size_t cap, size_t *len_out)
+{
+	struct wr w = statefile_begin(buf, cap, STATE_KNOWN_MAGIC);
+
+	wr_bytes(&w, publisher, PUBLISHER_LEN);
+	wr_opaque(&w, known->host, strlen(known->host));
+	wr_opaque(&w, known->domain, strlen(known->domain));
+	wr_u32(&w, known->priority);
+	return statefile_finish(&w, len_out);
+}
+
+int
+state_known_decode(const uint8_t *p, size_t len, const uint8_t *publisher,
+    struct walk_known *known_out)
+{
+	struct walk_known known = {.priority = 0};
+	struct bytes host, domain;
+	uint8_t id[PUBLISHER_LEN];
+	uint32_t priority;
+	struct rd r;
+	int err;
+
+	err = statefile_open(p, len, STATE_KNOWN_MAGIC, &r);
+	if (err != 0)
+		return err;
+	rd_fixed(&r, id, sizeof(id));
+	host = rd_opaque(&r, STATE_HOST_MAX);
+	domain = rd_opaque(&r, DNS_TEXT_MAX);
+	priority = rd_u32(&r);
+	err = rd_end(&r);
+	if (err != 0)
+		return err;
+	if (memcmp(id, publisher, sizeof(id)) != 0)
+		return MUSTER_E_PUBLISHER;
+	if (priority > UINT16_MAX || host.len == 0 || domain.len == 0 ||
+	    !is_host((const char *)host.p, host.len) ||
+	    !is_host((const char *)domain.p, domain.len))
+		return MUSTER_E_RANGE;
+	memcpy(known.host, host.p, host.len);
+	memcpy(known.domain, domain.p, domain.len);
+	known.priority = (uint16_t)priority;
+	*known_out = known;
+	return 0;
+}
+
+int
 state_view_encode(const struct state_view *s, uint8_t *buf)
 {
 	struct wr w = statefile_begin(buf, STATE_VIEW_LEN, STATE_VIEW_MAGIC);

@@ -27,6 +27,10 @@
  * its clock without the agent: magic MUSTERV1, version 1, publisher id,
  * product id, first seen, start of grace, high water, checksum.
  *
+ * The host that responded last, found by DNS, of all the publisher's products:
+ * magic MUSTERH1, version 1, publisher id, host string<261>, domain
+ * string<253>, priority of its SRV record (4 bytes, 0 to 65535), checksum.
+ *
  * A publisher's file without a CMID is what `muster generalize` leaves: the
  * machine tag tells whether the same machine goes on (b38).
  *
@@ -42,6 +46,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "discovery/walk.h"
 #include "muster/err.h"
 #include "trust/catalogue.h"
 #include "trust/cert.h"
@@ -50,6 +55,7 @@
 #define STATE_SEEN_LOST 1
 #define STATE_PUBLISHER_MAGIC "MUSTERP1"
 #define STATE_PRODUCT_MAGIC "MUSTERR1"
+#define STATE_KNOWN_MAGIC "MUSTERH1"
 #define STATE_VIEW_MAGIC "MUSTERV1"
 #define STATE_VIEW_LEN 100 /* bytes, always */
 #define STATE_HOST_MAX 261 /* a DNS name, a colon and a port */
@@ -129,6 +135,24 @@ MUSTER_NODISCARD int state_product_encode(const struct state_product *s,
  */
 MUSTER_NODISCARD int
 state_product_decode(const uint8_t *p, size_t len, struct state_product *s_out);
+
+/**
+ * state_known_encode(): the bytes of the file of a host that is remembered.
+ *
+ * Returns: 0; MUSTER_E_TOOBIG: over cap
+ */
+MUSTER_NODISCARD int state_known_encode(const uint8_t *publisher,
+    const struct walk_known *known, uint8_t *buf, size_t cap, size_t *len_out);
+
+/**
+ * state_known_decode(): read it.
+ *
+ * In:      publisher  whose it has to be
+ * Returns: as state_publisher_decode(); MUSTER_E_TOOBIG;
+ *          MUSTER_E_PUBLISHER: another's
+ */
+MUSTER_NODISCARD int state_known_decode(const uint8_t *p, size_t len,
+    const uint8_t *publisher, struct walk_known *known_out);
 
 /**
  * state_view_encode(): the bytes of the file for everybody.

@@ -66,6 +66,15 @@ look_up(struct walk *w)
 	choice_init(&w->choice);
 }
 
+static void
+set_host(struct walk *w, const char *host, enum walk_source source)
+{
+	w->todo.act = WALK_ASK;
+	w->todo.source = source;
+	(void)snprintf(w->todo.host, sizeof(w->todo.host), "%s", host);
+	w->todo.has_more = has_more(w);
+}
+
 /* False where it was asked already. */
 static bool
 ask(struct walk *w, const char *host, enum walk_source source)
@@ -77,10 +86,7 @@ ask(struct walk *w, const char *host, enum walk_source source)
 	if (w->n_asked < WALK_ASKED_MAX)
 		(void)snprintf(w->asked[w->n_asked++], WALK_HOST_MAX + 1, "%s",
 		    host);
-	w->todo.act = WALK_ASK;
-	w->todo.source = source;
-	(void)snprintf(w->todo.host, sizeof(w->todo.host), "%s", host);
-	w->todo.has_more = has_more(w);
+	set_host(w, host, source);
 	return true;
 }
 
@@ -163,11 +169,10 @@ refresh_known(struct walk *w)
 static void
 step_static(struct walk *w)
 {
-	while (w->next_host < w->plan.n_hosts) {
-		if (ask(w, w->plan.host[w->next_host++], WALK_STATIC))
-			return;
-	}
-	w->todo.act = WALK_END;
+	if (w->next_host == w->plan.n_hosts)
+		return;
+	w->next_host++;
+	set_host(w, w->plan.host[w->next_host - 1], WALK_STATIC);
 }
 
 /* A renewal, before the host that is remembered is asked. */

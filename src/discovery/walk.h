@@ -22,7 +22,7 @@
  * the first name server that is silent: a renewal needs no DNS.  A dead host
  * of a better priority thus costs its whole time-out once, when the other one
  * is found, and then a moment at each renewal, by which it is noticed when it
- * is back.  No host is asked twice in one round.
+ * is back.  No host that was found is asked twice in one round.
  * Source: doc/behaviour.md b22, b23, b24.
  */
 #ifndef MUSTER_DISCOVERY_WALK_H

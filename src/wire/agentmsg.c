@@ -217,7 +217,8 @@ static bool
 info_is_good(const struct agent_info *info)
 {
 	return (unsigned)info->state <= WIRE_NOTIFICATION &&
-	    info->seconds_left >= 0 && info->threshold <= WIRE_THRESHOLD_MAX &&
+	    (unsigned)info->source <= AGENT_DNS && info->seconds_left >= 0 &&
+	    info->threshold <= WIRE_THRESHOLD_MAX &&
 	    interval_is_good(info->renewal_min) &&
 	    interval_is_good(info->retry_min) && info->first_seen_unix_s >= 0 &&
 	    info->answered_unix_s >= 0 && info->asked_unix_s >= 0 &&
@@ -251,6 +252,8 @@ put_info(struct wr *w, const struct agent_info *info)
 	put_count(w, info->n_outcomes, AGENT_HOSTS_MAX);
 	for (uint32_t i = 0; w->err == 0 && i < info->n_outcomes; i++)
 		put_outcome(w, &info->outcome[i]);
+	wr_u32(w, (uint32_t)info->source);
+	put_text(w, &a_domain, info->domain);
 }
 
 static void
@@ -278,6 +281,8 @@ get_info(struct rd *r, struct agent_info *info)
 	info->n_outcomes = get_count(r, AGENT_HOSTS_MAX);
 	for (uint32_t i = 0; i < info->n_outcomes; i++)
 		get_outcome(r, &info->outcome[i]);
+	info->source = (enum agent_source)rd_u32(r);
+	get_text(r, &a_domain, info->domain);
 	if (!info_is_good(info))
 		rd_fail(r, MUSTER_E_RANGE);
 }

@@ -65,8 +65,16 @@ struct agent_request {
 	struct agent_ids products;      /* REARM */
 };
 
+/* Where the name of a host came from. */
+enum agent_source {
+	AGENT_NOWHERE = 0,
+	AGENT_STATIC = 1,
+	AGENT_CACHED = 2,
+	AGENT_DNS = 3
+};
+
 struct agent_outcome {
-	char target[AGENT_HOST_LEN + 1];
+	char target[AGENT_HOST_LEN + 1]; /* without a port: a DNS query */
 	int err; /* 0: responded; with MUSTER_E_REFUSED the status counts */
 	enum wire_status status;
 	int64_t host_unix_s; /* WIRE_CLOCK */
@@ -95,6 +103,8 @@ struct agent_info {
 	int round;     /* 0: the last round was answered; else why not */
 	uint32_t n_outcomes;
 	struct agent_outcome outcome[AGENT_HOSTS_MAX];
+	enum agent_source source;          /* of host */
+	char domain[AGENT_DOMAIN_LEN + 1]; /* that named host, or empty */
 };
 
 /* One reply; what its op does not name is zero. */

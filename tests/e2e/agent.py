@@ -17,6 +17,7 @@ LIST, INFO, ACTIVATE, SETTINGS, SET_HOSTS, SET_DOMAIN, SET_CACHING, \
 DENIED, AGAIN, PRODUCT, KIND, RANGE = -12, -6, -20, -27, -24
 STATES = ["unlicensed", "initial_grace", "licensed",
           "out_of_tolerance_grace", "notification"]
+SOURCES = ["", "static", "cached", "dns"]
 AGENT = os.path.join(demo.BIN, "muster-agent")
 WAIT_S = 20
 
@@ -78,6 +79,7 @@ def read_info(r):
          "asked": r.i64(), "due": r.i64(), "host": r.text(),
          "early": r.u32(), "round": r.i32()}
     i["outcomes"] = [read_outcome(r) for _ in range(r.u32())]
+    i["source"], i["domain"] = SOURCES[r.u32()], r.text()
     return i
 
 

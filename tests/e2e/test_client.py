@@ -21,7 +21,7 @@ KEYS = {"product", "name", "publisher", "publisher_name", "state", "activated",
         "reason", "message", "seconds_left", "days_left", "count", "threshold",
         "renewal_minutes", "retry_minutes", "rearms_left", "first_seen",
         "answered", "asked", "next_contact", "host", "round", "early",
-        "targets"}
+        "targets", "lookups", "host_source", "host_domain"}
 
 
 @pytest.fixture(scope="module")

@@ -84,6 +84,8 @@ sample_info(struct agent_info *i)
 	i->outcome[1].err = MUSTER_E_REFUSED;
 	i->outcome[1].status = WIRE_CLOCK;
 	i->outcome[1].host_unix_s = T0 + 4;
+	i->source = AGENT_DNS;
+	memcpy(i->domain, "example.org", 12);
 }
 
 /* The values in the vectors; no two fields hold the same bytes. */
@@ -158,7 +160,7 @@ draw_time(void)
 static inline int
 draw_code(void)
 {
-	return draw(2) == 0 ? 0 : -(int)draw(38);
+	return draw(2) == 0 ? 0 : -(int)draw(45);
 }
 
 /* Printable ASCII of min to max bytes; max is drawn as well, now and then. */
@@ -265,6 +267,8 @@ random_info(struct agent_info *info)
 		fill(&o->host_unix_s, sizeof(o->host_unix_s));
 		o->busy_s = draw(WIRE_BUSY_MAX_S + 1);
 	}
+	info->source = (enum agent_source)draw(AGENT_DNS + 1);
+	draw_text(info->domain, 0, AGENT_DOMAIN_LEN, '!');
 }
 
 static inline void
@@ -272,7 +276,7 @@ random_reply(struct agent_reply *reply)
 {
 	memset(reply, 0, sizeof(*reply));
 	if (draw(4) == 0) {
-		reply->err = -1 - (int)draw(37);
+		reply->err = -1 - (int)draw(44);
 		draw_utf8(reply->message, AGENT_TEXT_LEN);
 		draw_utf8(reply->next_step, AGENT_TEXT_LEN);
 		return;

@@ -92,6 +92,8 @@ info_to_theirs(struct agent_info *i, struct theirs *t, their_info *to)
 		t->outcome[k] = (their_outcome){o->target, o->err,
 		    (u_int)o->status, o->host_unix_s, o->busy_s};
 	}
+	to->source = (their_source)i->source;
+	to->domain = i->domain;
 }
 
 static void
@@ -210,7 +212,8 @@ info_equal(const struct agent_info *i, const their_info *t)
 	    t->answered == i->answered_unix_s && t->asked == i->asked_unix_s &&
 	    t->due == i->due_unix_s && strcmp(t->host, i->host) == 0 &&
 	    t->early == i->is_early && t->round == i->round &&
-	    outcomes_equal(i, t);
+	    (unsigned)t->source == (unsigned)i->source &&
+	    strcmp(t->domain, i->domain) == 0 && outcomes_equal(i, t);
 }
 
 static bool

@@ -111,6 +111,7 @@ enum { AT_STATE = 64, AT_REASON = 68, AT_LEFT = 72, AT_THRESHOLD = 84 };
 enum { AT_RENEWAL = 88, AT_RETRY = 92, AT_FIRST = 100, AT_ANSWERED = 108 };
 enum { AT_ASKED = 116, AT_DUE = 124, AT_EARLY = 152, AT_ROUND = 156 };
 enum { AT_OUTCOMES = 160, AT_ERR = 184, AT_STATUS = 188, AT_BUSY = 200 };
+enum { AT_SOURCE = 232 };
 
 #define F(field) offsetof(struct agent_info, field)
 
@@ -145,6 +146,7 @@ test_agentmsg_ranges(void)
 	    {"retry", F(retry_min), AT_RETRY, 15, 43200},
 	    {"status", F(outcome[0].status), AT_STATUS, 0, 6},
 	    {"seconds", F(outcome[0].busy_s), AT_BUSY, 0, 3600},
+	    {"source", F(source), AT_SOURCE, 0, 3},
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {
@@ -474,6 +476,7 @@ test_agentmsg_largest_fits(void)
 	info->n_outcomes = AGENT_HOSTS_MAX;
 	for (size_t i = 0; i < AGENT_HOSTS_MAX; i++)
 		memset(info->outcome[i].target, 't', AGENT_HOST_LEN);
+	memset(info->domain, 'd', AGENT_DOMAIN_LEN);
 	is(encode(&m, buf, sizeof(buf), &info_len), 0);
 	sample_message(S_REPLY(AGENT_LIST), &m);
 	m.u.reply.products.n = AGENT_PRODUCTS_MAX;

@@ -334,6 +334,49 @@ test_machine_id_text(void)
 }
 
 static void
+test_b24_known_host_file(void)
+{
+	/* publisher id 03 .., host a.b:1, domain b, priority 258 */
+	static const uint8_t want[] = {'M', 'U', 'S', 'T', 'E', 'R', 'H', '1',
+	    0, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	    5, 'a', '.', 'b', ':', '1', 0, 0, 0, 0, 0, 0, 1, 'b', 0, 0, 0, 0, 0,
+	    1, 2};
+	const uint8_t pub[PUBLISHER_LEN] = {3}, other[PUBLISHER_LEN] = {4};
+	struct walk_known k = {.priority = 258}, back = {.priority = 0};
+	uint8_t buf[STATE_FILE_MAX], bad[STATE_FILE_MAX];
+	size_t len = 0, wrong = 0;
+
+	memcpy(k.host, "a.b:1", 6);
+	memcpy(k.domain, "b", 2);
+	is(state_known_encode(pub, &k, buf, sizeof(buf), &len), 0);
+	is(len, sizeof(want) + 32);
+	ok(memcmp(buf, want, sizeof(want)) == 0);
+	is(state_known_decode(buf, len, pub, &back), 0);
+	ok(memcmp(&k, &back, sizeof(k)) == 0);
+	is(state_known_decode(buf, len, other, &back), MUSTER_E_PUBLISHER);
+	for (size_t i = 0; i < len; i++) {
+		memcpy(bad, buf, len);
+		bad[i] ^= 1;
+		wrong += state_known_decode(bad, len, pub, &back) == 0;
+		wrong += state_known_decode(buf, i, pub, &back) == 0;
+	}
+	is(wrong, 0);
+	ok(memcmp(&k, &back, sizeof(k)) == 0);
+	/* what no host or domain is, with a good checksum */
+	k.host[1] = ' ';
+	is(state_known_encode(pub, &k, buf, sizeof(buf), &len), 0);
+	is(state_known_decode(buf, len, pub, &back), MUSTER_E_RANGE);
+	k.host[0] = '\0';
+	is(state_known_encode(pub, &k, buf, sizeof(buf), &len), 0);
+	is(state_known_decode(buf, len, pub, &back), MUSTER_E_RANGE);
+	/* the largest fits */
+	memset(k.host, 'h', WALK_HOST_MAX);
+	memset(k.domain, 'd', DNS_TEXT_MAX);
+	is(state_known_encode(pub, &k, buf, sizeof(buf), &len), 0);
+	is(state_known_decode(buf, len, pub, &back), 0);
+}
+
+static void
 test_machine_fingerprint(void)
 {
 	struct machine m = {.id = {1}, .instance = {2}}, n = m;
@@ -404,6 +447,7 @@ main(int argc, char **argv)
 	test_state_forged_content_is_refused();
 	test_state_encode_refuses();
 	test_state_view();
+	test_b24_known_host_file();
 	test_b33_licence();
 	test_machine_id_text();
 	test_machine_fingerprint();
