@@ -124,6 +124,18 @@ put_srv(struct wr *w, const struct dns_name *owner, unsigned class,
 	wr_bytes(w, srv->target.wire, srv->target.len);
 }
 
+/* RFC 2136 2.4.3: provided that there is no CNAME, beside which an addition
+ * would be passed over without a word (3.4.2.2). */
+static void
+put_no_alias(struct wr *w, const struct dns_name *owner)
+{
+	wr_bytes(w, owner->wire, owner->len);
+	put_u16(w, DNS_CNAME);
+	put_u16(w, DNS_CLASS_NONE);
+	wr_u32(w, 0);
+	put_u16(w, 0);
+}
+
 int
 update_write(const struct update *update, uint16_t id, uint8_t *buf, size_t cap,
     size_t *len_out)
@@ -132,10 +144,13 @@ update_write(const struct update *update, uint16_t id, uint8_t *buf, size_t cap,
 	struct wr w = wr_init(buf, cap);
 
 	h.count[DNS_QUESTION] = 1; /* the zone */
+	h.count[DNS_ANSWER] = update->has_addition;
 	h.count[DNS_AUTHORITY] =
 	    (uint16_t)(update->n_deletions + update->has_addition);
 	dns_header_write(&w, &h, false);
 	dns_question_write(&w, &update->zone, DNS_SOA);
+	if (update->has_addition)
+		put_no_alias(&w, &update->owner);
 	for (size_t i = 0; i < update->n_deletions; i++)
 		put_srv(&w, &update->owner, DNS_CLASS_NONE, 0,
 		    &update->deletions[i]);

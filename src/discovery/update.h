@@ -4,7 +4,8 @@
  * request, and what its answer says; pure, in the caller's buffers.
  *
  * An update removes single records by their data and adds one: what another
- * host has published under the same owner is not touched.
+ * host has published under the same owner is not touched.  It adds nothing
+ * where the owner is an alias.
  * Source: RFC 2136; RFC 2782; RFC 8945.
  */
 #ifndef MUSTER_DISCOVERY_UPDATE_H
@@ -16,7 +17,7 @@
 #define UPDATE_DELETIONS_MAX 8 /* of one update */
 #define UPDATE_RECORD_MAX (DNS_NAME_MAX + 10 + 6 + DNS_NAME_MAX)
 #define UPDATE_MAX                                                        \
-	(DNS_QUERY_MAX + (UPDATE_DELETIONS_MAX + 1) * UPDATE_RECORD_MAX + \
+	(DNS_QUERY_MAX + (UPDATE_DELETIONS_MAX + 2) * UPDATE_RECORD_MAX + \
 	    TSIG_RECORD_MAX)
 
 /* Outcome, its stable name, and what it means and what to do about it. */
@@ -33,11 +34,13 @@
 	    "the server's policy does not allow this update; let this "        \
 	    "host, or its key, change the SRV records of _muster._tcp")        \
 	X(UPDATE_YXDOMAIN, "YXDOMAIN", "the server says: the name is there")   \
-	X(UPDATE_YXRRSET, "YXRRSET", "the server says: the records are there") \
+	X(UPDATE_YXRRSET, "YXRRSET",                                           \
+	    "the name is an alias (CNAME) in this zone, beside which no SRV "  \
+	    "record can stand; remove the alias")                              \
 	X(UPDATE_NXRRSET, "NXRRSET", "the server says: no such records")       \
 	X(UPDATE_NOTAUTH, "NOTAUTH",                                           \
-	    "the server is not the primary of this zone; name the primary "    \
-	    "by publish_server")                                               \
+	    "the server is not the primary of this zone (name it by "          \
+	    "publish_server), or no rule of its allows the update (Knot)")     \
 	X(UPDATE_NOTZONE, "NOTZONE",                                           \
 	    "the server says: the record lies outside the zone")               \
 	X(UPDATE_RCODE, "RCODE", "the server answered with an unknown code")   \

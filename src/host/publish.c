@@ -233,13 +233,12 @@ succeed(struct publish_item *item, const struct update *update, uint64_t now_ms)
 	item->is_current = item->is_wanted
 	    ? item->n_standing == 1 && stands(item, &item->want.srv)
 	    : item->n_standing == 0;
-	if (!item->is_current) {
+	if (!item->is_wanted && item->is_current)
+		item->is_used = false;
+	else if (!item->is_current)
 		item->next_ms = now_ms; /* it was wanted otherwise meanwhile */
-	} else if (item->next_ms == PUBLISH_NEVER) {
-		item->next_ms =
-		    item->is_wanted ? now_ms + PUBLISH_AGAIN_MS : PUBLISH_NEVER;
-		item->is_used = item->is_wanted;
-	}
+	else if (item->next_ms == PUBLISH_NEVER)
+		item->next_ms = now_ms + PUBLISH_AGAIN_MS;
 }
 
 static void

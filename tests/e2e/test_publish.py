@@ -254,13 +254,24 @@ def test_b21_a_zone_that_takes_no_updates(hosts, tmp_path):
         refused(h, "REFUSED", "policy does not allow")
         h = hosts("hk", publish_server=f"127.0.0.1:{k.port}").start()
         # Knot's answer where no rule matches
-        refused(h, "NOTAUTH", "not the primary of this zone")
+        refused(h, "NOTAUTH", "no rule of its allows")
         # one that takes them by the address alone
         for s in b, k:
             h = hosts(f"o{s.port}", publish_domain="open.test",
                       publish_server=f"127.0.0.1:{s.port}").start()
             assert h.outcome("open.test") == "OK"
             assert s.records("_muster._tcp.open.test") == [line(h)]
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_b21_an_alias_at_the_owner(hosts, kind, tmp_path):
+    """A server would pass over the addition and say NOERROR."""
+    z = nameserver.Zone("corp.test", ["_muster._tcp CNAME x.corp.test."],
+                        is_open=True)
+    with kind(tmp_path / "ns", [z]) as s:
+        h = hosts("h", publish_server=f"127.0.0.1:{s.port}").start()
+        refused(h, "YXRRSET", "alias (CNAME)")
+        assert s.records(OWNER, "CNAME") == ["x.corp.test."]
 
 
 def test_b21_the_key_file(hosts, zone, tmp_path):
@@ -289,6 +300,27 @@ def test_b21_switched_off(hosts, zone):
     assert d["domains"][0]["zone_line"].startswith(OWNER)
     time.sleep(0.5)
     assert zone.records(OWNER) == [] and d["pending"] == 0
+
+
+def test_b7_connections_go_to_the_name_server_only(hosts, zone, tmp_path):
+    """As the kernel sees it: activated, publishing, withdrawing."""
+    h = hosts("h", publish_withdraw=True, **zone.settings)
+    calls = str(tmp_path / "calls")
+    h.start(prefix=["strace", "-f", "-qq", "-o", calls, "-e",
+                    "trace=connect,execve,fork,vfork"])
+    assert h.outcome() == "OK"
+    child, = os.listdir(f"/proc/{h.p.pid}/task")
+    with open(f"/proc/{h.p.pid}/task/{child}/children") as f:
+        os.kill(int(f.read()), signal.SIGTERM)
+    assert h.p.wait(WAIT_S) == 0
+    with open(calls) as f:
+        lines = f.read().splitlines()
+    assert sum("execve(" in x for x in lines) == 1  # its own
+    # the C library looks for the group's name at a socket of this machine
+    opened = [x for x in lines if "connect(" in x and "/nscd/" not in x]
+    assert len(opened) == 4  # SOA and update, twice
+    assert all(f"sin_port=htons({zone.port})" in x and "127.0.0.1" in x
+               for x in opened), opened
 
 
 def test_b20_the_primary_is_found_by_soa(site, tmp_path):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Goal: one host, two publishers that know nothing of each other."""
+import glob
 import json
 import os
+import re
 import subprocess
 import uuid
 
@@ -106,13 +108,22 @@ def test_b9_two_publishers_on_one_host(two):
 
 
 def test_b7_the_daemon_has_no_way_to_an_authority():
-    """Nothing that it is linked of can open a connection or find a name."""
+    """Of what it is linked of nothing finds a name or starts a program; and
+    connections are opened in one place alone, to name servers."""
     out = subprocess.run(
         ["nm", "-D", "--undefined-only", os.path.join(demo.BIN, "musterd")],
         capture_output=True, text=True, check=True).stdout
     names = {line.split()[-1].split("@")[0] for line in out.splitlines()}
     assert "uv_tcp_bind" in names or "bind" in names
-    assert not names & {"connect", "getaddrinfo", "uv_getaddrinfo",
-                        "uv_tcp_connect", "uv_pipe_connect", "popen",
-                        "system", "execve", "posix_spawn", "uv_spawn"}
+    opening = {"connect", "uv_tcp_connect", "uv_udp_connect",
+               "uv_pipe_connect", "uv_pipe_connect2"}
+    assert names & opening <= {"uv_tcp_connect", "uv_udp_connect"}
+    assert not names & {"getaddrinfo", "uv_getaddrinfo", "popen", "system",
+                        "execve", "fork", "posix_spawn", "uv_spawn"}
     assert not [n for n in names if n.startswith(("curl_", "gnutls_", "res_"))]
+    using = set()
+    for path in glob.glob(os.path.join(demo.REPO, "src/host/*.c")):
+        with open(path) as f:
+            if re.search(r"\bconnect\(|_connect2?\(&", f.read()):
+                using.add(os.path.basename(path))
+    assert using == {"dnsask.c"}

@@ -104,7 +104,7 @@ print(s.recv(4096).split()[1].decode())
 """
     gid = os.stat(sock(site)).st_gid
     for path in ("install-key", "remove-key", "enrolment", "certificate",
-                 "catalogue"):
+                 "catalogue", "dns/publish", "dns/withdraw"):
         for who, want in (((), "400"), (as_id(GROUP, gid), "403")):
             if who and not IS_ROOT:
                 continue

@@ -193,6 +193,13 @@ test_b20_withdrawal(void)
 	ok(done(i, UPDATE_DONE, 12));
 	is(publish_next(&p, 12, &u, &is_noted), i);
 	ok(is_noted && u.has_addition && u.n_deletions == 0);
+	/* asked for twice: nothing is left to send */
+	i = published("corp.example", 1688, 0);
+	is(publish_set(&p, NULL, 0, 10), 0);
+	is(publish_next(&p, 10, &u, &is_noted), i);
+	publish_force(&p, 11);
+	ok(done(i, UPDATE_DONE, 12));
+	ok(!p.items[i].is_used);
 	/* from a server that is set no more */
 	i = published("corp.example", 1688, 0);
 	w = want("corp.example", 1688);
