@@ -4,7 +4,7 @@
 set -eu
 # Each error of the list stands in doc/errors.md, with its value and its text.
 tr '\n\t' '  ' <include/muster/err.h | sed 's/\\//g' |
-    grep -o 'X(MUSTER_E_[A-Z]*, *-[0-9]*, *"[^"]*")' |
+    grep -o 'X(MUSTER_E_[A-Z_]*, *-[0-9]*, *"[^"]*")' |
     sed 's/X(\([A-Z_]*\), *\(-[0-9]*\), *"\(.*\)")/\1 \2 \3/' >build/errors.txt
 [ -s build/errors.txt ]
 while read -r name value text; do

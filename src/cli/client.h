@@ -168,6 +168,13 @@ int client_ask(const struct cli *c, const char *what, bool yes);
 int client_activate(const struct cli *c, const char *product);
 
 /**
+ * cmd_doctor(): muster doctor.
+ *
+ * Returns: exit code
+ */
+int cmd_doctor(struct cli *c, int argc, char **argv);
+
+/**
  * cmd_status(): muster status.
  *
  * Returns: exit code

@@ -19,6 +19,11 @@ static const struct cli_command commands[] = {
         "[--resolver ADDR[:PORT]] --product ID [--catalogue F]",
         "ask for activation now, through the agent or without it",
         cmd_activate},
+    {"doctor",
+        "[PRODUCT] [--host NAME[:PORT]]... [--resolver ADDR[:PORT]] "
+        "[--catalogue F]",
+        "try every step to every host, one cause each; counts nothing",
+        cmd_doctor},
     {"set-host", "NAME[:PORT]...", "ask these hosts, in this order",
         cmd_set_host},
     {"clear-host", "", "back to hosts found by DNS", cmd_clear_host},

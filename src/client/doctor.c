@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/doctor.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/resolve.h"
+
+static uint32_t
+draw(void *arg, uint32_t below)
+{
+	(void)arg;
+	return randombytes_uniform(below);
+}
+
+/* ---- whom ---- */
+
+static void
+add(struct doctor *d, const char *text, const char *domain,
+    const struct dns_srv *srv)
+{
+	struct doctor_target *t;
+
+	for (size_t i = 0; i < d->n_targets; i++) {
+		if (strcmp(d->target[i].text, text) == 0)
+			return;
+	}
+	if (d->n_targets == DOCTOR_TARGETS_MAX) {
+		d->n_more++;
+		return;
+	}
+	t = &d->target[d->n_targets++];
+	*t = (struct doctor_target){.step = DOCTOR_STEPS};
+	(void)snprintf(t->text, sizeof(t->text), "%s", text);
+	(void)snprintf(t->domain, sizeof(t->domain), "%s", domain);
+	if (srv != NULL) {
+		t->priority = srv->priority;
+		t->weight = srv->weight;
+	}
+}
+
+static void
+look_up(struct doctor *d, const char *domain, const struct resolvconf *conf,
+    struct choice *choice)
+{
+	struct doctor_domain *found = &d->domain[d->n_domains++];
+	char name[DNS_TEXT_MAX + 1], text[EXCHANGE_TEXT_MAX + 1];
+
+	(void)snprintf(found->domain, sizeof(found->domain), "%s", domain);
+	choice_init(choice);
+	found->err = resolve_srv(conf, domain, choice);
+	if (found->err != 0)
+		return;
+	found->n_records = choice->n;
+	choice_order(choice, draw, NULL);
+	for (size_t i = 0; i < choice->n; i++) {
+		dns_name_text(&choice->srv[i].target, name);
+		(void)snprintf(text, sizeof(text), "%s:%u", name,
+		    choice->srv[i].port);
+		add(d, text, domain, &choice->srv[i]);
+	}
+}
+
+static void
+find(struct doctor *d, const struct resolvconf *conf, struct choice *choice)
+{
+	struct walk_plan plan = {.n_domains = 0};
+
+	for (size_t i = 0; i < d->where.n_hosts; i++)
+		add(d, d->where.host[i], "", NULL);
+	if (d->where.n_hosts > 0)
+		return;
+	if (d->where.domain[0] != '\0')
+		walk_plan_domain(&plan, d->where.domain);
+	for (size_t i = 0; d->where.domain[0] == '\0' && i < conf->n_domains;
+	     i++)
+		walk_plan_domain(&plan, conf->domain[i]);
+	for (size_t i = 0; i < plan.n_domains; i++)
+		look_up(d, plan.domain[i], conf, choice);
+}
+
+/* ---- each step ---- */
+
+static enum doctor_step
+step_of_call(int err)
+{
+	if (err == MUSTER_E_CONNECT || err == MUSTER_E_TIMEOUT)
+		return DOCTOR_CONNECT;
+	if (err == MUSTER_E_IO || err == MUSTER_E_TRUNC ||
+	    err == MUSTER_E_PROTO || err == MUSTER_E_TOOBIG ||
+	    err == MUSTER_E_MISMATCH || err == MUSTER_E_REFUSED)
+		return DOCTOR_ANSWER;
+	return DOCTOR_NAME;
+}
+
+static void
+fail(struct doctor_target *t, enum doctor_step step, int err)
+{
+	t->step = step;
+	t->err = err;
+}
+
+static void
+examine(const struct doctor *d, struct doctor_target *t,
+    const struct resolvconf *conf)
+{
+	int err = exchange_parse(t->text, &t->target);
+
+	if (err != 0) {
+		fail(t, DOCTOR_NAME, err);
+		return;
+	}
+	err = probe_null(&t->target, conf, &t->took_ms);
+	if (err != 0) {
+		fail(t, step_of_call(err), err);
+		return;
+	}
+	err = probe_cover(&t->target, conf, d->cat, &t->cover);
+	t->status = t->cover.status;
+	if (err == MUSTER_E_CLOCK)
+		fail(t, DOCTOR_CLOCK, err);
+	else if (err != 0)
+		fail(t, DOCTOR_CERTIFICATE, err);
+	else if (!cert_covers(&t->cover.cert, d->product->line,
+	             d->product->level))
+		fail(t, DOCTOR_PRODUCT, MUSTER_E_LEVEL);
+}
+
+size_t
+doctor_choose(const struct doctor *d)
+{
+	size_t chosen = d->n_targets;
+
+	for (size_t i = 0; i < d->n_targets; i++) {
+		const struct doctor_target *t = &d->target[i];
+
+		if (t->step != DOCTOR_STEPS)
+			continue;
+		if (chosen == d->n_targets ||
+		    (strcmp(t->text, d->known) == 0 &&
+		        t->priority <= d->target[chosen].priority))
+			chosen = i;
+	}
+	return chosen;
+}
+
+static void
+ask_chosen(const struct doctor *d, struct doctor_target *t,
+    const struct resolvconf *conf)
+{
+	uint8_t machine[WIRE_ID_LEN];
+	struct reply reply = {.status = WIRE_OK};
+	int err;
+
+	machine_fingerprint(d->machine, d->cat->head.publisher, machine);
+	err = probe_activate(&t->target, conf, d->cat, d->product, machine,
+	    &reply);
+	t->is_chosen = true;
+	t->status = reply.status;
+	t->count = reply.count;
+	if (err == 0 && reply.count < d->product->threshold)
+		err = MUSTER_E_COUNT;
+	if (err != 0)
+		fail(t, DOCTOR_COUNT, err);
+}
+
+int
+doctor_run(struct doctor *d)
+{
+	struct choice *choice = malloc(sizeof(*choice));
+	struct resolvconf conf;
+	size_t chosen;
+	int err = choice == NULL ? MUSTER_E_NOMEM : 0;
+
+	d->n_domains = d->n_targets = d->n_more = 0;
+	if (err == 0)
+		err = resolvconf_load(d->where.root, d->where.resolver, &conf);
+	if (err == 0) {
+		find(d, &conf, choice);
+		for (size_t i = 0; i < d->n_targets; i++)
+			examine(d, &d->target[i], &conf);
+		chosen = doctor_choose(d);
+		if (chosen < d->n_targets)
+			ask_chosen(d, &d->target[chosen], &conf);
+	}
+	free(choice);
+	return err;
+}

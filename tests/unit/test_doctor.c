@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/doctor.h"
+
+#include <stdio.h>
+
+#include "tap.h"
+
+/* Three targets: priority, and whether all went well; which is chosen? */
+static void
+test_b24_doctor_chooses_as_a_client(void)
+{
+	static const struct {
+		const char *what, *known;
+		uint16_t priority[3];
+		bool is_well[3];
+		size_t want;
+	} cases[] = {
+	    {"the first", "", {1, 1, 2}, {true, true, true}, 0},
+	    {"the first that is well", "", {1, 1, 2}, {false, true, true}, 1},
+	    {"none", "h1:1", {1, 1, 2}, {false, false, false}, 3},
+	    {"the known one", "h1:1", {1, 1, 2}, {true, true, true}, 1},
+	    {"known, and not well", "h1:1", {1, 1, 2}, {true, false, true}, 0},
+	    {"known, of worse priority", "h2:1", {1, 1, 2}, {true, true, true},
+	        0},
+	    {"known, the better ones dead", "h2:1", {1, 1, 2},
+	        {false, false, true}, 2},
+	    {"known, and gone", "h9:1", {1, 1, 2}, {true, true, true}, 0},
+	};
+	static struct doctor d;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		d = (struct doctor){.n_targets = 3};
+		(void)snprintf(d.known, sizeof(d.known), "%s", cases[i].known);
+		for (size_t k = 0; k < 3; k++) {
+			struct doctor_target *t = &d.target[k];
+
+			(void)snprintf(t->text, sizeof(t->text), "h%zu:1", k);
+			t->priority = cases[i].priority[k];
+			t->step =
+			    cases[i].is_well[k] ? DOCTOR_STEPS : DOCTOR_CONNECT;
+		}
+		printf("# %s\n", cases[i].what);
+		is(doctor_choose(&d), cases[i].want);
+	}
+}
+
+int
+main(void)
+{
+	test_b24_doctor_chooses_as_a_client();
+	return tap_done();
+}
