@@ -8,11 +8,13 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/host_audit.h"
 #include "cli/host_show.h"
 #include "cli/http.h"
 
 #define WAIT_MS 60000 /* several servers that do not answer, one by one */
 #define POLL_MS 100
+#define AUDIT_DOMAINS_MAX 64 /* more than musterd.conf may list */
 
 static const char *
 text_of(const json_t *object, const char *key)
@@ -172,20 +174,63 @@ change(struct cli *c, const char *path, bool is_withdrawal)
 	return verdict;
 }
 
+/* Domains that are named, or those of the daemon. */
+static int
+audit(struct cli *c, struct host_audit_options *opt)
+{
+	const char *domain[CLI_ARGS_MAX + AUDIT_DOMAINS_MAX];
+	json_t *dns = NULL, *item;
+	int exit_code = CLI_DONE;
+	size_t i;
+
+	opt->domain = domain;
+	opt->own_name = "";
+	for (i = 1; i < c->n_args; i++)
+		domain[opt->n_domains++] = c->arg[i];
+	if (opt->n_domains == 0) {
+		exit_code = http_call(c, "/v1/dns", NULL, &dns);
+		if (exit_code != CLI_DONE)
+			return exit_code;
+		opt->own_name = text_of(dns, "name");
+	}
+	json_array_foreach(json_object_get(dns, "domains"), i, item)
+	{
+		if (i < AUDIT_DOMAINS_MAX)
+			domain[opt->n_domains++] = text_of(item, "domain");
+	}
+	if (opt->n_domains == 0)
+		exit_code = cli_errorf(c, CLI_FAILED, "no_domain",
+		    "name one: muster host dns audit DOMAIN",
+		    "this host publishes in no domain");
+	else
+		exit_code = host_audit(c, opt);
+	json_decref(dns);
+	return exit_code;
+}
+
 int
 cmd_host_dns(struct cli *c, int argc, char **argv)
 {
 	const struct cli_error how = {"usage",
-	    "host dns takes show, publish or withdraw",
+	    "host dns takes show, publish, withdraw or audit",
 	    "muster host dns --help tells more"};
+	struct host_audit_options opt = {.n_domains = 0};
+	const struct cli_option options[] = {{"resolver", NULL, &opt.resolver,
+	                                         NULL},
+	    {"catalogue", NULL, &opt.catalogue, NULL},
+	    {NULL, NULL, NULL, NULL}};
 	const char *what = "show";
 	json_t *dns = NULL;
 	int exit_code;
 
-	if (!cli_parse(c, argc, argv, NULL, 0, 1, &exit_code))
+	if (!cli_parse(c, argc, argv, options, 0, CLI_ARGS_MAX, &exit_code))
 		return exit_code;
 	if (c->n_args > 0)
 		what = c->arg[0];
+	if (strcmp(what, "audit") == 0)
+		return audit(c, &opt);
+	if (c->n_args > 1 || opt.resolver != NULL || opt.catalogue != NULL)
+		return cli_error(c, CLI_USAGE, &how);
 	if (strcmp(what, "publish") == 0)
 		return change(c, "/v1/dns/publish", false);
 	if (strcmp(what, "withdraw") == 0)

@@ -53,9 +53,12 @@ static const struct cli_command commands[] = {
         "activated",
         cmd_host_status},
     {"host clients", "", "the inventory", cmd_host_clients},
-    {"host dns", "[show|publish|withdraw]",
+    {"host dns",
+        "[show|publish|withdraw] | audit [DOMAIN]... [--resolver ADDR[:PORT]] "
+        "[--catalogue F]",
         "records published, and lines to add by hand; publish asks now; "
-        "withdraw holds until publish or the next start",
+        "withdraw holds until publish or the next start; audit looks where "
+        "every record leads",
         cmd_host_dns},
     {"host install-key", "[--publisher NAME|ID] [--file F]",
         "host key in: prompt, standard input or file", cmd_host_install_key},
