@@ -22,7 +22,9 @@
 #include "wire/agentmsg.h"
 
 #define ROUND_OUTCOMES_MAX 16 /* kept; the last place is the last one's */
-#define ROUND_MS 300000 /* then no other host is asked: hundreds are dead */
+/* Then no further host is asked, so that whoever waits for an agent's round
+ * (AGENTCALL_ACTIVATE_MS) hears how it ended. */
+#define ROUND_MS 100000
 
 /* Where hosts are to be found. */
 struct round_where {

@@ -18,8 +18,8 @@
  *                               moment; then the host that is remembered,
  *                               then the rest (b24)
  *
- * A renewal that cannot look up goes on with the host that is remembered, at
- * the first name server that is silent: a renewal needs no DNS.  A dead host
+ * A renewal goes on with the host that is remembered at the first domain whose
+ * name servers are silent: it needs no SRV record.  A dead host
  * of a better priority thus costs its whole time-out once, when the other one
  * is found, and then a moment at each renewal, by which it is noticed when it
  * is back.  No host that was found is asked twice in one round.

@@ -11,6 +11,10 @@ import socket
 import subprocess
 import time
 
+import dns.flags
+import dns.message
+import dns.rdatatype
+import dns.rrset
 import pytest
 
 import agent
@@ -48,6 +52,9 @@ def hosts(tmp_path_factory):
     b = Host(a, "second")
     b.start()
     b.activate_host()
+    for n in range(9000, 9005):  # from here on, asking again is a renewal
+        a.activate(n, demo.SERVER)
+        b.activate(n, demo.SERVER)
     yield a, b
     a.stop()
     b.stop()
@@ -96,12 +103,12 @@ def machine(site, search=DOMAIN):
     return root
 
 
-def with_agent(site, dns, search=DOMAIN):
+def with_agent(site, server, search=DOMAIN):
     """A machine that an agent can keep, by this name server."""
     m = agent.Machine(site, next(NUMBERS), [])
     resolv(m.root, search)
     with open(os.path.join(m.root, "etc/muster/agent.conf"), "w") as f:
-        f.write(f'resolver = "127.0.0.1:{dns.port}";\n')
+        f.write(f'resolver = "127.0.0.1:{server.port}";\n')
     return m
 
 
@@ -134,19 +141,19 @@ def dead_port():
 
 def test_b22_own_domain_first_then_the_search_list(hosts, serve):
     a, _ = hosts
-    dns = serve(zone(), zone((0, 0, a.port), name="lab.example"),
+    server = serve(zone(), zone((0, 0, a.port), name="lab.example"),
                 nameserver.Zone("own.example"), kind=nameserver.Bind)
-    root = machine(a, "own.example corp.example nowhere.test lab.example")
+    root = machine(a, "corp.example own.example nowhere.test lab.example")
     with open(os.path.join(root, "etc/hostname"), "w") as f:
         f.write("pc1.Own.example\n")
-    out = direct(root, dns)
+    out = direct(root, server)
     assert out["host"] == name(a.port, "lab.example")
     assert (out["host_source"], out["host_domain"]) == ("dns", "lab.example")
     assert out["lookups"] == [
         {"domain": "own.example", "outcome": "nxdomain"},
         {"domain": "corp.example", "outcome": "nxdomain"},
         {"domain": "nowhere.test", "outcome": "dns_refused"}]
-    asked = [q for q, kind in dns.queries() if kind == "SRV"]
+    asked = [q for q, kind in server.queries() if kind == "SRV"]
     assert list(dict.fromkeys(asked)) == [  # a refusal is tried again
         f"{OWNER}.{d}" for d in ("own.example", "corp.example",
                                  "nowhere.test", "lab.example")]
@@ -154,19 +161,19 @@ def test_b22_own_domain_first_then_the_search_list(hosts, serve):
 
 def test_b22_a_configured_domain_is_the_only_one(hosts, serve):
     a, _ = hosts
-    dns = serve(zone((0, 0, a.port)), nameserver.Zone("lab.example"))
-    m = with_agent(a, dns)
+    server = serve(zone((0, 0, a.port)), nameserver.Zone("lab.example"))
+    m = with_agent(a, server)
     m.start(wrap=agent.AS_ROOT)
     assert m.activate(demo.SERVER)["info"]["host"] == name(a.port)
     assert m.ask(agent.SET_DOMAIN, agent.text("lab.example"))["err"] == 0
     time.sleep(0.1)
     m.stop()
-    out = direct(m.root, dns, ok=(5,))
+    out = direct(m.root, server, ok=(5,))
     assert out["error"]["code"] == "no_host" and out["targets"] == []
     assert out["lookups"] == [{"domain": "lab.example",
                                "outcome": "nxdomain"}]
     p = subprocess.run([MUSTER, "activate", "--direct", "--root", m.root,
-                        "--resolver", f"127.0.0.1:{dns.port}", "--product",
+                        "--resolver", f"127.0.0.1:{server.port}", "--product",
                         demo.SERVER], capture_output=True, text=True)
     assert p.returncode == 5
     assert p.stderr.startswith(
@@ -176,23 +183,23 @@ def test_b22_a_configured_domain_is_the_only_one(hosts, serve):
 
 def test_b22_a_static_host_asks_no_srv(hosts, serve):
     a, _ = hosts
-    dns = serve(zone((0, 0, a.port)), kind=nameserver.Bind)
+    server = serve(zone((0, 0, a.port)), kind=nameserver.Bind)
     m = agent.Machine(a, next(NUMBERS), [name(a.port)])
     resolv(m.root, DOMAIN)
     with open(os.path.join(m.root, "etc/muster/agent.conf"), "a") as f:
-        f.write(f'resolver = "127.0.0.1:{dns.port}";\n')
+        f.write(f'resolver = "127.0.0.1:{server.port}";\n')
     m.start()
     info = m.activate(demo.SERVER)["info"]
     m.stop()
     assert info["host"] == name(a.port) and info["source"] == "static"
-    out = direct(m.root, dns, "--host", name(a.port))
+    out = direct(m.root, server, "--host", name(a.port))
     assert out["host_source"] == "static" and out["host_domain"] == ""
-    kinds = {kind for _, kind in dns.queries()}
+    kinds = {kind for _, kind in server.queries()}
     assert {"A", "AAAA"} <= kinds and "SRV" not in kinds
     # the same machine without one does
     m.hosts([])
-    assert direct(m.root, dns)["host_source"] == "dns"
-    assert "SRV" in {kind for _, kind in dns.queries()}
+    assert direct(m.root, server)["host_source"] == "dns"
+    assert "SRV" in {kind for _, kind in server.queries()}
 
 
 def test_b22_by_the_resolv_conf_of_dhcp_alone(hosts, tmp_path):
@@ -231,17 +238,17 @@ class Crowd:
     """Many clients: in each round a few as whole programs, the others as the
     walk, the choice and the questions that are in them."""
 
-    def __init__(self, site, dns, n, n_whole):
-        self.dns, self.n = dns, n - n_whole
+    def __init__(self, site, server, n, n_whole):
+        self.server, self.n = server, n - n_whole
         self.roots = [machine(site) for _ in range(n_whole)]
         self.p = subprocess.Popen(
-            [PROBE, "clients", f"127.0.0.1:{dns.port}", str(self.n)],
+            [PROBE, "clients", f"127.0.0.1:{server.port}", str(self.n)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def round(self):
         self.p.stdin.write("\n")
         self.p.stdin.flush()
-        outs = [direct(root, self.dns) for root in self.roots]
+        outs = [direct(root, self.server) for root in self.roots]
         whole = collections.Counter(o["host"] for o in outs)
         many = collections.Counter(self.p.stdout.readline().strip()
                                    for _ in range(self.n))
@@ -257,8 +264,8 @@ class Crowd:
 def test_b23_200_clients_spread_move_and_come_back(hosts, serve):
     """By weight 3:1; one host is killed, then better than the other."""
     a, b = hosts
-    dns = serve(zone((10, 75, a.port), (10, 25, b.port)))
-    crowd = Crowd(a, dns, 200, 6)
+    server = serve(zone((10, 75, a.port), (10, 25, b.port)))
+    crowd = Crowd(a, server, 200, 6)
     first = crowd.round()
     # 145 of 194 by 3:1; six standard deviations are 36
     assert 109 <= first[1][name(a.port)] <= 181
@@ -269,7 +276,7 @@ def test_b23_200_clients_spread_move_and_come_back(hosts, serve):
     assert crowd.round() == all_at_b
     a.start()
     assert crowd.round() == all_at_b  # it is no better than the other
-    crowd.dns = dns = serve(zone((5, 75, a.port), (10, 25, b.port)))
+    crowd.server = serve(zone((5, 75, a.port), (10, 25, b.port)))
     assert crowd.round() == ({name(a.port): 6}, {name(a.port): 194})
     crowd.close()
 
@@ -278,16 +285,16 @@ def test_b24_a_dead_host_costs_its_time_once(hosts, serve):
     """One of three neither takes nor refuses connections."""
     a, b = hosts
     dead, held = dead_port()
-    dns = serve(zone((0, 0, dead), (10, 0, a.port), (20, 0, b.port)))
+    server = serve(zone((0, 0, dead), (10, 0, a.port), (20, 0, b.port)))
     root = machine(a)
     begin = time.monotonic()
-    out = direct(root, dns)
+    out = direct(root, server)
     first_s = time.monotonic() - begin
     assert [t["outcome"] for t in out["targets"]] == ["timeout", "responded"]
     assert 1.9 < first_s < 3
     for _ in range(3):
         begin = time.monotonic()
-        out = direct(root, dns)
+        out = direct(root, server)
         later_s = time.monotonic() - begin
         assert out["host"] == name(a.port)
         assert later_s < 1.5, out  # 0.25 s, and what else is running
@@ -298,8 +305,8 @@ def test_b24_a_dead_host_costs_its_time_once(hosts, serve):
 
 def test_b24_without_caching_nothing_is_remembered(hosts, serve):
     a, b = hosts
-    dns = serve(zone((10, 0, a.port)), kind=nameserver.Bind)
-    m = with_agent(a, dns)
+    server = serve(zone((10, 0, a.port)), kind=nameserver.Bind)
+    m = with_agent(a, server)
     m.start(wrap=agent.AS_ROOT)
     m.stop()
     known = m.state("publishers")
@@ -307,24 +314,47 @@ def test_b24_without_caching_nothing_is_remembered(hosts, serve):
     def files():
         return [f for f in os.listdir(known) if f.endswith(".host")]
 
-    assert direct(m.root, dns)["host_source"] == "dns"
+    assert direct(m.root, server)["host_source"] == "dns"
     assert len(files()) == 1
     m.start(wrap=agent.AS_ROOT)
     assert m.ask(agent.SET_CACHING, bytes(4))["err"] == 0
     m.stop()
     assert files() == []
-    assert direct(m.root, dns)["host_source"] == "dns"
+    assert direct(m.root, server)["host_source"] == "dns"
     assert files() == []
-    n = len(dns.queries())
-    assert direct(m.root, dns)["host_source"] == "dns"
-    assert "SRV" in [kind for _, kind in dns.queries()[n:]]
+    n = len(server.queries())
+    assert direct(m.root, server)["host_source"] == "dns"
+    assert "SRV" in [kind for _, kind in server.queries()[n:]]
 
 
-def test_b24_a_known_host_needs_no_name_server(hosts, serve):
+def test_b24_a_known_host_needs_no_srv_record(hosts, serve):
+    """Its name server is silent when asked for one."""
+    def only_addresses(q):
+        if q.question[0].rdtype == dns.rdatatype.SRV:
+            return None
+        reply = dns.message.make_response(q)
+        reply.flags |= dns.flags.AA
+        if q.question[0].rdtype == dns.rdatatype.A:
+            reply.answer.append(dns.rrset.from_text(
+                q.question[0].name, 60, "IN", "A", "127.0.0.1"))
+        return reply.to_wire()
+
     a, _ = hosts
-    dns = serve(zone((10, 0, a.port), more=["kms9 A 127.0.0.1"]))
-    m = with_agent(a, dns)
-    assert direct(m.root, dns)["host_source"] == "dns"
+    root = machine(a)
+    direct(root, serve(zone((10, 0, a.port))))
+    silent = Hostile(only_addresses)
+    silent.port = silent.where.split(":")[1]
+    out = direct(root, silent)
+    silent.close()
+    assert out["host"] == name(a.port) and out["host_source"] == "cached"
+    assert out["lookups"] == [{"domain": DOMAIN, "outcome": "dns_timeout"}]
+
+
+def test_b24_a_damaged_memory_is_no_memory(hosts, serve):
+    a, _ = hosts
+    server = serve(zone((10, 0, a.port)))
+    m = with_agent(a, server)
+    assert direct(m.root, server)["host_source"] == "dns"
     # damaged: nothing is lost but the way
     folder = m.state("publishers")
     path = [os.path.join(folder, f) for f in os.listdir(folder)
@@ -333,14 +363,14 @@ def test_b24_a_known_host_needs_no_name_server(hosts, serve):
     assert good[:8] == b"MUSTERH1" and os.stat(path).st_mode & 0o777 == 0o600
     with open(path, "wb") as f:
         f.write(good[:-1] + bytes([good[-1] ^ 1]))
-    assert direct(m.root, dns)["host_source"] == "dns"
+    assert direct(m.root, server)["host_source"] == "dns"
     assert open(path, "rb").read() == good
 
 
 def test_b24_status_tells_where_the_host_came_from(hosts, serve):
     a, _ = hosts
-    dns = serve(zone((10, 0, a.port)), kind=nameserver.Knot)
-    m = with_agent(a, dns, "none.example corp.example")
+    server = serve(zone((10, 0, a.port)), kind=nameserver.Knot)
+    m = with_agent(a, server, "none.example corp.example")
     m.start()
     info = m.activate(demo.SERVER)["info"]
     assert (info["source"], info["domain"]) == ("dns", DOMAIN)
@@ -362,9 +392,9 @@ def test_b24_status_tells_where_the_host_came_from(hosts, serve):
 
 def test_b24_generalize_forgets_the_host(hosts, serve):
     a, _ = hosts
-    dns = serve(zone((10, 0, a.port)), kind=nameserver.Knot)
-    m = with_agent(a, dns)
-    direct(m.root, dns)
+    server = serve(zone((10, 0, a.port)), kind=nameserver.Knot)
+    m = with_agent(a, server)
+    direct(m.root, server)
     m.start(wrap=agent.AS_ROOT)
     assert m.ask(agent.GENERALIZE)["err"] == 0
     m.stop()
@@ -375,11 +405,11 @@ def test_b24_generalize_forgets_the_host(hosts, serve):
 def test_b23_both_families_are_tried(hosts, serve):
     """The host has an address of version 6 at which nobody listens."""
     a, _ = hosts
-    dns = serve(nameserver.Zone(DOMAIN, [
+    server = serve(nameserver.Zone(DOMAIN, [
         f"{OWNER} SRV 0 0 {a.port} kms", "kms AAAA ::1", "kms A 127.0.0.1"]))
     root = machine(a)
     begin = time.monotonic()
-    assert direct(root, dns)["host"] == f"kms.{DOMAIN}:{a.port}"
+    assert direct(root, server)["host"] == f"kms.{DOMAIN}:{a.port}"
     assert time.monotonic() - begin < 1.5
 
 
@@ -390,10 +420,10 @@ def test_b23_both_families_are_tried(hosts, serve):
 def test_b23_a_target_without_address_is_passed(hosts, serve, how, target,
                                                 want):
     a, _ = hosts
-    dns = serve(nameserver.Zone(DOMAIN, [
+    server = serve(nameserver.Zone(DOMAIN, [
         f"{OWNER} SRV 0 0 {a.port} {target}", f"{OWNER} SRV 9 0 {a.port} good",
         "good A 127.0.0.1", "loop CNAME pool", "pool CNAME loop"]))
-    out = direct(machine(a), dns)
+    out = direct(machine(a), server)
     assert out["host"] == f"good.{DOMAIN}:{a.port}"
     assert out["targets"][0]["outcome"] in ([want] if want else
                                             ["alias", "servfail"])
@@ -403,10 +433,10 @@ def test_b23_300_records_of_which_one_lives(hosts, serve):
     a, _ = hosts
     lines = [f"{OWNER} SRV 1 {n} {nameserver.free_port() if n == 1 else 9} "
              f"dead{n}" for n in range(1, 300)]
-    dns = serve(nameserver.Zone(DOMAIN, lines + [
+    server = serve(nameserver.Zone(DOMAIN, lines + [
         f"{OWNER} SRV 2 0 {a.port} good", "good A 127.0.0.1",
         "* A 127.0.0.1"]))
-    out = direct(machine(a), dns)
+    out = direct(machine(a), server)
     assert out["host"] == f"good.{DOMAIN}:{a.port}"
     assert len(out["targets"]) == 16  # the first ones, and who responded
     assert out["targets"][-1] == {"host": out["host"], "outcome": "responded"}
