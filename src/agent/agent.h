@@ -134,7 +134,9 @@ int64_t agent_next_boot_s(const struct agent *a);
 /**
  * agent_save_settings(): take over and write settings.
  *
- * Returns: 0; as file_replace(): nothing was taken over
+ * Returns: 0
+ *          MUSTER_E_UNSURE  taken over; a restart may bring the old ones back
+ *          and as file_replace(): nothing was taken over
  */
 MUSTER_NODISCARD int
 agent_save_settings(struct agent *a, const struct agent_settings *s);

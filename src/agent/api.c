@@ -240,7 +240,12 @@ set(struct agent *a, const struct agent_request *req, struct agent_reply *reply)
 		return;
 	}
 	err = agent_save_settings(a, &s);
-	if (err != 0)
+	if (err == MUSTER_E_UNSURE)
+		api_error(reply, err,
+		    "see to the disk (journalctl -k), then set them again",
+		    "the settings hold now, and may be gone after a power "
+		    "loss: the folder could not be synced");
+	else if (err != 0)
 		api_error(reply, err,
 		    "see to space and rights on the agent's "
 		    "state folder; nothing was changed",
@@ -258,6 +263,13 @@ install_key(struct agent *a, const char *key, struct agent_reply *reply)
 	case 0:
 		memcpy(reply->product, product, PRODUCT_LEN);
 		(void)agent_scan(a);
+		break;
+	case MUSTER_E_UNSURE:
+		(void)agent_scan(a);
+		api_error(reply, err,
+		    "see to the disk (journalctl -k), then install it again",
+		    "the key is taken, and may be gone after a power loss: "
+		    "its folder could not be synced");
 		break;
 	case MUSTER_E_KIND:
 		api_error(reply, err,

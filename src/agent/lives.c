@@ -296,7 +296,7 @@ agent_save_settings(struct agent *a, const struct agent_settings *s)
 {
 	int err = keep_save_settings(a->root, s);
 
-	if (err == 0)
+	if (err == 0 || err == MUSTER_E_UNSURE)
 		a->settings = *s;
 	return err == 0 && !s->is_caching ? forget(a) : err;
 }

@@ -56,6 +56,9 @@ next_of(int err)
 	case MUSTER_E_AGAIN:
 	case MUSTER_E_LOCKED:
 		return "try again; nothing was changed";
+	case MUSTER_E_UNSURE:
+		return "see to the disk (journalctl -k), and look whether it "
+		       "was done before you try again";
 	case MUSTER_E_SCHEMA:
 		return "use the version of muster-authority that wrote it";
 	case MUSTER_E_FULL:

@@ -135,7 +135,8 @@ write_new(const char *path, const uint8_t *p, size_t len)
 	err = file_replace(path, p, len, 0600);
 	if (err != 0)
 		(void)unlink(path);
-	return err;
+	/* what may have been there is not any more */
+	return err == MUSTER_E_UNSURE ? MUSTER_E_IO : err;
 }
 
 int

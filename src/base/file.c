@@ -154,7 +154,7 @@ file_replace(const char *path, const void *data, size_t len, mode_t mode)
 		(void)unlink(temp);
 		return err;
 	}
-	return sync_folder(path);
+	return sync_folder(path) == 0 ? 0 : MUSTER_E_UNSURE;
 }
 
 int
@@ -162,7 +162,7 @@ file_remove(const char *path)
 {
 	if (unlink(path) != 0)
 		return errno == ENOENT ? 0 : from_errno(errno);
-	return sync_folder(path);
+	return sync_folder(path) == 0 ? 0 : MUSTER_E_UNSURE;
 }
 
 int

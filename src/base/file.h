@@ -48,8 +48,12 @@ file_read_own(const char *path, uint8_t *buf, size_t cap, size_t *len_out);
  * Returns: 0
  *          MUSTER_E_DENIED  folder not writable
  *          MUSTER_E_NOENT   folder not there
- *          MUSTER_E_FULL    no space; the old file is untouched
- *          MUSTER_E_IO      anything else; the old file is untouched
+ *          MUSTER_E_TOOBIG  the path; the old file is untouched, as below
+ *          MUSTER_E_FULL    no space
+ *          MUSTER_E_IO      anything else
+ *          MUSTER_E_UNSURE  the new file is in its place, but its folder could
+ *                           not be synced: power loss may bring the old one
+ *                           back
  */
 MUSTER_NODISCARD int
 file_replace(const char *path, const void *data, size_t len, mode_t mode);
@@ -58,6 +62,8 @@ file_replace(const char *path, const void *data, size_t len, mode_t mode);
  * file_remove(): remove a file, durably.
  *
  * Returns: 0, also when there was none; MUSTER_E_DENIED, MUSTER_E_IO
+ *          MUSTER_E_UNSURE  removed, but its folder could not be synced: power
+ *                           loss may bring it back
  */
 MUSTER_NODISCARD int file_remove(const char *path);
 

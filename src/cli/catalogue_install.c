@@ -197,7 +197,9 @@ install_files(struct install *in)
 		err = kept_remember(folder, in->cat.head.publisher, &newest);
 	if (err != 0)
 		return cli_fail(in->c, err, in->installed,
-		    "run it as a user who may write there (root)");
+		    err == MUSTER_E_DENIED
+		        ? "run it as a user who may write there (root)"
+		        : NULL);
 	return CLI_DONE;
 }
 

@@ -395,7 +395,7 @@ keep(const struct state *state, const struct cat_head *head,
 
 	if (err != 0)
 		return problem_set(problem, err, 500, "not_stored", NEXT_DISK,
-		    "%s cannot be written: %s", path, muster_strerror(err));
+		    "%s is not safely written: %s", path, muster_strerror(err));
 	return 0;
 }
 

@@ -53,7 +53,7 @@ put(const struct publisher *pub, const char *name, const void *data, size_t len,
 		err = file_replace(path, data, len, mode);
 	if (err != 0)
 		return problem_set(problem, err, 500, "not_stored", NEXT_DISK,
-		    "%s cannot be written: %s", path, muster_strerror(err));
+		    "%s is not safely written: %s", path, muster_strerror(err));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
@@ -59,6 +60,46 @@ test_file_replace_refuses(void)
 	is(file_replace(at("no/such/folder"), "x", 1, 0600), 0);
 }
 
+/* A folder that may be written and not be read cannot be synced; nor may root
+ * be the one who tries. */
+static int
+replace_and_remove(const char *path)
+{
+	uint8_t buf[8];
+	size_t len = 0;
+
+	if (geteuid() == 0 && seteuid(65534) != 0)
+		return 1;
+	if (file_replace(path, "new", 3, 0600) != MUSTER_E_UNSURE)
+		return 2;
+	if (file_read(path, buf, sizeof(buf), &len) != 0 || len != 3 ||
+	    memcmp(buf, "new", 3) != 0)
+		return 3;
+	if (file_remove(path) != MUSTER_E_UNSURE)
+		return 4;
+	if (file_read(path, buf, sizeof(buf), &len) != MUSTER_E_NOENT)
+		return 5;
+	return file_remove(path) == 0 ? 0 : 6;
+}
+
+static void
+test_file_change_that_may_not_last_is_unsure(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	is(chmod(dir, 0755), 0);
+	is(mkdir(at("blind"), 0700), 0);
+	is(geteuid() == 0 ? chown(at("blind"), 65534, 65534) : 0, 0);
+	is(chmod(at("blind"), 0300), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(replace_and_remove(at("blind/a")));
+	is(waitpid(pid, &status, 0), pid);
+	is(status, 0);
+	is(chmod(at("blind"), 0700), 0);
+}
+
 static void
 test_file_join(void)
 {
@@ -80,6 +121,7 @@ main(void)
 	test_file_replace_then_read();
 	test_file_read_refuses();
 	test_file_replace_refuses();
+	test_file_change_that_may_not_last_is_unsure();
 	test_file_join();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	is(system(cmd), 0);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bad_disk.c -- preloaded into a program: file operations fail, or kill it.
+ *
+ * The file that MUSTER_BAD_DISK names says which, and may change at any time:
+ * one line "OPERATION PART SKIP END", such as "rename .lease 0 28".
+ *
+ *   OPERATION  rename, unlink, fsync, or any
+ *   PART       what the path has in it; of a rename, the new name
+ *   SKIP       so many of them pass, counted since the line changed
+ *   END        errno of all that follow; 0: the program is killed before it
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char seen[256];
+static long n_seen;
+
+/* The errno with which the operation ends, or 0: it is done. */
+static int
+ends(const char *operation, const char *path)
+{
+	const char *name = getenv("MUSTER_BAD_DISK");
+	FILE *f = name == NULL ? NULL : fopen(name, "r");
+	char line[256] = "", what[32], part[128];
+	long skip;
+	int end, n;
+
+	if (f == NULL)
+		return 0;
+	n = fgets(line, sizeof(line), f) != NULL;
+	(void)fclose(f);
+	if (strcmp(line, seen) != 0) {
+		(void)strcpy(seen, line);
+		n_seen = 0;
+	}
+	if (n == 0 ||
+	    sscanf(line, "%31s %127s %ld %d", what, part, &skip, &end) != 4)
+		return 0;
+	if ((strcmp(what, operation) != 0 && strcmp(what, "any") != 0) ||
+	    strstr(path, part) == NULL || n_seen++ < skip)
+		return 0;
+	if (end == 0)
+		(void)raise(SIGKILL);
+	return end;
+}
+
+int
+rename(const char *from, const char *to)
+{
+	int (*next)(const char *, const char *) = dlsym(RTLD_NEXT, "rename");
+	int end = ends("rename", to);
+
+	if (end == 0)
+		return next(from, to);
+	errno = end;
+	return -1;
+}
+
+int
+unlink(const char *path)
+{
+	int (*next)(const char *) = dlsym(RTLD_NEXT, "unlink");
+	int end = ends("unlink", path);
+
+	if (end == 0)
+		return next(path);
+	errno = end;
+	return -1;
+}
+
+int
+fsync(int fd)
+{
+	int (*next)(int) = dlsym(RTLD_NEXT, "fsync");
+	char link[64], path[1024] = "";
+	int end;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	(void)!readlink(link, path, sizeof(path) - 1);
+	end = ends("fsync", path);
+	if (end == 0)
+		return next(fd);
+	errno = end;
+	return -1;
+}
