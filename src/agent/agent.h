@@ -3,8 +3,9 @@
  * agent.h -- what the parts of muster-agent share; an edge.
  *
  * products.c finds out which products are installed, lives.c drives the life
- * of each, sock.c listens, api.c answers.  Everything runs on
- * one loop thread but round_run(), which runs in libuv's pool on a copy.
+ * of each, admin.c does what administrators ask for, sock.c listens, api.c
+ * answers.  Everything runs on one loop thread but round_run(), which runs in
+ * libuv's pool on a copy.
  */
 #ifndef MUSTER_AGENT_AGENT_H
 #define MUSTER_AGENT_AGENT_H
@@ -130,6 +131,22 @@ void agent_due(struct agent *a);
  * Returns: boot-time seconds; INT64_MAX: never
  */
 int64_t agent_next_boot_s(const struct agent *a);
+
+/**
+ * agent_random_cmid(): WIRE_ID_LEN fresh random bytes, not all zero.
+ */
+void agent_random_cmid(uint8_t *out);
+
+/* ---- admin.c ---- */
+
+/**
+ * agent_load_settings(): what an administrator set, else the presets.
+ *
+ * Returns: 0, also when the file is damaged, which is logged;
+ *          MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_TOOBIG
+ */
+MUSTER_NODISCARD int
+agent_load_settings(struct agent *a, const struct agent_settings *presets);
 
 /**
  * agent_save_settings(): take over and write settings.
