@@ -352,6 +352,20 @@ check_cmid(struct sim *s, uint32_t number, const uint8_t *old)
 		sim_hit(s, POINT_SAME_GOES_ON);
 }
 
+void
+check_met(struct sim *s, uint32_t number, uint32_t product, bool is_image)
+{
+	const struct pc *pc = &s->machine[number];
+	const struct pc_product *pp = &pc->product[product];
+
+	if (is_image)
+		sim_hit(s, POINT_AFRESH);
+	if (is_image && (!pp->todo.is_new || pp->life.state.rearms != 0))
+		sim_fail(s, "b38",
+		    "%s: goes on with the grace and the rearms of an image",
+		    pc->name);
+}
+
 /* ---- b33 ---- */
 
 static enum point
@@ -387,7 +401,7 @@ row_of(const struct pc *pc, const struct life_todo *todo,
 	if (todo->after == WIRE_UNLICENSED)
 		return POINTS_MAX;
 	if (todo->before == WIRE_UNLICENSED)
-		return ev->is_new ? POINT_FIRST_SIGHT : POINTS_MAX;
+		return todo->is_new ? POINT_FIRST_SIGHT : POINTS_MAX;
 	/* a grace of no days has ended when it begins */
 	if (ev->kind == LIFE_REARM && !todo->is_refused)
 		return POINT_REARMED;

@@ -58,6 +58,13 @@ void check_transition(struct sim *s, uint32_t number, uint32_t product,
 void check_cmid(struct sim *s, uint32_t number, const uint8_t *old);
 
 /**
+ * check_met(): a product that was met has begun afresh, if it should (b38).
+ *
+ * In:      is_image  another machine's generalize left it
+ */
+void check_met(struct sim *s, uint32_t number, uint32_t product, bool is_image);
+
+/**
  * check_reply(): a reply that verified is one that a host committed; its
  * client is acknowledged from now on.
  */

@@ -19,11 +19,30 @@ write_file(struct pc *pc, struct file *f, const uint8_t *p, size_t len)
 	return true;
 }
 
+static bool
+is_foreign(const struct machine *owner, const struct machine *id)
+{
+	return memcmp(owner->id, id->id, WIRE_ID_LEN) != 0 ||
+	    (!sodium_is_zero(owner->instance, WIRE_ID_LEN) &&
+	        !sodium_is_zero(id->instance, WIRE_ID_LEN) &&
+	        memcmp(owner->instance, id->instance, WIRE_ID_LEN) != 0);
+}
+
+/* An instance that goes is still the last one known. */
+static void
+own(struct machine *owner, bool is_new, const struct machine *id)
+{
+	if (is_new || is_foreign(owner, id) ||
+	    !sodium_is_zero(id->instance, WIRE_ID_LEN))
+		memcpy(owner->instance, id->instance, WIRE_ID_LEN);
+	memcpy(owner->id, id->id, WIRE_ID_LEN);
+}
+
 static int
 write_publisher(struct pc *pc)
 {
 	struct disk *d = &pc->disk;
-	bool is_foreign = d->publisher.len == 0 || disk_is_foreign(pc);
+	bool is_new = d->publisher.len == 0;
 	uint8_t buf[STATE_FILE_MAX];
 	size_t len = 0;
 	int err;
@@ -34,10 +53,7 @@ write_publisher(struct pc *pc)
 	d->was_publisher = pc->publisher;
 	d->floor_unix_s = pc->floor_unix_s;
 	d->ceiling_unix_s = pc->ceiling_unix_s;
-	/* an instance that goes is still the last one known */
-	if (is_foreign || !sodium_is_zero(pc->id.instance, WIRE_ID_LEN))
-		memcpy(d->owner.instance, pc->id.instance, WIRE_ID_LEN);
-	memcpy(d->owner.id, pc->id.id, WIRE_ID_LEN);
+	own(&d->owner, is_new, &pc->id);
 	return 0;
 }
 
@@ -48,11 +64,15 @@ write_product(struct pc *pc, uint32_t p)
 	struct disk *d = &pc->disk;
 	uint8_t buf[STATE_FILE_MAX];
 	size_t len = 0;
+	bool is_new = d->product[p].len == 0;
 	int err = state_product_encode(state, buf, sizeof(buf), &len);
 
-	if (err == 0 && write_file(pc, &d->product[p], buf, len))
-		d->was_product[p] = *state;
-	return err;
+	if (err != 0 || !write_file(pc, &d->product[p], buf, len))
+		return err;
+	d->was_product[p] = *state;
+	d->is_image[p] = false;
+	own(&d->product_owner[p], is_new, &pc->id);
+	return 0;
 }
 
 static int
@@ -143,8 +163,12 @@ static bool
 is_same_product(const struct state_product *a, const struct state_product *b)
 {
 	return memcmp(a->product, b->product, PRODUCT_LEN) == 0 &&
-	    a->count == b->count && a->renewal_min == b->renewal_min &&
-	    a->retry_min == b->retry_min && a->rearms == b->rearms &&
+	    memcmp(a->machine, b->machine, WIRE_ID_LEN) == 0 &&
+	    memcmp(a->instance, b->instance, WIRE_ID_LEN) == 0 &&
+	    memcmp(a->dropped, b->dropped, WIRE_ID_LEN) == 0 &&
+	    a->is_image == b->is_image && a->count == b->count &&
+	    a->renewal_min == b->renewal_min && a->retry_min == b->retry_min &&
+	    a->rearms == b->rearms &&
 	    memcmp(a->previous, b->previous, WIRE_TAG_LEN) == 0 &&
 	    a->first_seen_unix_s == b->first_seen_unix_s &&
 	    a->grace_unix_s == b->grace_unix_s &&
@@ -207,12 +231,15 @@ disk_read_product(struct pc *pc, uint32_t p)
 bool
 disk_is_foreign(const struct pc *pc)
 {
-	const struct machine *owner = &pc->disk.owner;
+	return pc->disk.publisher.len != 0 &&
+	    is_foreign(&pc->disk.owner, &pc->id);
+}
 
-	if (pc->disk.publisher.len == 0)
-		return false;
-	return memcmp(owner->id, pc->id.id, WIRE_ID_LEN) != 0 ||
-	    (!sodium_is_zero(owner->instance, WIRE_ID_LEN) &&
-	        !sodium_is_zero(pc->id.instance, WIRE_ID_LEN) &&
-	        memcmp(owner->instance, pc->id.instance, WIRE_ID_LEN) != 0);
+bool
+disk_is_image(const struct pc *pc, uint32_t p)
+{
+	const struct disk *d = &pc->disk;
+
+	return d->product[p].len != 0 && d->is_image[p] &&
+	    is_foreign(&d->product_owner[p], &pc->id);
 }

@@ -48,4 +48,12 @@ MUSTER_NODISCARD int disk_read_product(struct pc *pc, uint32_t product);
  */
 bool disk_is_foreign(const struct pc *pc);
 
+/**
+ * disk_is_image(): was the product's file left by another machine's
+ * generalize, and not written since?
+ *
+ * Returns: true when it was
+ */
+bool disk_is_image(const struct pc *pc, uint32_t product);
+
 #endif /* MUSTER_SIM_DISK_H */

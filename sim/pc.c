@@ -151,8 +151,10 @@ meet(struct sim *s, uint32_t number, uint32_t p, bool is_moved, bool is_afresh)
 	struct pc *pc = &s->machine[number];
 	struct life_event ev = {.kind = LIFE_MET,
 	    .is_moved = is_moved,
-	    .is_new = pc->disk.product[p].len == 0 || is_afresh,
+	    .is_afresh = is_afresh,
+	    .is_new = pc->disk.product[p].len == 0,
 	    .is_spread = true};
+	bool is_image = disk_is_image(pc, p);
 	int err = disk_read_product(pc, p);
 
 	if (err != 0) {
@@ -160,9 +162,8 @@ meet(struct sim *s, uint32_t number, uint32_t p, bool is_moved, bool is_afresh)
 		    pc->name, muster_errname(err));
 		return;
 	}
-	if (is_afresh)
-		sim_hit(s, POINT_AFRESH);
 	pc_event(s, number, p, &ev);
+	check_met(s, number, p, is_image);
 }
 
 static void
@@ -317,6 +318,7 @@ pc_generalize(struct sim *s, uint32_t number)
 		if (disk_write_states(pc, p) != 0)
 			sim_fail(s, "codec", "%s: its image does not encode",
 			    pc->name);
+		pc->disk.is_image[p] = true;
 	}
 	pc_stop(s, number, -1);
 }

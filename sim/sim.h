@@ -115,7 +115,8 @@ struct disk {
 	struct state_publisher was_publisher;
 	struct state_product was_product[SIM_PRODUCTS];
 	struct clockwatch was_clock;
-	struct machine owner;
+	struct machine owner, product_owner[SIM_PRODUCTS];
+	bool is_image[SIM_PRODUCTS];          /* left by generalize */
 	int64_t floor_unix_s, ceiling_unix_s; /* the pc's, at that time */
 };
 

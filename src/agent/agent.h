@@ -36,7 +36,8 @@ struct agent;
 struct agent_publisher {
 	bool is_used;
 	bool is_found; /* its catalogue, by the scan that is under way */
-	bool is_moved, is_afresh; /* as life_machine() said at the start */
+	bool is_met;   /* its file was read, and life_machine() had it */
+	bool is_moved, is_afresh; /* as it said */
 	uint8_t id[PUBLISHER_LEN];
 	uint8_t hash[HASH_LEN]; /* of the catalogue in force */
 	struct catalogue *cat;

@@ -206,7 +206,6 @@ agent_meet(struct agent_product *p)
 {
 	struct agent *a = p->agent;
 	struct agent_publisher *pub = p->publisher;
-	bool is_first = sodium_is_zero(pub->state.publisher, PUBLISHER_LEN);
 	struct life_event ev = {.kind = LIFE_MET, .is_spread = a->loop != NULL};
 	uint8_t cmid[WIRE_ID_LEN];
 	struct keep_found found;
@@ -216,25 +215,27 @@ agent_meet(struct agent_product *p)
 	err = keep_init(&p->keep, a->root, pub->id, p->env.product->id);
 	if (err == 0)
 		err = keep_load(&p->keep, a->root, &p->env,
-		    is_first ? &pub->state : NULL, &p->life, &found);
-	if (err == 0 && is_first)
+		    pub->is_met ? NULL : &pub->state, &p->life, &found);
+	if (err == 0 && !pub->is_met)
 		err = keep_load_known(&p->keep, pub->id, &pub->known);
 	if (err == 0 && pub->state.serial > pub->cat->head.serial)
 		err = MUSTER_E_SERIAL; /* an older one came in its place */
 	if (err != 0)
 		return err;
 	tell_damages(&found);
-	if (is_first) {
+	if (!pub->is_met) {
 		agent_random_cmid(cmid);
 		life_machine(&pub->state, &p->env, cmid, !found.has_publisher,
 		    &pub->is_moved, &pub->is_afresh);
+		pub->is_met = true;
 		if (pub->is_moved)
 			log_line(LOG_NOTE, "machine",
 			    "this is another machine than the one that made "
 			    "the state: it goes by a new CMID");
 	}
 	ev.is_moved = pub->is_moved;
-	ev.is_new = !found.has_product || pub->is_afresh;
+	ev.is_afresh = pub->is_afresh;
+	ev.is_new = !found.has_product;
 	return agent_event(p, &ev);
 }
 

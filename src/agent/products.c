@@ -232,7 +232,7 @@ take_catalogue(struct agent *a, const struct catalogues_entry *e,
 	if (is_other) {
 		*pub->cat = *work;
 		memcpy(pub->hash, e->hash, HASH_LEN);
-		if (pub->state.serial != 0)
+		if (pub->is_met)
 			pub->state.serial = e->head.serial;
 		point_anew(a, pub);
 	}

@@ -71,8 +71,8 @@ clockwatch_signed(struct clockwatch *w, const struct clockwatch_now *now)
 int
 clockwatch_encode(const struct clockwatch *w, uint8_t *buf)
 {
-	struct wr wr =
-	    statefile_begin(buf, CLOCKWATCH_FILE_LEN, CLOCKWATCH_MAGIC);
+	struct wr wr = statefile_begin(buf, CLOCKWATCH_FILE_LEN,
+	    CLOCKWATCH_MAGIC, STATEFILE_VERSION);
 	size_t len;
 
 	if (!w->has_seen)
@@ -93,7 +93,8 @@ clockwatch_decode(const uint8_t *p, size_t len, struct clockwatch *w_out)
 	struct rd r;
 	int err;
 
-	err = statefile_open(p, len, CLOCKWATCH_MAGIC, &r);
+	err = statefile_open(p, len, CLOCKWATCH_MAGIC, STATEFILE_VERSION, &r,
+	    NULL);
 	if (err != 0)
 		return err;
 	doubtful = rd_u32(&r);

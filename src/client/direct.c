@@ -104,7 +104,6 @@ meet(struct run *r, struct life_todo *todo, struct direct_result *out)
 {
 	struct life_event ev = {.kind = LIFE_MET};
 	uint8_t cmid[WIRE_ID_LEN];
-	bool is_afresh = false;
 	int err;
 
 	err = keep_load_clock(r->opt->root, &r->watch);
@@ -121,8 +120,8 @@ meet(struct run *r, struct life_todo *todo, struct direct_result *out)
 		randombytes_buf(cmid, sizeof(cmid));
 	while (sodium_is_zero(cmid, sizeof(cmid)));
 	life_machine(&r->publisher, &r->env, cmid, !out->found.has_publisher,
-	    &ev.is_moved, &is_afresh);
-	ev.is_new = !out->found.has_product || is_afresh;
+	    &ev.is_moved, &ev.is_afresh);
+	ev.is_new = !out->found.has_product;
 	return step(r, &ev, todo, out);
 }
 

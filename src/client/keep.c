@@ -255,10 +255,10 @@ keep_load(struct keep *k, const char *root, const struct life_env *env,
 
 	*found_out = (struct keep_found){.has_lease = false};
 	err = read_lease(k, env, l, found_out);
-	if (err == 0 && p != NULL)
-		err = read_publisher(k, root, env, p, found_out);
 	if (err == 0)
 		err = read_product(k, env, l, found_out);
+	if (err == 0 && p != NULL)
+		err = read_publisher(k, root, env, p, found_out);
 	return err;
 }
 

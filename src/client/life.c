@@ -18,14 +18,14 @@ is_zero(const uint8_t *p, size_t len)
 /* ---- the publisher's part ---- */
 
 static bool
-is_other_machine(const struct state_publisher *p, const uint8_t *tag,
-    const uint8_t *instance)
+is_other_machine(const uint8_t *old_tag, const uint8_t *old_instance,
+    const uint8_t *tag, const uint8_t *instance)
 {
-	if (memcmp(p->machine, tag, WIRE_ID_LEN) != 0)
+	if (memcmp(old_tag, tag, WIRE_ID_LEN) != 0)
 		return true;
-	return !is_zero(p->instance, WIRE_ID_LEN) &&
+	return !is_zero(old_instance, WIRE_ID_LEN) &&
 	    !is_zero(instance, WIRE_ID_LEN) &&
-	    memcmp(p->instance, instance, WIRE_ID_LEN) != 0;
+	    memcmp(old_instance, instance, WIRE_ID_LEN) != 0;
 }
 
 void
@@ -38,7 +38,8 @@ life_machine(struct state_publisher *p, const struct life_env *env,
 	uint8_t tag[WIRE_ID_LEN];
 
 	machine_tag(env->machine, head->publisher, tag);
-	is_moved = !is_new && is_other_machine(p, tag, instance);
+	is_moved =
+	    !is_new && is_other_machine(p->machine, p->instance, tag, instance);
 	if (is_bare || is_moved)
 		memcpy(p->cmid, cmid, WIRE_ID_LEN);
 	memcpy(p->publisher, head->publisher, PUBLISHER_LEN);
@@ -69,9 +70,14 @@ void
 life_generalize_product(struct state_product *s)
 {
 	struct state_product kept = {.first_seen_unix_s = s->first_seen_unix_s,
-	    .rearms = s->rearms};
+	    .grace_unix_s = s->grace_unix_s,
+	    .rearms = s->rearms,
+	    .is_image = true};
 
 	memcpy(kept.product, s->product, PRODUCT_LEN);
+	memcpy(kept.machine, s->machine, WIRE_ID_LEN);
+	memcpy(kept.instance, s->instance, WIRE_ID_LEN);
+	memcpy(kept.dropped, s->dropped, WIRE_ID_LEN);
 	*s = kept;
 }
 
@@ -250,17 +256,33 @@ static void
 on_met(struct life *l, const struct life_env *env, const struct life_event *ev,
     const struct life_now *now, struct life_todo *todo)
 {
-	if (ev->is_new) {
-		l->state = (struct state_product){
+	struct state_product *s = &l->state;
+	const uint8_t *instance = env->machine->instance;
+	bool is_moved = ev->is_moved, is_afresh = ev->is_afresh;
+	uint8_t tag[WIRE_ID_LEN];
+
+	machine_tag(env->machine, env->cat->head.publisher, tag);
+	if (!is_zero(s->machine, WIRE_ID_LEN)) {
+		is_moved =
+		    is_other_machine(s->machine, s->instance, tag, instance);
+		is_afresh = is_moved && s->is_image;
+	}
+	todo->is_new = ev->is_new || is_afresh;
+	if (todo->is_new) {
+		*s = (struct state_product){
 		    .first_seen_unix_s = life_time_unix_s(l->publisher,
 		        env->cat, now->wall_unix_s)};
-		memcpy(l->state.product, env->product->id, PRODUCT_LEN);
+		memcpy(s->product, env->product->id, PRODUCT_LEN);
 	}
 	/* a new CMID has no earlier reply, and is asked for at once */
-	if (ev->is_moved) {
-		memset(l->state.previous, 0, WIRE_TAG_LEN);
-		l->state.asked_unix_s = 0;
+	if (is_moved) {
+		memset(s->previous, 0, WIRE_TAG_LEN);
+		s->asked_unix_s = 0;
 	}
+	memcpy(s->machine, tag, WIRE_ID_LEN);
+	if (is_moved || !is_zero(instance, WIRE_ID_LEN))
+		memcpy(s->instance, instance, WIRE_ID_LEN);
+	s->is_image = false;
 	l->is_gone = false;
 	todo->save = true;
 }
@@ -415,7 +437,7 @@ life_step(struct life *l, const struct life_env *env,
 	repair(l, env, now, &todo);
 	look(l, env, now, &todo);
 	/* a program that starts does not know what it left */
-	if (ev->kind == LIFE_MET && !ev->is_new &&
+	if (ev->kind == LIFE_MET && !todo.is_new &&
 	    todo.before == WIRE_UNLICENSED)
 		todo.before = todo.after;
 	schedule(l, ev, now, &todo);

@@ -105,7 +105,7 @@ enum life_kind {
 struct life_event {
 	enum life_kind kind;
 	bool is_new;               /* LIFE_MET: there is no product's file */
-	bool is_moved;             /* LIFE_MET: as life_machine() said */
+	bool is_moved, is_afresh;  /* LIFE_MET: as life_machine() said */
 	bool is_spread;            /* LIFE_MET: many may start together */
 	const struct reply *reply; /* LIFE_REPLY */
 	const char *host;          /* LIFE_REPLY: name:port that answered */
@@ -119,6 +119,7 @@ struct life_todo {
 	bool drop_lease; /* remove the lease's file */
 	bool is_early;   /* LIFE_ASK: within LIFE_ASK_S; tell the last result */
 	bool is_refused; /* LIFE_REARM: the catalogue allows no more */
+	bool is_new;     /* LIFE_MET: the product begins, or begins afresh */
 	enum wire_state before, after;
 	int reason; /* why no lease holds, MUSTER_E_NOENT: there is none */
 	uint32_t minutes_left; /* of the state; 0 where it has no end */
@@ -130,14 +131,18 @@ struct life_todo {
  * life_machine(): does the publisher's state belong to this machine?
  *
  * A machine that is another one gets a CMID of its own, as one does that has
- * none; after a generalized image its first sights begin afresh too.  A
- * machine id that stays while an instance appears or goes is the same one.
+ * none.  A machine id that stays while an instance appears or goes is the same
+ * one.  What becomes of a product is decided by its own tag, when it is met:
+ * on another machine it forgets the last reply, and one that generalize left
+ * begins afresh.  So it is at any time, however much of that was on disk when
+ * the power went, and once only.
  *
  * In:      cmid     WIRE_ID_LEN fresh random bytes, not all zero
  *          is_new   there is no publisher's file; p is all zero
  * Out:     p        ready for use
- *          is_moved_out   the machine is another one: LIFE_MET with is_moved
- *          is_afresh_out  products start anew: LIFE_MET with is_new
+ *          is_moved_out   the machine is another one
+ *          is_afresh_out  and generalize left the image; both are for LIFE_MET
+ *                         and count for products without a tag
  */
 void life_machine(struct state_publisher *p, const struct life_env *env,
     const uint8_t *cmid, bool is_new, bool *is_moved_out, bool *is_afresh_out);
@@ -155,8 +160,8 @@ void life_rearm(struct state_publisher *p, const uint8_t *cmid);
 void life_generalize(struct state_publisher *p);
 
 /**
- * life_generalize_product(): what it keeps of a product: first sight and
- * rearms used.
+ * life_generalize_product(): what it keeps of a product: first sight, start of
+ * the grace and rearms used, beside the machine's tag.
  */
 void life_generalize_product(struct state_product *s);
 

@@ -43,7 +43,8 @@ int
 settings_encode(const struct agent_settings *s, uint8_t *buf, size_t cap,
     size_t *len_out)
 {
-	struct wr w = statefile_begin(buf, cap, SETTINGS_MAGIC);
+	struct wr w =
+	    statefile_begin(buf, cap, SETTINGS_MAGIC, STATEFILE_VERSION);
 	uint32_t which;
 	int err = settings_check(s, &which);
 
@@ -76,7 +77,8 @@ settings_decode(const uint8_t *p, size_t len, struct agent_settings *s_out)
 	struct agent_settings s = {.n_hosts = 0};
 	uint32_t caching, which;
 	struct rd r;
-	int err = statefile_open(p, len, SETTINGS_MAGIC, &r);
+	int err =
+	    statefile_open(p, len, SETTINGS_MAGIC, STATEFILE_VERSION, &r, NULL);
 
 	if (err != 0)
 		return err;

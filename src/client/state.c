@@ -11,7 +11,8 @@ int
 state_publisher_encode(const struct state_publisher *s, uint8_t *buf,
     size_t cap, size_t *len_out)
 {
-	struct wr w = statefile_begin(buf, cap, STATE_PUBLISHER_MAGIC);
+	struct wr w =
+	    statefile_begin(buf, cap, STATE_PUBLISHER_MAGIC, STATEFILE_VERSION);
 
 	wr_bytes(&w, s->publisher, sizeof(s->publisher));
 	wr_bytes(&w, s->cmid, sizeof(s->cmid));
@@ -30,7 +31,8 @@ state_publisher_decode(const uint8_t *p, size_t len,
 	struct rd r;
 	int err;
 
-	err = statefile_open(p, len, STATE_PUBLISHER_MAGIC, &r);
+	err = statefile_open(p, len, STATE_PUBLISHER_MAGIC, STATEFILE_VERSION,
+	    &r, NULL);
 	if (err != 0)
 		return err;
 	rd_fixed(&r, s.publisher, sizeof(s.publisher));
@@ -80,12 +82,17 @@ int
 state_product_encode(const struct state_product *s, uint8_t *buf, size_t cap,
     size_t *len_out)
 {
-	struct wr w = statefile_begin(buf, cap, STATE_PRODUCT_MAGIC);
+	struct wr w = statefile_begin(buf, cap, STATE_PRODUCT_MAGIC,
+	    STATE_PRODUCT_VERSION);
 	size_t host_len = strnlen(s->host, sizeof(s->host));
 
 	if (check_product(s, host_len) != 0)
 		return MUSTER_E_RANGE;
 	wr_bytes(&w, s->product, sizeof(s->product));
+	wr_bytes(&w, s->machine, sizeof(s->machine));
+	wr_bytes(&w, s->instance, sizeof(s->instance));
+	wr_u32(&w, s->is_image ? 1 : 0);
+	wr_bytes(&w, s->dropped, sizeof(s->dropped));
 	wr_u32(&w, s->count);
 	wr_u32(&w, s->renewal_min);
 	wr_u32(&w, s->retry_min);
@@ -103,19 +110,37 @@ state_product_encode(const struct state_product *s, uint8_t *buf, size_t cap,
 	return statefile_finish(&w, len_out);
 }
 
+/* What version 1 did not have. */
+static void
+read_machine(struct rd *r, struct state_product *s)
+{
+	uint32_t is_image;
+
+	rd_fixed(r, s->machine, sizeof(s->machine));
+	rd_fixed(r, s->instance, sizeof(s->instance));
+	is_image = rd_u32(r);
+	if (is_image > 1)
+		rd_fail(r, MUSTER_E_PROTO);
+	s->is_image = is_image == 1;
+	rd_fixed(r, s->dropped, sizeof(s->dropped));
+}
+
 int
 state_product_decode(const uint8_t *p, size_t len, struct state_product *s_out)
 {
 	struct state_product s = {0};
 	struct bytes host;
-	uint32_t has;
+	uint32_t has, version;
 	struct rd r;
 	int err;
 
-	err = statefile_open(p, len, STATE_PRODUCT_MAGIC, &r);
+	err = statefile_open(p, len, STATE_PRODUCT_MAGIC, STATE_PRODUCT_VERSION,
+	    &r, &version);
 	if (err != 0)
 		return err;
 	rd_fixed(&r, s.product, sizeof(s.product));
+	if (version >= 2)
+		read_machine(&r, &s);
 	s.count = rd_u32(&r);
 	s.renewal_min = rd_u32(&r);
 	s.retry_min = rd_u32(&r);
@@ -202,7 +227,8 @@ state_known_decode(const uint8_t *p, size_t len, const uint8_t *publisher,
 int
 state_view_encode(const struct state_view *s, uint8_t *buf)
 {
-	struct wr w = statefile_begin(buf, STATE_VIEW_LEN, STATE_VIEW_MAGIC);
+	struct wr w = statefile_begin(buf, STATE_VIEW_LEN, STATE_VIEW_MAGIC,
+	    STATEFILE_VERSION);
 	size_t len;
 
 	if (check_view(s) != 0)
@@ -222,7 +248,8 @@ state_view_decode(const uint8_t *p, size_t len, struct state_view *s_out)
 	struct rd r;
 	int err;
 
-	err = statefile_open(p, len, STATE_VIEW_MAGIC, &r);
+	err = statefile_open(p, len, STATE_VIEW_MAGIC, STATEFILE_VERSION, &r,
+	    NULL);
 	if (err != 0)
 		return err;
 	rd_fixed(&r, s.publisher, sizeof(s.publisher));

@@ -6,14 +6,18 @@
  *
  *   bytes  publisher's file        bytes  product's file
  *       8  magic MUSTERP1              8  magic MUSTERR1
- *       4  version, 1                  4  version, 1
+ *       4  version, 1                  4  version, 2
  *      16  publisher id               16  product id
- *      16  CMID; zeros: none           4  last count
- *      16  machine tag                 4  renewal interval, 0 or minutes
- *      16  instance, or zeros          4  retry interval, 0 or minutes
- *       8  high water                  4  rearms used
- *       4  highest serial in force     8  previous, or zeros
- *      32  checksum                    8  first seen, never 0
+ *      16  CMID; zeros: none          16  machine tag                  [2]
+ *      16  machine tag                16  instance, or zeros           [2]
+ *      16  instance, or zeros          4  0 or 1: left by generalize   [2]
+ *       8  high water                 16  lease dropped, or zeros      [2]
+ *       4  highest serial in force     4  last count
+ *      32  checksum                    4  renewal interval, 0 or minutes
+ *                                      4  retry interval, 0 or minutes
+ *                                      4  rearms used
+ *                                      8  previous, or zeros
+ *                                      8  first seen, never 0
  *                                      8  start of grace, or 0
  *                                      8  last verified reply, or 0
  *                                      8  last round of asking, or 0
@@ -23,6 +27,10 @@
  *                                    120  known certificate
  *                                     32  checksum
  *
+ * A product's file of version 1 has no fields marked [2]; it is read as if of
+ * the publisher's machine, and written anew as version 2.  The lease dropped is
+ * the nonce of the request that it answers (life.h, "Rearm").
+ *
  * And one that everybody may read, so that a product can judge its grace and
  * its clock without the agent: magic MUSTERV1, version 1, publisher id,
  * product id, first seen, start of grace, high water, checksum.
@@ -31,8 +39,10 @@
  * magic MUSTERH1, version 1, publisher id, host string<261>, domain
  * string<253>, priority of its SRV record (4 bytes, 0 to 65535), checksum.
  *
- * A publisher's file without a CMID is what `muster generalize` leaves: the
- * machine tag tells whether the same machine goes on (b38).
+ * A publisher's file without a CMID and products' files with a 1 are what
+ * `muster generalize` leaves.  Each has a machine tag of its own, which tells
+ * whether the same machine goes on (b38), whichever was written anew already
+ * when the power went.
  *
  * Times are seconds since 1970; a first sight of 1 was lost with a damaged
  * file, and earns no initial grace.  The machine tag is the fingerprint with an
@@ -56,6 +66,7 @@
 #define STATE_PUBLISHER_MAGIC "MUSTERP1"
 #define STATE_PRODUCT_MAGIC "MUSTERR1"
 #define STATE_KNOWN_MAGIC "MUSTERH1"
+#define STATE_PRODUCT_VERSION 2U
 #define STATE_VIEW_MAGIC "MUSTERV1"
 #define STATE_VIEW_LEN 100 /* bytes, always */
 #define STATE_HOST_MAX 261 /* a DNS name, a colon and a port */
@@ -72,6 +83,10 @@ struct state_publisher {
 
 struct state_product {
 	uint8_t product[PRODUCT_LEN];
+	uint8_t machine[WIRE_ID_LEN]; /* zeros: not known, as in version 1 */
+	uint8_t instance[WIRE_ID_LEN];
+	bool is_image; /* left by generalize, and not met since */
+	uint8_t dropped[WIRE_ID_LEN];
 	uint32_t count;
 	uint32_t renewal_min; /* 0: no verified reply yet */
 	uint32_t retry_min;

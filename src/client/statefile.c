@@ -6,12 +6,12 @@
 #include "trust/label.h"
 
 struct wr
-statefile_begin(uint8_t *buf, size_t cap, const char *magic)
+statefile_begin(uint8_t *buf, size_t cap, const char *magic, uint32_t version)
 {
 	struct wr w = wr_init(buf, cap);
 
 	wr_bytes(&w, magic, STATEFILE_MAGIC_LEN);
-	wr_u32(&w, STATEFILE_VERSION);
+	wr_u32(&w, version);
 	return w;
 }
 
@@ -29,12 +29,13 @@ statefile_finish(struct wr *w, size_t *len_out)
 }
 
 int
-statefile_open(const uint8_t *p, size_t len, const char *magic,
-    struct rd *r_out)
+statefile_open(const uint8_t *p, size_t len, const char *magic, uint32_t newest,
+    struct rd *r_out, uint32_t *version_out)
 {
 	struct bytes body = {.p = p, .len = len};
 	uint8_t sum[HASH_LEN];
 	const uint8_t *head;
+	uint32_t version;
 	struct rd r;
 
 	if (len < STATEFILE_MAGIC_LEN + 4 + HASH_LEN)
@@ -42,12 +43,15 @@ statefile_open(const uint8_t *p, size_t len, const char *magic,
 	body.len = len - HASH_LEN;
 	r = rd_init(p, body.len);
 	head = rd_take(&r, STATEFILE_MAGIC_LEN);
+	version = rd_u32(&r);
 	if (head == NULL || memcmp(head, magic, STATEFILE_MAGIC_LEN) != 0 ||
-	    rd_u32(&r) != STATEFILE_VERSION)
+	    version < 1 || version > newest)
 		return MUSTER_E_PROTO;
 	label_hash(NULL, &body, 1, sum);
 	if (memcmp(sum, p + body.len, HASH_LEN) != 0)
 		return MUSTER_E_DAMAGED;
 	*r_out = r;
+	if (version_out != NULL)
+		*version_out = version;
 	return 0;
 }

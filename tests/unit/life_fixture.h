@@ -131,14 +131,11 @@ lw_start(struct lw *w, bool is_new, const char *why)
 	struct life_event ev = {.kind = LIFE_MET, .is_new = is_new};
 	uint8_t cmid[WIRE_ID_LEN] = {0xc0, (uint8_t)w->n_cmids};
 	uint8_t old[WIRE_ID_LEN];
-	bool is_moved, is_afresh;
 
 	memcpy(old, w->publisher.cmid, WIRE_ID_LEN);
-	life_machine(&w->publisher, &w->env, cmid, is_new, &is_moved,
-	    &is_afresh);
+	life_machine(&w->publisher, &w->env, cmid, is_new, &ev.is_moved,
+	    &ev.is_afresh);
 	w->n_cmids += memcmp(old, w->publisher.cmid, WIRE_ID_LEN) != 0;
-	ev.is_new = is_new || is_afresh;
-	ev.is_moved = is_moved;
 	lw_event(w, &ev, why);
 }
 

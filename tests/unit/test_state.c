@@ -53,10 +53,14 @@ random_product(void)
 	    .asked_unix_s = (int64_t)draw(),
 	    .due_unix_s = (int64_t)draw(),
 	    .rearms = draw(),
+	    .is_image = draw() % 2 == 0,
 	    .has_certificate = draw() % 2 == 0};
 	size_t n = draw() % (STATE_HOST_MAX + 1);
 
 	fill(s.product, sizeof(s.product));
+	fill(s.machine, sizeof(s.machine));
+	fill(s.instance, sizeof(s.instance));
+	fill(s.dropped, sizeof(s.dropped));
 	fill(s.previous, sizeof(s.previous));
 	for (size_t i = 0; i < n; i++)
 		s.host[i] = (char)('!' + draw() % 94);
@@ -110,6 +114,10 @@ test_state_random(void)
 		bad += state_product_encode(&b, buf, sizeof(buf), &len);
 		bad += state_product_decode(buf, len, &b2);
 		bad += memcmp(b.product, b2.product, 16) != 0 ||
+		    memcmp(b.machine, b2.machine, 16) != 0 ||
+		    memcmp(b.instance, b2.instance, 16) != 0 ||
+		    memcmp(b.dropped, b2.dropped, 16) != 0 ||
+		    b.is_image != b2.is_image ||
 		    memcmp(b.previous, b2.previous, 8) != 0 ||
 		    memcmp(b.certificate, b2.certificate, CERT_LEN) != 0 ||
 		    strcmp(b.host, b2.host) != 0 || b.count != b2.count ||
@@ -193,17 +201,20 @@ test_state_forged_content_is_refused(void)
 	    {0, 0, 'N', 0, MUSTER_E_PROTO},
 	    {0, 11, 2, 0, MUSTER_E_PROTO},
 	    {1, 7, '2', 0, MUSTER_E_PROTO},
-	    {1, 33, 0xff, 0, MUSTER_E_RANGE}, /* renewal over 43,200 */
-	    {1, 52, 0x80, 0, MUSTER_E_RANGE}, /* first seen before 1970 */
-	    {1, 60, 0x80, 0, MUSTER_E_RANGE}, /* grace */
-	    {1, 68, 0x80, 0, MUSTER_E_RANGE}, /* answered */
-	    {1, 76, 0x80, 0, MUSTER_E_RANGE}, /* asked */
-	    {1, 84, 0x80, 0, MUSTER_E_RANGE}, /* due */
-	    {1, 92, 1, 0, MUSTER_E_TOOBIG},
-	    {1, 96, ' ', 0, MUSTER_E_RANGE},
-	    {1, 99, 1, 0, MUSTER_E_PROTO}, /* padding */
-	    {1, 103, 2, 0, MUSTER_E_PROTO},
-	    {1, 103, 1, 0, MUSTER_E_TRUNC},
+	    {1, 11, 3, 0, MUSTER_E_PROTO}, /* a version to come */
+	    {1, 11, 0, 0, MUSTER_E_PROTO},
+	    {1, 63, 2, 0, MUSTER_E_PROTO},     /* neither an image nor not */
+	    {1, 85, 0xff, 0, MUSTER_E_RANGE},  /* renewal over 43,200 */
+	    {1, 104, 0x80, 0, MUSTER_E_RANGE}, /* first seen before 1970 */
+	    {1, 112, 0x80, 0, MUSTER_E_RANGE}, /* grace */
+	    {1, 120, 0x80, 0, MUSTER_E_RANGE}, /* answered */
+	    {1, 128, 0x80, 0, MUSTER_E_RANGE}, /* asked */
+	    {1, 136, 0x80, 0, MUSTER_E_RANGE}, /* due */
+	    {1, 144, 1, 0, MUSTER_E_TOOBIG},
+	    {1, 148, ' ', 0, MUSTER_E_RANGE},
+	    {1, 151, 1, 0, MUSTER_E_PROTO}, /* padding */
+	    {1, 155, 2, 0, MUSTER_E_PROTO},
+	    {1, 155, 1, 0, MUSTER_E_TRUNC},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -212,6 +223,62 @@ test_state_forged_content_is_refused(void)
 		       cases[i].extra),
 		    cases[i].want);
 	}
+}
+
+/* The product of tests/vectors/state.txt, as far as version 1 has it. */
+static struct state_product
+known_product(void)
+{
+	struct state_product s = {.count = 5,
+	    .renewal_min = 10080,
+	    .retry_min = 120,
+	    .rearms = 1,
+	    .first_seen_unix_s = 1767225600,
+	    .grace_unix_s = 0,
+	    .answered_unix_s = 1767312000,
+	    .asked_unix_s = 1767312001,
+	    .due_unix_s = 1767916801};
+
+	memset(s.product, 0x5b, sizeof(s.product));
+	memset(s.previous, 0x7e, sizeof(s.previous));
+	(void)strcpy(s.host, "kms.example:1688");
+	return s;
+}
+
+/* Lines "version hex" of one file each, laid out by hand. */
+static void
+test_state_vectors(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	uint8_t bytes[STATE_FILE_MAX], buf[STATE_FILE_MAX];
+	char hex[2 * STATE_FILE_MAX + 2];
+	unsigned version = 0, n = 0;
+
+	ok(f != NULL);
+	while (f != NULL && fscanf(f, "%u %1217s", &version, hex) == 2) {
+		struct state_product want = known_product(), got = {0};
+		size_t len = 0, out_len = 0;
+
+		n++;
+		is(sodium_hex2bin(bytes, sizeof(bytes), hex, strlen(hex), NULL,
+		       &len, NULL),
+		    0);
+		is(state_product_decode(bytes, len, &got), 0);
+		if (version == 2) {
+			memset(want.machine, 0x3a, WIRE_ID_LEN);
+			memset(want.instance, 0x1c, WIRE_ID_LEN);
+			memset(want.dropped, 0xd0, WIRE_ID_LEN);
+			want.is_image = true;
+		}
+		is(state_product_encode(&want, buf, sizeof(buf), &out_len), 0);
+		if (version == 2)
+			ok(out_len == len && memcmp(buf, bytes, len) == 0);
+		is(state_product_encode(&got, bytes, sizeof(bytes), &len), 0);
+		ok(out_len == len && memcmp(buf, bytes, len) == 0);
+	}
+	is(n, 2);
+	if (f != NULL)
+		(void)fclose(f);
 }
 
 static void
@@ -445,6 +512,7 @@ main(int argc, char **argv)
 	test_state_damage_is_found(0);
 	test_state_damage_is_found(1);
 	test_state_forged_content_is_refused();
+	test_state_vectors("tests/vectors/state.txt");
 	test_state_encode_refuses();
 	test_state_view();
 	test_b24_known_host_file();
