@@ -74,7 +74,8 @@ struct muster_info {
 	int64_t next_contact_unix_s;    /* 0: none is due */
 	int64_t answered_unix_s;        /* last verified reply; 0: never */
 	char host[MUSTER_HOST_LEN + 1]; /* that gave it, or empty */
-	int round; /* 0: the last round of asking was answered; else why not */
+	int round; /* 0: the last round of asking was answered, and what came of
+	            * it is on disk; else why not */
 	int is_early; /* not asked again: 10 seconds had not passed */
 };
 

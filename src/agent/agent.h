@@ -56,6 +56,9 @@ struct agent_product {
 	struct life_todo todo; /* of the last step */
 	struct round round;    /* under way, or the last one */
 	bool has_round;
+	int disk_err;         /* why not all of it is on disk, or 0 */
+	bool is_unsaved;      /* its state files are not written */
+	bool is_lease_unsure; /* its lease may be gone after a power loss */
 	bool has_wake;
 	int64_t wake_boot_s;
 	uv_work_t work;
@@ -74,6 +77,7 @@ struct agent {
 	int64_t scanned_boot_s;     /* when the last scan began */
 	int64_t folder_ns[AGENT_FOLDERS]; /* their times of change then */
 	struct told told;                 /* its complaints */
+	bool has_unmet; /* a product was passed over: its files, its room */
 	bool is_generalized;
 	bool is_stopping;
 	struct machine machine;
@@ -109,8 +113,10 @@ void agent_close(struct agent *a);
  * agent_event(): one event of a product's life, with its writing and, if
  * hosts are to be asked, the start of a round.
  *
- * Returns: 0; as keep_save(): what could not be written is logged, and tried
- *          again with the next event
+ * Returns: 0; as keep_save() and keep_save_lease(): what could not be written
+ *          stands in p->disk_err, is logged, and is tried again with the next
+ *          event, a retry interval later at the latest; a lease that is not on
+ *          disk does not count until then
  */
 int agent_event(struct agent_product *p, const struct life_event *ev);
 

@@ -116,6 +116,14 @@ fill_outcomes(const struct agent_product *p, struct agent_info *info)
 	}
 }
 
+/* What was not written counts for more than what a host said. */
+static void
+fill_disk(const struct agent_product *p, struct agent_info *info)
+{
+	if (p->disk_err != 0 && !p->life.is_asking)
+		info->round = p->disk_err;
+}
+
 static void
 info_reply(const struct agent_product *p, enum agent_op op,
     struct agent_reply *reply)
@@ -125,6 +133,7 @@ info_reply(const struct agent_product *p, enum agent_op op,
 	fill_info(p, &reply->info);
 	fill_source(p, &reply->info);
 	fill_outcomes(p, &reply->info);
+	fill_disk(p, &reply->info);
 }
 
 void

@@ -40,24 +40,62 @@ now_of(struct agent *a, bool is_signed)
 }
 
 static int
-write_todo(struct agent_product *p)
+write_lease(struct agent_product *p)
 {
-	const struct life_todo *todo = &p->todo;
+	int err;
+
+	p->is_lease_unsure = p->is_lease_unsure && p->life.has_lease;
+	if (!p->todo.keep_lease && !p->is_lease_unsure)
+		return 0;
+	err = keep_save_lease(&p->keep, &p->life.lease);
+	p->is_lease_unsure = err == MUSTER_E_UNSURE;
+	return err;
+}
+
+static int
+write_states(struct agent_product *p)
+{
 	int err = 0;
 
-	if (todo->keep_lease)
-		err = keep_save_lease(&p->keep, &p->life.lease);
-	if (err == 0 && todo->drop_lease)
+	if (p->todo.drop_lease)
 		err = keep_drop_lease(&p->keep);
-	if (err == 0 && todo->save)
+	if (!p->todo.save && !p->is_unsaved)
+		return err;
+	if (err == 0)
 		err = keep_save(&p->keep, &p->life);
-	if (err == 0 && todo->save)
+	if (err == 0)
 		err = keep_save_clock(p->agent->root, &p->agent->watch);
-	if (err != 0)
+	p->is_unsaved = err != 0;
+	return err;
+}
+
+/* The lease first: what does not get to the disk does not count. */
+static int
+write_todo(struct agent_product *p, const struct life_now *now)
+{
+	static const struct life_event unkept = {.kind = LIFE_UNKEPT};
+	const struct life_todo first = p->todo;
+	int err = write_lease(p), state_err;
+
+	if (first.keep_lease && err != 0 && err != MUSTER_E_UNSURE) {
+		life_step(&p->life, &p->env, &unkept, now, &p->todo);
+		p->todo.ask = first.ask;
+		p->todo.is_early = first.is_early;
+	}
+	state_err = write_states(p);
+	if (err == 0)
+		err = state_err;
+	if (err != 0 && err != p->disk_err)
 		log_line(LOG_ERROR, "state",
-		    "%s: cannot write its state: %s; free space or restore "
-		    "the rights on " PATH_AGENT_STATE,
-		    p->env.product->name, muster_strerror(err));
+		    "%s: cannot write %s: %s; free space or restore the "
+		    "rights on " PATH_AGENT_STATE "; it is tried again",
+		    p->env.product->name,
+		    state_err == 0 ? "its lease" : "its state",
+		    muster_strerror(err));
+	else if (err == 0 && p->disk_err != 0)
+		log_line(LOG_NOTE, "state", "%s: all of it is written",
+		    p->env.product->name);
+	p->disk_err = err;
 	return err;
 }
 
@@ -155,31 +193,39 @@ begin_round(struct agent_product *p)
 	}
 }
 
+/* When the product wants to be woken; what is not on disk is tried again. */
+static void
+plan_wake(struct agent_product *p, const struct life_now *now)
+{
+	int64_t retry_boot_s = now->boot_s + life_retry_s(&p->life);
+
+	p->has_wake = p->todo.has_wake;
+	p->wake_boot_s = p->todo.wake_boot_s;
+	if (p->disk_err != 0 && p->wake_boot_s > retry_boot_s)
+		p->wake_boot_s = retry_boot_s;
+}
+
 int
 agent_event(struct agent_product *p, const struct life_event *ev)
 {
+	static const struct life_event silence = {.kind = LIFE_SILENCE};
 	struct agent *a = p->agent;
 	const struct life_now now = now_of(a, ev->kind == LIFE_REPLY);
 	int err;
 
 	life_step(&p->life, &p->env, ev, &now, &p->todo);
+	err = write_todo(p, &now);
 	tell(p);
-	err = write_todo(p);
-	p->has_wake = p->todo.has_wake;
-	p->wake_boot_s = p->todo.wake_boot_s;
 	/* a CMID that is not on disk is not shown to anybody */
-	if (p->todo.ask && err == 0) {
-		begin_round(p);
-	} else if (p->todo.ask) {
-		const struct life_event silence = {.kind = LIFE_SILENCE};
-
+	if (p->todo.ask && err != 0) {
 		p->round.err = err;
 		p->round.n_outcomes = 0;
 		p->has_round = true;
 		life_step(&p->life, &p->env, &silence, &now, &p->todo);
-		p->has_wake = p->todo.has_wake;
-		p->wake_boot_s = p->todo.wake_boot_s;
 	}
+	plan_wake(p, &now);
+	if (p->todo.ask)
+		begin_round(p);
 	if (a->on_plan != NULL)
 		a->on_plan(a);
 	return err;

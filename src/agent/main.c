@@ -57,7 +57,8 @@ static const char usage[] =
     "  --config FILE  settings (default /etc/muster/agent.conf)\n"
     "  --root DIR     put every path under DIR\n"
     "  --resolver A   ask this name server alone\n"
-    "  --once         do what is due and end; a line a product\n"
+    "  --once         do what is due and end; a line a product; exit 1 when\n"
+    "                 something could not be read or written\n"
     "  --check        test the settings and exit\n"
     "  --help, --version\n";
 
@@ -244,17 +245,28 @@ open_socket(struct muster_agent *m)
 
 /* ---- once ---- */
 
+static const char *
+word_of(const struct agent_product *p)
+{
+	if (!p->has_round)
+		return "not_due";
+	if (p->round.n_outcomes == 0)
+		return "not_asked";
+	return p->round.has_reply ? "answered" : "not_answered";
+}
+
 static int
 once(struct muster_agent *m)
 {
 	static const char *const names[] = {"unlicensed", "initial_grace",
 	    "licensed", "out_of_tolerance_grace", "notification"};
 	struct agent *a = &m->agent;
-	int exit_code = EXIT_DONE;
+	bool is_done;
 
 	if (agent_open(a, &m->config.settings) != 0)
 		return EXIT_FAIL;
 	agent_due(a);
+	is_done = !a->has_unmet;
 	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
 		const struct agent_product *p = &a->product[i];
 		char uuid[UUID_TEXT_LEN + 1];
@@ -263,13 +275,11 @@ once(struct muster_agent *m)
 			continue;
 		uuid_format(p->env.product->id, uuid);
 		(void)printf("%s %s %lld %s\n", uuid, names[p->todo.after],
-		    (long long)p->life.state.due_unix_s,
-		    p->has_round
-		        ? (p->round.has_reply ? "answered" : "not_answered")
-		        : "not_due");
+		    (long long)p->life.state.due_unix_s, word_of(p));
+		is_done = is_done && p->disk_err == 0;
 	}
 	agent_close(a);
-	return exit_code;
+	return is_done ? EXIT_DONE : EXIT_FAIL;
 }
 
 static int

@@ -181,6 +181,7 @@ take_product(struct agent *a, struct agent_publisher *pub,
 		    "%s: %s; see to the rights on " PATH_AGENT_STATE,
 		    product->name, muster_strerror(err));
 		p->is_used = false;
+		a->has_unmet = true;
 	}
 }
 

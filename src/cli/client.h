@@ -131,6 +131,14 @@ bool client_is_lookup(const char *target, const char **domain_out);
 bool client_is_unreached(int err);
 
 /**
+ * client_is_answered(): did the last round bring a reply? An info->round other
+ * than 0 then says why it is not on disk.
+ *
+ * Returns: true when it did
+ */
+bool client_is_answered(const struct agent_info *info);
+
+/**
  * client_info_json(): one product as an object with stable keys.
  *
  * Returns: the object, the caller's; NULL: out of memory

@@ -23,6 +23,14 @@ judge(const struct agent_info *info, struct cli_error *e)
 		is_unreached =
 		    is_unreached && client_is_unreached(info->outcome[i].err);
 	}
+	if (client_is_answered(info)) {
+		*e = (struct cli_error){"not_stored",
+		    muster_strerror(info->round),
+		    "make room or restore the rights below "
+		    "/var/lib/muster/agent; the agent tries again by itself, "
+		    "and at the next `muster activate`"};
+		return CLI_FAILED;
+	}
 	if (n_hosts == 0 &&
 	    (info->n_outcomes > 0 || info->round == MUSTER_E_NOENT)) {
 		client_no_host(info->n_outcomes > 0, e);

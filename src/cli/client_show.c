@@ -83,6 +83,13 @@ lookups_json(const struct agent_info *info)
 	return list;
 }
 
+bool
+client_is_answered(const struct agent_info *info)
+{
+	return info->n_outcomes > 0 &&
+	    info->outcome[info->n_outcomes - 1].err == 0;
+}
+
 static json_t *
 targets_json(const struct agent_info *info)
 {
@@ -218,6 +225,9 @@ client_info_show(const struct agent_info *info)
 	    info->host[0] != '\0' ? line : "");
 	(void)printf("  next contact  %s\n",
 	    info->due_unix_s != 0 ? when(info->due_unix_s, text) : "none");
+	if (info->round != 0 && client_is_answered(info))
+		(void)printf("  not stored    %s\n",
+		    muster_strerror(info->round));
 	if (info->round != 0 && info->n_outcomes == 0)
 		(void)printf("  last round    %s\n",
 		    info->round == MUSTER_E_NOENT

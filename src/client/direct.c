@@ -52,17 +52,23 @@ static int
 step(struct run *r, const struct life_event *ev, struct life_todo *todo,
     struct direct_result *out)
 {
+	static const struct life_event unkept = {.kind = LIFE_UNKEPT};
 	const struct life_now now = now_of(r, ev->kind == LIFE_REPLY);
-	int err = 0;
+	int err = 0, state_err;
 
 	life_step(&r->life, &r->env, ev, &now, todo);
-	if (todo->keep_lease)
+	if (todo->keep_lease) {
 		err = keep_save_lease(&r->keep, &r->life.lease);
-	if (err == 0) {
-		out->is_stored |= todo->keep_lease;
-		err = keep_save(&r->keep, &r->life);
+		out->is_stored |= err == 0;
 	}
 	note(out, NULL, r->keep.at);
+	if (err != 0 && err != MUSTER_E_UNSURE)
+		life_step(&r->life, &r->env, &unkept, &now, todo);
+	state_err = keep_save(&r->keep, &r->life);
+	if (err == 0) {
+		err = state_err;
+		note(out, NULL, r->keep.at);
+	}
 	if (err == 0)
 		err = keep_save_clock(r->opt->root, &r->watch);
 	out->state = todo->after;

@@ -197,16 +197,22 @@ life_licence(const struct life *l, const struct life_env *env,
 
 /* ---- when to ask ---- */
 
-static int64_t
-interval_s(const struct life *l, enum wire_state licence)
+int64_t
+life_retry_s(const struct life *l)
 {
 	uint32_t min = l->state.retry_min;
 
-	if (licence == WIRE_LICENSED) {
-		min = l->state.renewal_min;
-		return 60 * (int64_t)(min != 0 ? min : LIFE_RENEWAL_MIN);
-	}
 	return 60 * (int64_t)(min != 0 ? min : LIFE_RETRY_MIN);
+}
+
+static int64_t
+interval_s(const struct life *l, enum wire_state licence)
+{
+	uint32_t min = l->state.renewal_min;
+
+	if (licence != WIRE_LICENSED)
+		return life_retry_s(l);
+	return 60 * (int64_t)(min != 0 ? min : LIFE_RENEWAL_MIN);
 }
 
 static void
@@ -287,7 +293,47 @@ on_met(struct life *l, const struct life_env *env, const struct life_event *ev,
 	todo->save = true;
 }
 
-/* Numbers always; the lease when it is better than the stored one (b34). */
+/* Where it is better than the stored one (b34). */
+static void
+take_lease(struct life *l, const struct life_env *env,
+    const struct lease *fresh, const struct life_now *now,
+    struct life_todo *todo)
+{
+	const struct state_publisher *p = l->publisher;
+	uint8_t print[WIRE_ID_LEN];
+
+	machine_fingerprint(env->machine, p->publisher, print);
+	if (!request_replaces(fresh, l->has_lease ? &l->lease : NULL, env->cat,
+	        print, life_time_unix_s(p, env->cat, now->wall_unix_s)))
+		return;
+	if (!todo->keep_lease)
+		l->before = (struct life_before){.has_lease = l->has_lease,
+		    .lease = l->lease,
+		    .first_seen_unix_s = l->state.first_seen_unix_s,
+		    .grace_unix_s = l->state.grace_unix_s,
+		    .licence = l->licence};
+	l->lease = *fresh;
+	l->has_lease = todo->keep_lease = true;
+	l->has_offer = false;
+}
+
+/* The lease is not on disk: nothing is as if it were. */
+static void
+on_unkept(struct life *l, struct life_todo *todo)
+{
+	const struct life_before *b = &l->before;
+
+	l->offer = l->lease;
+	l->has_offer = true;
+	l->has_lease = b->has_lease;
+	l->lease = b->lease;
+	l->state.first_seen_unix_s = b->first_seen_unix_s;
+	l->state.grace_unix_s = b->grace_unix_s;
+	todo->before = b->licence;
+	todo->save = true;
+}
+
+/* Numbers always, the lease where it is worth it. */
 static void
 on_reply(struct life *l, const struct life_env *env,
     const struct life_event *ev, const struct life_now *now,
@@ -297,7 +343,6 @@ on_reply(struct life *l, const struct life_env *env,
 	const struct wire_grant *grant = &reply->lease.grant;
 	struct state_publisher *p = l->publisher;
 	struct state_product *s = &l->state;
-	uint8_t print[WIRE_ID_LEN];
 
 	p->high_water_unix_s = grant->issued_unix_s;
 	if (p->high_water_unix_s < env->cat->head.signed_unix_s)
@@ -311,13 +356,7 @@ on_reply(struct life *l, const struct life_env *env,
 	memcpy(s->certificate, reply->lease.certificate, CERT_LEN);
 	memset(s->host, 0, sizeof(s->host));
 	memcpy(s->host, ev->host, strnlen(ev->host, STATE_HOST_MAX));
-	machine_fingerprint(env->machine, p->publisher, print);
-	if (request_replaces(&reply->lease, l->has_lease ? &l->lease : NULL,
-	        env->cat, print,
-	        life_time_unix_s(p, env->cat, now->wall_unix_s))) {
-		l->lease = reply->lease;
-		l->has_lease = todo->keep_lease = true;
-	}
+	take_lease(l, env, &reply->lease, now, todo);
 	todo->save = true;
 }
 
@@ -338,7 +377,7 @@ on_rearm(struct life *l, const struct life_env *env, const struct life_now *now,
 	    life_time_unix_s(l->publisher, env->cat, now->wall_unix_s);
 	memset(s->previous, 0, WIRE_TAG_LEN);
 	todo->drop_lease = l->has_lease;
-	l->has_lease = false;
+	l->has_lease = l->has_offer = false;
 	todo->save = true;
 }
 
@@ -347,6 +386,8 @@ static void
 take(struct life *l, const struct life_env *env, const struct life_event *ev,
     const struct life_now *now, struct life_todo *todo)
 {
+	if (l->has_offer && ev->kind != LIFE_REARM && ev->kind != LIFE_SILENCE)
+		take_lease(l, env, &l->offer, now, todo);
 	switch (ev->kind) {
 	case LIFE_MET:
 		on_met(l, env, ev, now, todo);
@@ -358,6 +399,9 @@ take(struct life *l, const struct life_env *env, const struct life_event *ev,
 	case LIFE_SILENCE:
 		l->is_asking = false;
 		todo->save = true;
+		break;
+	case LIFE_UNKEPT:
+		on_unkept(l, todo);
 		break;
 	case LIFE_REARM:
 		on_rearm(l, env, now, todo);
@@ -381,7 +425,7 @@ static void
 schedule(struct life *l, const struct life_event *ev,
     const struct life_now *now, struct life_todo *todo)
 {
-	int64_t retry_s = interval_s(l, WIRE_INITIAL_GRACE);
+	int64_t retry_s = life_retry_s(l);
 
 	switch (ev->kind) {
 	case LIFE_MET:
@@ -404,6 +448,9 @@ schedule(struct life *l, const struct life_event *ev,
 	case LIFE_SILENCE:
 		if (ev->busy_s != 0 && ev->busy_s < retry_s)
 			retry_s = ev->busy_s;
+		plan(l, now, retry_s);
+		break;
+	case LIFE_UNKEPT:
 		plan(l, now, retry_s);
 		break;
 	case LIFE_CATALOGUE:

@@ -30,6 +30,13 @@
  *   any                      initial grace            rearm; a generalized
  *                                                     image on another machine
  *
+ * A lease counts once it is on disk.  A step that takes one (keep_lease) takes
+ * it for written, and its edge writes it before anything else; where that
+ * fails, LIFE_UNKEPT comes next: what was there before goes on, and each later
+ * step but those of LIFE_SILENCE and LIFE_REARM takes it anew, a retry interval
+ * later at the latest.  One that is in its place and may not last
+ * (MUSTER_E_UNSURE) is on disk.
+ *
  * The state is no field: it follows from first sight, start of the grace, the
  * lease and the time (state_licence()), so no lost write can contradict it.
  *
@@ -75,6 +82,14 @@ struct life_now {
 	uint32_t draw;         /* random bits; 0: no jitter */
 };
 
+/* What LIFE_UNKEPT goes back to. */
+struct life_before {
+	bool has_lease;
+	struct lease lease;
+	int64_t first_seen_unix_s, grace_unix_s;
+	enum wire_state licence;
+};
+
 /* One product; the publisher's part is shared by the publisher's products. */
 struct life {
 	struct state_publisher *publisher;
@@ -88,6 +103,9 @@ struct life {
 	int64_t asked_boot_s;
 	int64_t due_boot_s;
 	enum wire_state licence; /* as the last step left it */
+	bool has_offer;          /* a lease that is to be written yet */
+	struct lease offer;
+	struct life_before before; /* what keep_lease took the place of */
 };
 
 enum life_kind {
@@ -96,6 +114,7 @@ enum life_kind {
 	LIFE_ASK,       /* somebody wants activation now */
 	LIFE_REPLY,     /* the round ended with a verified reply */
 	LIFE_SILENCE,   /* the round ended without */
+	LIFE_UNKEPT,    /* the last step's lease could not be written */
 	LIFE_CATALOGUE, /* another catalogue came in force */
 	LIFE_REARM,
 	LIFE_NEW_CMID, /* a rearm of another product renewed the CMID */
@@ -173,6 +192,13 @@ void life_generalize_product(struct state_product *s);
 void life_step(struct life *l, const struct life_env *env,
     const struct life_event *ev, const struct life_now *now,
     struct life_todo *todo_out);
+
+/**
+ * life_retry_s(): the retry interval, as the last reply set it.
+ *
+ * Returns: seconds
+ */
+int64_t life_retry_s(const struct life *l);
 
 /**
  * life_licence(): the licence state at a moment; nothing is changed.

@@ -181,7 +181,8 @@ int
 state_known_encode(const uint8_t *publisher, const struct walk_known *known,
     uint8_t *buf, size_t cap, size_t *len_out)
 {
-	struct wr w = statefile_begin(buf, cap, STATE_KNOWN_MAGIC);
+	struct wr w =
+	    statefile_begin(buf, cap, STATE_KNOWN_MAGIC, STATEFILE_VERSION);
 
 	wr_bytes(&w, publisher, PUBLISHER_LEN);
 	wr_opaque(&w, known->host, strlen(known->host));
@@ -197,11 +198,12 @@ state_known_decode(const uint8_t *p, size_t len, const uint8_t *publisher,
 	struct walk_known known = {.priority = 0};
 	struct bytes host, domain;
 	uint8_t id[PUBLISHER_LEN];
-	uint32_t priority;
+	uint32_t priority, version;
 	struct rd r;
 	int err;
 
-	err = statefile_open(p, len, STATE_KNOWN_MAGIC, &r);
+	err = statefile_open(p, len, STATE_KNOWN_MAGIC, STATEFILE_VERSION, &r,
+	    &version);
 	if (err != 0)
 		return err;
 	rd_fixed(&r, id, sizeof(id));

@@ -100,7 +100,8 @@ struct agent_info {
 	int64_t due_unix_s;
 	char host[AGENT_HOST_LEN + 1]; /* that answered last, or empty */
 	bool is_early; /* ACTIVATE: asked within the last 10 seconds */
-	int round;     /* 0: the last round was answered; else why not */
+	int round;     /* 0: the last round was answered, and what came of it
+	                * is on disk; else why not */
 	uint32_t n_outcomes;
 	struct agent_outcome outcome[AGENT_HOSTS_MAX];
 	enum agent_source source;          /* of host */

@@ -6,7 +6,8 @@
  * one line "OPERATION PART SKIP END", such as "rename .lease 0 28".
  *
  *   OPERATION  rename, unlink, fsync, or any
- *   PART       what the path has in it; of a rename, the new name
+ *   PART       what the path has in it, or with a $ ends in; of a rename, the
+ *              new name
  *   SKIP       so many of them pass, counted since the line changed
  *   END        errno of all that follow; 0: the program is killed before it
  */
@@ -21,6 +22,17 @@
 
 static char seen[256];
 static long n_seen;
+
+static int
+is_meant(const char *path, char *part)
+{
+	size_t len = strlen(path), n = strlen(part);
+
+	if (n == 0 || part[n - 1] != '$')
+		return strstr(path, part) != NULL;
+	n--;
+	return len >= n && strncmp(path + len - n, part, n) == 0;
+}
 
 /* The errno with which the operation ends, or 0: it is done. */
 static int
@@ -44,7 +56,7 @@ ends(const char *operation, const char *path)
 	    sscanf(line, "%31s %127s %ld %d", what, part, &skip, &end) != 4)
 		return 0;
 	if ((strcmp(what, operation) != 0 && strcmp(what, "any") != 0) ||
-	    strstr(path, part) == NULL || n_seen++ < skip)
+	    !is_meant(path, part) || n_seen++ < skip)
 		return 0;
 	if (end == 0)
 		(void)raise(SIGKILL);

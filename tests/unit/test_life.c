@@ -373,88 +373,6 @@ test_b38_generalize(void)
 	is(w.life.state.first_seen_unix_s, w.true_unix_s);
 }
 
-/* A clone whose power went when its first product had been written anew: the
- * publisher's file is of this machine already, the second product's is not. */
-static void
-test_b38_each_product_goes_by_its_own_tag(void)
-{
-	const struct life_event rearm = {.kind = LIFE_REARM};
-	struct life_event met = {.kind = LIFE_MET};
-	struct state_product image;
-
-	licensed();
-	lw_do(&w, &rearm, "rearm");
-	lw_until(&w, 4);
-	generalize();
-	image = w.life.state;
-	ok(image.is_image);
-	w.machine.id[0]++;
-	lw_start(&w, false, "start");
-	w.true_unix_s += LW_DAY;
-	w.life.state = image;
-	lw_start(&w, false, "start");
-	ok(w.todo.is_new);
-	is(w.life.state.rearms, 0);
-	is(w.life.state.first_seen_unix_s, w.true_unix_s);
-	ok(!w.life.state.is_image);
-	/* once only: met again in this run, it goes on */
-	w.life.state.rearms = 3;
-	w.true_unix_s += LW_DAY;
-	met.is_moved = met.is_afresh = true;
-	lw_event(&w, &met, "met again");
-	ok(!w.todo.is_new);
-	is(w.life.state.rearms, 3);
-	is(w.life.state.first_seen_unix_s, w.true_unix_s - LW_DAY);
-	/* a file of version 1 has no tag: the publisher's word counts */
-	memset(w.life.state.machine, 0, WIRE_ID_LEN);
-	lw_event(&w, &met, "met again");
-	ok(w.todo.is_new);
-	is(w.life.state.rearms, 0);
-}
-
-static void
-test_b38_a_moved_product_forgets_the_last_reply_once(void)
-{
-	struct life_event met = {.kind = LIFE_MET};
-	static const uint8_t zeros[WIRE_TAG_LEN];
-	struct state_product old;
-
-	licensed();
-	lw_until(&w, 3);
-	memset(w.life.state.previous, 7, WIRE_TAG_LEN);
-	old = w.life.state;
-	w.machine.id[0]++;
-	lw_start(&w, false, "start");
-	w.life.state = old;
-	w.todo = (struct life_todo){.ask = false};
-	lw_start(&w, false, "start"); /* the publisher's file is new already */
-	ok(memcmp(w.life.state.previous, zeros, WIRE_TAG_LEN) == 0);
-	is(wake_in_s(), 0);
-	memset(w.life.state.previous, 7, WIRE_TAG_LEN);
-	met.is_moved = true;
-	lw_event(&w, &met, "met again");
-	ok(memcmp(w.life.state.previous, zeros, WIRE_TAG_LEN) != 0);
-}
-
-static void
-test_b38_generalize_keeps_the_grace_that_runs(void)
-{
-	licensed();
-	w.is_up = false;
-	lw_until(&w, 35);
-	is(state(), WIRE_TOLERANCE_GRACE);
-	is(w.todo.minutes_left, 5 * 1440);
-	generalize();
-	lw_start(&w, false, "start");
-	is(state(), WIRE_TOLERANCE_GRACE);
-	is(w.todo.minutes_left, 5 * 1440);
-	generalize();
-	w.machine.id[0]++;
-	lw_start(&w, false, "start");
-	is(state(), WIRE_INITIAL_GRACE);
-	is(w.todo.minutes_left, 10 * 1440);
-}
-
 /* What is due after a restart is known by the wall clock alone. */
 static void
 test_b32_a_restart_keeps_the_plan(void)
@@ -542,9 +460,6 @@ main(int argc, char *argv[])
 	test_b38_rearm_as_often_as_the_catalogue_allows();
 	test_b38_another_machine_takes_a_new_cmid();
 	test_b38_generalize();
-	test_b38_each_product_goes_by_its_own_tag();
-	test_b38_a_moved_product_forgets_the_last_reply_once();
-	test_b38_generalize_keeps_the_grace_that_runs();
 	test_life_a_year(argc > 1 ? argv[1] : "tests/vectors/life-year.txt");
 	return tap_done();
 }
