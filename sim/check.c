@@ -353,6 +353,22 @@ check_cmid(struct sim *s, uint32_t number, const uint8_t *old)
 }
 
 void
+check_lease(struct sim *s, uint32_t number, uint32_t product)
+{
+	const struct pc *pc = &s->machine[number];
+	const struct life *l = &pc->product[product].life;
+	uint32_t rearms = pc->disk.lease_rearms[product];
+
+	if (!pc->disk.has_lease[product] ||
+	    l->has_lease == (l->state.rearms == rearms))
+		return;
+	sim_fail(s, "b38",
+	    "%s: %u rearms used, and the lease from when it were %u %s",
+	    pc->name, l->state.rearms, rearms,
+	    l->has_lease ? "goes on" : "is gone");
+}
+
+void
 check_met(struct sim *s, uint32_t number, uint32_t product, bool is_image)
 {
 	const struct pc *pc = &s->machine[number];

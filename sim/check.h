@@ -58,6 +58,12 @@ void check_transition(struct sim *s, uint32_t number, uint32_t product,
 void check_cmid(struct sim *s, uint32_t number, const uint8_t *old);
 
 /**
+ * check_lease(): a product that was read has its lease and the rearms from
+ * then, or no lease and one more used (b38).
+ */
+void check_lease(struct sim *s, uint32_t number, uint32_t product);
+
+/**
  * check_met(): a product that was met has begun afresh, if it should (b38).
  *
  * In:      is_image  another machine's generalize left it

@@ -112,9 +112,11 @@ write_lease(struct pc *pc, uint32_t p)
 	int err;
 
 	err = lease_encode(&pc->product[p].life.lease, buf, sizeof(buf), &len);
-	if (err == 0)
-		(void)write_file(pc, &pc->disk.lease[p], buf, len);
-	return err;
+	if (err != 0 || !write_file(pc, &pc->disk.lease[p], buf, len))
+		return err;
+	pc->disk.has_lease[p] = true;
+	pc->disk.lease_rearms[p] = pc->product[p].life.state.rearms;
+	return 0;
 }
 
 int
@@ -135,13 +137,17 @@ disk_write(struct pc *pc, uint32_t p)
 
 	if (todo->keep_lease)
 		err = write_lease(pc, p);
-	if (err == 0 && todo->drop_lease)
-		(void)write_file(pc, &pc->disk.lease[p], pc->id.id, 0);
 	if (err == 0 && todo->save)
 		err = disk_write_states(pc, p);
 	if (err == 0 && todo->save)
 		err = write_clock(pc);
 	return err;
+}
+
+void
+disk_drop_lease(struct pc *pc, uint32_t p)
+{
+	(void)write_file(pc, &pc->disk.lease[p], pc->id.id, 0);
 }
 
 /* ---- reading ---- */
@@ -211,8 +217,9 @@ disk_read(struct pc *pc)
 int
 disk_read_product(struct pc *pc, uint32_t p)
 {
-	const struct disk *d = &pc->disk;
-	const struct file *f = &d->product[p], *lease = &d->lease[p];
+	struct disk *d = &pc->disk;
+	const struct file *f = &d->product[p];
+	struct file *lease = &d->lease[p];
 	struct life *l = &pc->product[p].life;
 	int err = 0;
 
@@ -224,7 +231,10 @@ disk_read_product(struct pc *pc, uint32_t p)
 	/* what a lease lost, its judgement would find */
 	if (err == 0 && lease->len != 0)
 		err = lease_decode(lease->bytes, lease->len, &l->lease);
-	l->has_lease = err == 0 && lease->len != 0;
+	l->has_lease = err == 0 && lease->len != 0 &&
+	    !life_is_dropped(&l->state, &l->lease);
+	if (!l->has_lease)
+		lease->len = 0;
 	return err;
 }
 

@@ -2,7 +2,8 @@
 /*
  * disk.h -- the files of a machine, as bytes, by the codecs of src/client.
  *
- * Written in the agent's order: lease, publisher, product, view, clock; the
+ * Written in the agent's order: lease, publisher, product, view, clock; of a
+ * rearm all of that but the clock, and then the leases that it drops; the
  * power may go between any two.  Beside each file lies what it was made of,
  * so that a codec that loses a field is seen at the next start.
  */
@@ -25,6 +26,11 @@ MUSTER_NODISCARD int disk_write(struct pc *pc, uint32_t product);
  * Returns: 0; what a codec said
  */
 MUSTER_NODISCARD int disk_write_states(struct pc *pc, uint32_t product);
+
+/**
+ * disk_drop_lease(): the last part of a rearm.
+ */
+void disk_drop_lease(struct pc *pc, uint32_t product);
 
 /**
  * disk_read(): publisher and clock.

@@ -8,6 +8,8 @@
 #include "sim/disk.h"
 #include "sim/round.h"
 
+#define REARM_WRITES (4 * SIM_PRODUCTS) /* states and leases */
+
 static const char *const state_names[] = {"unlicensed", "initial grace",
     "licensed", "tolerance grace", "notification"};
 
@@ -102,15 +104,12 @@ plan_wake(struct sim *s, uint32_t number, uint32_t p)
 	sim_at(s, at_ms > s->now_ms ? at_ms - s->now_ms : 0, &wake);
 }
 
-void
-pc_event(struct sim *s, uint32_t number, uint32_t p,
-    const struct life_event *ev)
+static void
+step(struct sim *s, uint32_t number, uint32_t p, const struct life_event *ev)
 {
 	struct pc *pc = &s->machine[number];
 	struct pc_product *pp = &pc->product[p];
 	const struct life_now now = now_of(s, pc, ev->kind == LIFE_REPLY);
-	bool is_torn;
-	int err;
 
 	if (ev->kind == LIFE_REPLY) {
 		pc->floor_unix_s = ev->reply->lease.grant.issued_unix_s;
@@ -124,6 +123,18 @@ pc_event(struct sim *s, uint32_t number, uint32_t p,
 		sim_tell(s, "%s: %s: %s -> %s", pc->name, pp->env.product->name,
 		    state_names[pp->todo.before], state_names[pp->todo.after]);
 	check_transition(s, number, p, ev);
+}
+
+void
+pc_event(struct sim *s, uint32_t number, uint32_t p,
+    const struct life_event *ev)
+{
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[p];
+	bool is_torn;
+	int err;
+
+	step(s, number, p, ev);
 	if (sim_faulty(s, POINT_TORN))
 		pc->writes_left = (int32_t)rng_below(&s->rng, 6);
 	is_torn = pc->writes_left >= 0;
@@ -162,6 +173,7 @@ meet(struct sim *s, uint32_t number, uint32_t p, bool is_moved, bool is_afresh)
 		    pc->name, muster_errname(err));
 		return;
 	}
+	check_lease(s, number, p);
 	pc_event(s, number, p, &ev);
 	check_met(s, number, p, is_image);
 }
@@ -268,6 +280,33 @@ pc_take_catalogue(struct sim *s, uint32_t number, uint32_t catalogue)
 	}
 }
 
+/* The states first, the leases last; true when the power went meanwhile. */
+static bool
+write_rearm(struct sim *s, uint32_t number)
+{
+	struct pc *pc = &s->machine[number];
+	bool is_torn = pc->writes_left >= 0;
+	int err = 0;
+
+	for (uint32_t p = 0; p < SIM_PRODUCTS && err == 0; p++) {
+		if (pc->has_product[p])
+			err = disk_write_states(pc, p);
+	}
+	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
+		if (pc->has_product[p] && pc->product[p].todo.drop_lease)
+			disk_drop_lease(pc, p);
+	}
+	pc->writes_left = -1;
+	if (err != 0)
+		sim_fail(s, "codec", "%s: its state does not encode: %s",
+		    pc->name, muster_errname(err));
+	if (is_torn) {
+		sim_tell(s, "%s: its power goes in a rearm", pc->name);
+		pc_stop(s, number, rng_octave(&s->rng, 1000, SIM_DAY_MS));
+	}
+	return is_torn;
+}
+
 void
 pc_rearm(struct sim *s, uint32_t number, uint32_t product)
 {
@@ -293,13 +332,24 @@ pc_rearm(struct sim *s, uint32_t number, uint32_t product)
 	if (memcmp(pc->publisher.cmid, pc->disk.was_publisher.cmid,
 	        WIRE_ID_LEN) == 0)
 		sim_fail(s, "b38", "%s: rearmed, and its CMID stays", pc->name);
-	for (uint32_t p = 0; p < SIM_PRODUCTS && pc->is_up; p++) {
+	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
 		struct life_event ev = {.kind = LIFE_NEW_CMID};
 
 		if (product == SIM_PRODUCTS || product == p)
 			ev.kind = LIFE_REARM;
 		if (pc->has_product[p])
-			pc_event(s, number, p, &ev);
+			step(s, number, p, &ev);
+	}
+	if (sim_faulty(s, POINT_TORN))
+		pc->writes_left = (int32_t)rng_below(&s->rng, REARM_WRITES);
+	if (write_rearm(s, number))
+		return;
+	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
+		if (!pc->has_product[p])
+			continue;
+		plan_wake(s, number, p);
+		if (pc->product[p].todo.ask)
+			round_begin(s, number, p);
 	}
 }
 
@@ -319,6 +369,7 @@ pc_generalize(struct sim *s, uint32_t number)
 			sim_fail(s, "codec", "%s: its image does not encode",
 			    pc->name);
 		pc->disk.is_image[p] = true;
+		pc->disk.has_lease[p] = false;
 	}
 	pc_stop(s, number, -1);
 }

@@ -116,7 +116,10 @@ struct disk {
 	struct state_product was_product[SIM_PRODUCTS];
 	struct clockwatch was_clock;
 	struct machine owner, product_owner[SIM_PRODUCTS];
-	bool is_image[SIM_PRODUCTS];          /* left by generalize */
+	bool is_image[SIM_PRODUCTS]; /* left by generalize */
+	/* its last lease, there or not, and the rearms used then */
+	bool has_lease[SIM_PRODUCTS];
+	uint32_t lease_rearms[SIM_PRODUCTS];
 	int64_t floor_unix_s, ceiling_unix_s; /* the pc's, at that time */
 };
 

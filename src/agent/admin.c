@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What administrators do: settings, rearm, generalize. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -90,34 +91,158 @@ may_rearm(struct agent *a, const struct agent_ids *ids,
 	return 0;
 }
 
+/* What a rearm goes back to where it cannot be written. */
+struct undo {
+	bool has_publisher[AGENT_PUBLISHERS_MAX];
+	struct state_publisher publisher[AGENT_PUBLISHERS_MAX];
+	bool has_life[AGENT_PRODUCTS_MAX];
+	struct life life[AGENT_PRODUCTS_MAX];
+	/* what may not be on disk any more as it was */
+	bool has_written[AGENT_PRODUCTS_MAX];
+	bool has_dropped[AGENT_PRODUCTS_MAX];
+	const char *intact; /* the file whose writing failed, or NULL */
+};
+
+static void
+renew_cmids(struct agent *a, const struct agent_ids *ids, struct undo *u)
+{
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		const struct agent_product *p = &a->product[i];
+		size_t k =
+		    p->is_used ? (size_t)(p->publisher - a->publisher) : 0;
+		uint8_t cmid[WIRE_ID_LEN];
+
+		if (!p->is_used || !is_named(ids, p->env.product->id) ||
+		    u->has_publisher[k])
+			continue;
+		u->has_publisher[k] = true;
+		u->publisher[k] = p->publisher->state;
+		agent_random_cmid(cmid);
+		life_rearm(&p->publisher->state, cmid);
+	}
+}
+
+static void
+step_rearm(struct agent *a, const struct agent_ids *ids,
+    const struct life_now *now, struct undo *u)
+{
+	renew_cmids(a, ids, u);
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		struct agent_product *p = &a->product[i];
+		struct life_event ev = {.kind = LIFE_NEW_CMID};
+
+		if (!p->is_used ||
+		    !u->has_publisher[p->publisher - a->publisher])
+			continue;
+		if (is_named(ids, p->env.product->id))
+			ev.kind = LIFE_REARM;
+		u->has_life[i] = true;
+		u->life[i] = p->life;
+		life_step(&p->life, &p->env, &ev, now, &p->todo);
+	}
+}
+
+/* States first, leases last: life.h, "Rearm". */
+static int
+write_rearm(struct agent *a, struct undo *u)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
+		struct agent_product *p = &a->product[i];
+
+		if (!u->has_life[i])
+			continue;
+		err = keep_save(&p->keep, &p->life);
+		u->has_written[i] = true;
+		if (err != 0 && err != MUSTER_E_UNSURE)
+			u->intact = p->keep.at;
+	}
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
+		if (!u->has_life[i] || !a->product[i].todo.drop_lease)
+			continue;
+		err = keep_drop_lease(&a->product[i].keep);
+		u->has_dropped[i] = err == 0 || err == MUSTER_E_UNSURE;
+	}
+	return err;
+}
+
+/* Everything is as it was, in memory and, where that can be, on disk. */
+static int
+undo_rearm(struct agent *a, const struct undo *u, const struct life_now *now,
+    int why)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < AGENT_PUBLISHERS_MAX; i++) {
+		if (u->has_publisher[i])
+			a->publisher[i].state = u->publisher[i];
+	}
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		struct agent_product *p = &a->product[i];
+		int lease_err = 0, state_err = 0;
+
+		if (!u->has_life[i])
+			continue;
+		p->life = u->life[i];
+		if (u->has_written[i])
+			state_err = keep_save(&p->keep, &p->life);
+		/* nothing is to be put back from there on */
+		if (state_err != 0 && p->keep.at == u->intact)
+			state_err = 0;
+		if (u->has_dropped[i])
+			lease_err = keep_save_lease(&p->keep, &p->life.lease);
+		p->is_unsaved = state_err != 0;
+		p->is_lease_unsure = lease_err != 0;
+		if (state_err == 0 && lease_err == 0)
+			continue;
+		err = p->disk_err = MUSTER_E_UNSURE;
+		agent_plan_wake(p, now);
+	}
+	if (a->on_plan != NULL)
+		a->on_plan(a);
+	if (err != 0)
+		return err;
+	return why == MUSTER_E_UNSURE ? MUSTER_E_IO : why;
+}
+
+static void
+finish_rearm(struct agent *a, const struct life_now *now, const struct undo *u)
+{
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
+		struct agent_product *p = &a->product[i];
+
+		if (!u->has_life[i])
+			continue;
+		p->disk_err = 0;
+		p->is_unsaved = p->is_lease_unsure = false;
+		agent_go_on(p, now);
+	}
+}
+
 int
 agent_rearm(struct agent *a, const struct agent_ids *ids,
     const struct agent_product **which_out)
 {
-	bool is_touched[AGENT_PUBLISHERS_MAX] = {false};
+	const struct life_now now = agent_now(a, false);
 	int err = may_rearm(a, ids, which_out);
+	struct undo *u;
 
-	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
-		const struct agent_product *p = &a->product[i];
-		uint8_t cmid[WIRE_ID_LEN];
-
-		if (!p->is_used || !is_named(ids, p->env.product->id) ||
-		    is_touched[p->publisher - a->publisher])
-			continue;
-		is_touched[p->publisher - a->publisher] = true;
-		agent_random_cmid(cmid);
-		life_rearm(&p->publisher->state, cmid);
+	if (err != 0)
+		return err;
+	u = calloc(1, sizeof(*u));
+	if (u == NULL)
+		return MUSTER_E_NOMEM;
+	step_rearm(a, ids, &now, u);
+	err = write_rearm(a, u);
+	if (err != 0) {
+		err = undo_rearm(a, u, &now, err);
+		log_line(LOG_ERROR, "state", "rearm: cannot write: %s",
+		    muster_strerror(err));
+	} else {
+		finish_rearm(a, &now, u);
 	}
-	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
-		struct agent_product *p = &a->product[i];
-		struct life_event ev = {.kind = LIFE_NEW_CMID};
-
-		if (!p->is_used || !is_touched[p->publisher - a->publisher])
-			continue;
-		if (is_named(ids, p->env.product->id))
-			ev.kind = LIFE_REARM;
-		err = agent_event(p, &ev);
-	}
+	free(u);
 	return err;
 }
 

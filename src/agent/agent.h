@@ -121,6 +121,26 @@ void agent_close(struct agent *a);
 int agent_event(struct agent_product *p, const struct life_event *ev);
 
 /**
+ * agent_now(): the clocks, looked at.
+ *
+ * In:      is_signed  a verified reply came just now
+ * Returns: the time for a life_step()
+ */
+struct life_now agent_now(struct agent *a, bool is_signed);
+
+/**
+ * agent_go_on(): after a step whose files are written: log it, plan the next
+ * wake, and start the round that it asks for.
+ */
+void agent_go_on(struct agent_product *p, const struct life_now *now);
+
+/**
+ * agent_plan_wake(): what is not on disk is tried again a retry interval from
+ * now at the latest.
+ */
+void agent_plan_wake(struct agent_product *p, const struct life_now *now);
+
+/**
  * agent_meet(): a product's first event, from its files.
  *
  * Returns: 0; as keep_init(), keep_load()
@@ -166,7 +186,7 @@ MUSTER_NODISCARD int
 agent_save_settings(struct agent *a, const struct agent_settings *s);
 
 /**
- * agent_rearm(): rearm products of one publisher after another.
+ * agent_rearm(): rearm products: all of those named, or none.
  *
  * In:      ids      products; none: every one
  * Out:     which_out  the product that keeps it from being done, or NULL
@@ -174,7 +194,12 @@ agent_save_settings(struct agent *a, const struct agent_settings *s);
  *          MUSTER_E_PRODUCT  not installed
  *          MUSTER_E_RANGE    its catalogue allows no more
  *          MUSTER_E_AGAIN    hosts are being asked just now
- *          and as keep_save(); nothing is done on the first three
+ *          MUSTER_E_NOMEM
+ *          MUSTER_E_UNSURE   it could not be written, nor could what had been
+ *                            written be taken back; the agent goes on with the
+ *                            old state and writes that as soon as it can
+ *          and as file_replace(), file_remove(); nothing was changed on all but
+ *          UNSURE
  */
 MUSTER_NODISCARD int agent_rearm(struct agent *a, const struct agent_ids *ids,
     const struct agent_product **which_out);

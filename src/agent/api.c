@@ -328,10 +328,16 @@ rearm(struct agent *a, const struct agent_ids *ids, struct agent_reply *reply)
 		    "a product that was named is not installed here");
 	else if (err == MUSTER_E_AGAIN)
 		rounds_first(a, reply);
+	else if (err == MUSTER_E_UNSURE)
+		api_error(reply, err,
+		    "see to the disk (journalctl -k); the agent goes on as "
+		    "before and writes that as soon as it can: `muster status`",
+		    "the state could not be written, nor be put back: what is "
+		    "on disk is unknown");
 	else if (err != 0)
 		api_error(reply, err,
-		    "see to space and rights on the agent's "
-		    "state folder, then rearm again",
+		    "nothing was changed; see to space and rights on the "
+		    "agent's state folder, then rearm again",
 		    "the state could not be written: %s", muster_strerror(err));
 }
 

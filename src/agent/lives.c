@@ -23,8 +23,8 @@ agent_random_cmid(uint8_t *out)
 
 /* ---- one event ---- */
 
-static struct life_now
-now_of(struct agent *a, bool is_signed)
+struct life_now
+agent_now(struct agent *a, bool is_signed)
 {
 	struct clockwatch_now clocks = {.wall_unix_s = clock_unix_s(),
 	    .boot_s = clock_boot_s()};
@@ -55,14 +55,11 @@ write_lease(struct agent_product *p)
 static int
 write_states(struct agent_product *p)
 {
-	int err = 0;
+	int err;
 
-	if (p->todo.drop_lease)
-		err = keep_drop_lease(&p->keep);
 	if (!p->todo.save && !p->is_unsaved)
-		return err;
-	if (err == 0)
-		err = keep_save(&p->keep, &p->life);
+		return 0;
+	err = keep_save(&p->keep, &p->life);
 	if (err == 0)
 		err = keep_save_clock(p->agent->root, &p->agent->watch);
 	p->is_unsaved = err != 0;
@@ -193,41 +190,50 @@ begin_round(struct agent_product *p)
 	}
 }
 
-/* When the product wants to be woken; what is not on disk is tried again. */
-static void
-plan_wake(struct agent_product *p, const struct life_now *now)
+void
+agent_plan_wake(struct agent_product *p, const struct life_now *now)
 {
 	int64_t retry_boot_s = now->boot_s + life_retry_s(&p->life);
 
-	p->has_wake = p->todo.has_wake;
-	p->wake_boot_s = p->todo.wake_boot_s;
 	if (p->disk_err != 0 && p->wake_boot_s > retry_boot_s)
 		p->wake_boot_s = retry_boot_s;
+}
+
+void
+agent_go_on(struct agent_product *p, const struct life_now *now)
+{
+	struct agent *a = p->agent;
+
+	tell(p);
+	p->has_wake = p->todo.has_wake;
+	p->wake_boot_s = p->todo.wake_boot_s;
+	agent_plan_wake(p, now);
+	if (p->todo.ask)
+		begin_round(p);
+	if (a->on_plan != NULL)
+		a->on_plan(a);
 }
 
 int
 agent_event(struct agent_product *p, const struct life_event *ev)
 {
 	static const struct life_event silence = {.kind = LIFE_SILENCE};
-	struct agent *a = p->agent;
-	const struct life_now now = now_of(a, ev->kind == LIFE_REPLY);
+	const struct life_now now = agent_now(p->agent, ev->kind == LIFE_REPLY);
+	enum wire_state before;
 	int err;
 
 	life_step(&p->life, &p->env, ev, &now, &p->todo);
 	err = write_todo(p, &now);
-	tell(p);
+	before = p->todo.before;
 	/* a CMID that is not on disk is not shown to anybody */
 	if (p->todo.ask && err != 0) {
 		p->round.err = err;
 		p->round.n_outcomes = 0;
 		p->has_round = true;
 		life_step(&p->life, &p->env, &silence, &now, &p->todo);
+		p->todo.before = before;
 	}
-	plan_wake(p, &now);
-	if (p->todo.ask)
-		begin_round(p);
-	if (a->on_plan != NULL)
-		a->on_plan(a);
+	agent_go_on(p, &now);
 	return err;
 }
 

@@ -247,6 +247,19 @@ read_product(struct keep *k, const struct life_env *env, struct life *l,
 	return 0;
 }
 
+/* The power went in a rearm: its last part is done now. */
+static int
+end_rearm(struct keep *k, struct life *l, struct keep_found *found)
+{
+	int err;
+
+	if (!l->has_lease || !life_is_dropped(&l->state, &l->lease))
+		return 0;
+	l->has_lease = found->has_lease = false;
+	err = keep_drop_lease(k);
+	return err == MUSTER_E_UNSURE ? 0 : err;
+}
+
 int
 keep_load(struct keep *k, const char *root, const struct life_env *env,
     struct state_publisher *p, struct life *l, struct keep_found *found_out)
@@ -257,6 +270,8 @@ keep_load(struct keep *k, const char *root, const struct life_env *env,
 	err = read_lease(k, env, l, found_out);
 	if (err == 0)
 		err = read_product(k, env, l, found_out);
+	if (err == 0)
+		err = end_rearm(k, l, found_out);
 	if (err == 0 && p != NULL)
 		err = read_publisher(k, root, env, p, found_out);
 	return err;

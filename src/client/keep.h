@@ -83,13 +83,14 @@ MUSTER_NODISCARD int keep_init(struct keep *k, const char *root,
     const uint8_t *publisher, const uint8_t *product);
 
 /**
- * keep_load(): read what is there.
+ * keep_load(): read what is there; a lease that a rearm dropped is removed.
  *
  * In:      env      catalogue, product and machine, for what a lease proves
  * Out:     p        all zero but for what a lease tells where there is no
  *                   file; NULL: the caller has the publisher's state already
  *          l        state and lease; the rest untouched
- * Returns: 0; MUSTER_E_DENIED, MUSTER_E_IO: k->at is there and cannot be read
+ * Returns: 0; MUSTER_E_DENIED, MUSTER_E_IO: k->at is there and cannot be read,
+ *          or is a lease that cannot be removed
  */
 MUSTER_NODISCARD int
 keep_load(struct keep *k, const char *root, const struct life_env *env,
@@ -164,7 +165,7 @@ MUSTER_NODISCARD int keep_save_lease(struct keep *k, const struct lease *lease);
 /**
  * keep_drop_lease(): remove the lease's file, durably.
  *
- * Returns: 0, also when there was none; MUSTER_E_DENIED, MUSTER_E_IO
+ * Returns: as file_remove()
  */
 MUSTER_NODISCARD int keep_drop_lease(struct keep *k);
 

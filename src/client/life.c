@@ -60,6 +60,16 @@ life_rearm(struct state_publisher *p, const uint8_t *cmid)
 	memcpy(p->cmid, cmid, WIRE_ID_LEN);
 }
 
+bool
+life_is_dropped(const struct state_product *s, const struct lease *lease)
+{
+	struct wire_args args;
+
+	return !is_zero(s->dropped, WIRE_ID_LEN) &&
+	    wire_args_decode(lease->args, lease->args_len, &args) == 0 &&
+	    memcmp(args.nonce, s->dropped, WIRE_ID_LEN) == 0;
+}
+
 void
 life_generalize(struct state_publisher *p)
 {
@@ -365,6 +375,7 @@ on_rearm(struct life *l, const struct life_env *env, const struct life_now *now,
     struct life_todo *todo)
 {
 	struct state_product *s = &l->state;
+	struct wire_args args;
 
 	if (s->rearms >= env->product->rearms) {
 		todo->is_refused = true;
@@ -376,6 +387,9 @@ on_rearm(struct life *l, const struct life_env *env, const struct life_now *now,
 	s->first_seen_unix_s =
 	    life_time_unix_s(l->publisher, env->cat, now->wall_unix_s);
 	memset(s->previous, 0, WIRE_TAG_LEN);
+	if (l->has_lease &&
+	    wire_args_decode(l->lease.args, l->lease.args_len, &args) == 0)
+		memcpy(s->dropped, args.nonce, WIRE_ID_LEN);
 	todo->drop_lease = l->has_lease;
 	l->has_lease = l->has_offer = false;
 	todo->save = true;
@@ -386,7 +400,8 @@ static void
 take(struct life *l, const struct life_env *env, const struct life_event *ev,
     const struct life_now *now, struct life_todo *todo)
 {
-	if (l->has_offer && ev->kind != LIFE_REARM && ev->kind != LIFE_SILENCE)
+	if (l->has_offer && ev->kind != LIFE_SILENCE &&
+	    ev->kind != LIFE_REARM && ev->kind != LIFE_NEW_CMID)
 		take_lease(l, env, &l->offer, now, todo);
 	switch (ev->kind) {
 	case LIFE_MET:

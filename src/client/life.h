@@ -33,9 +33,16 @@
  * A lease counts once it is on disk.  A step that takes one (keep_lease) takes
  * it for written, and its edge writes it before anything else; where that
  * fails, LIFE_UNKEPT comes next: what was there before goes on, and each later
- * step but those of LIFE_SILENCE and LIFE_REARM takes it anew, a retry interval
- * later at the latest.  One that is in its place and may not last
+ * step but those of LIFE_SILENCE, LIFE_REARM and LIFE_NEW_CMID takes it anew, a
+ * retry interval later at the latest.  One that is in its place and may not last
  * (MUSTER_E_UNSURE) is on disk.
+ *
+ * Rearm touches several files: the publisher's CMID first, then each product,
+ * whose file names the lease that is dropped with it, then those leases.  A
+ * product's file that names the lease beside it (life_is_dropped()) says that
+ * the power went before the last part: the lease is gone, whatever the CMID,
+ * for other products of the publisher keep theirs under the old one.  So at any
+ * moment a product has its lease and the rearm, or neither.
  *
  * The state is no field: it follows from first sight, start of the grace, the
  * lease and the time (state_licence()), so no lost write can contradict it.
@@ -135,7 +142,7 @@ struct life_todo {
 	bool ask;        /* save first, then ask the hosts in turn */
 	bool save;       /* the publisher's and the product's file */
 	bool keep_lease; /* write life->lease */
-	bool drop_lease; /* remove the lease's file */
+	bool drop_lease; /* remove the lease's file, after save */
 	bool is_early;   /* LIFE_ASK: within LIFE_ASK_S; tell the last result */
 	bool is_refused; /* LIFE_REARM: the catalogue allows no more */
 	bool is_new;     /* LIFE_MET: the product begins, or begins afresh */
@@ -172,6 +179,13 @@ void life_machine(struct state_publisher *p, const struct life_env *env,
  * In:      cmid     WIRE_ID_LEN fresh random bytes, not all zero
  */
 void life_rearm(struct state_publisher *p, const uint8_t *cmid);
+
+/**
+ * life_is_dropped(): did a rearm drop this lease?
+ *
+ * Returns: true when the product's state names the request that it answers
+ */
+bool life_is_dropped(const struct state_product *s, const struct lease *lease);
 
 /**
  * life_generalize(): what an image for cloning keeps of a publisher: no CMID.

@@ -56,6 +56,11 @@ def machine(busy):
     m.stop()
 
 
+def ids(*products):
+    return struct.pack(">I", len(products)) + \
+        b"".join(agent.product(p) for p in products)
+
+
 def hosts(*names):
     return struct.pack(">I", len(names)) + b"".join(map(agent.text, names))
 

@@ -118,15 +118,16 @@ fx_grant(uint32_t count, int64_t issued_unix_s)
 	    .catalogue = 3};
 }
 
+static uint8_t fx_nonce[WIRE_ID_LEN] = {9, 8, 7};
+
 static inline int
 fx_request(const uint8_t *cmid, const uint8_t *machine, bool with_cert,
     int64_t now_unix_s, struct request *req_out)
 {
-	static const uint8_t nonce[WIRE_ID_LEN] = {9, 8, 7};
 	const struct request_in in = {.product = &fx_cat.products[0],
 	    .cmid = cmid,
 	    .machine = machine,
-	    .nonce = nonce,
+	    .nonce = fx_nonce,
 	    .certificate = with_cert ? fx_cert : NULL,
 	    .name = "pc-1.example",
 	    .now_unix_s = now_unix_s,

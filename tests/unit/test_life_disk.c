@@ -204,6 +204,45 @@ test_b33_an_unwritten_renewal_leaves_lease_and_grace(void)
 	is(w.life.state.grace_unix_s, grace_unix_s);
 }
 
+/* What a rearm drops is named by its request: neither the CMID, which other
+ * leases of the publisher keep, nor its time can tell. */
+static void
+test_b38_a_rearm_names_the_lease_that_it_drops(void)
+{
+	const struct life_event rearm = {.kind = LIFE_REARM};
+	struct life_event new_cmid = {.kind = LIFE_NEW_CMID};
+	uint8_t cmid[WIRE_ID_LEN], other[WIRE_ID_LEN] = {9};
+	struct state_product sibling;
+	struct lease old;
+
+	licensed();
+	old = w.life.lease;
+	sibling = w.life.state;
+	memcpy(cmid, w.publisher.cmid, WIRE_ID_LEN);
+	ok(!life_is_dropped(&w.life.state, &old));
+	life_rearm(&w.publisher, other);
+	w.is_up = false;
+	lw_event(&w, &rearm, "rearm");
+	ok(w.todo.drop_lease && !w.life.has_lease);
+	ok(life_is_dropped(&w.life.state, &old));
+	/* one that never had a lease drops nothing more, and forgets nothing */
+	lw_event(&w, &(struct life_event){.kind = LIFE_SILENCE}, "silence");
+	lw_do(&w, &rearm, "rearm");
+	ok(!w.todo.drop_lease && life_is_dropped(&w.life.state, &old));
+	/* a new lease counts, under the old CMID too */
+	memcpy(w.publisher.cmid, cmid, WIRE_ID_LEN);
+	fx_nonce[0]++;
+	w.is_up = true;
+	w.true_unix_s += 60;
+	lw_do(&w, &ask_event, "asked");
+	ok(w.life.has_lease && !life_is_dropped(&w.life.state, &w.life.lease));
+	/* another product of the publisher keeps its own */
+	w.life.state = sibling;
+	w.life.lease = old;
+	lw_event(&w, &new_cmid, "new CMID");
+	ok(w.life.has_lease && !life_is_dropped(&w.life.state, &old));
+}
+
 int
 main(void)
 {
@@ -212,5 +251,6 @@ main(void)
 	test_b38_generalize_keeps_the_grace_that_runs();
 	test_b33_a_lease_that_is_not_on_disk_does_not_count();
 	test_b33_an_unwritten_renewal_leaves_lease_and_grace();
+	test_b38_a_rearm_names_the_lease_that_it_drops();
 	return tap_done();
 }
