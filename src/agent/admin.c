@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "client/image.h"
 
 /* ---- settings ---- */
 
@@ -249,29 +250,34 @@ agent_rearm(struct agent *a, const struct agent_ids *ids,
 int
 agent_generalize(struct agent *a)
 {
-	int err = a->n_rounds != 0 ? MUSTER_E_AGAIN : 0;
+	char at[FILE_PATH_MAX] = "";
+	int err = 0;
 
-	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX && err == 0; i++) {
+	if (a->n_rounds != 0)
+		return MUSTER_E_AGAIN;
+	/* from here on nothing is asked for: a CMID may be gone already */
+	a->is_generalized = true;
+	for (uint32_t i = 0; i < AGENT_PRODUCTS_MAX; i++) {
 		struct agent_product *p = &a->product[i];
 
 		if (!p->is_used)
 			continue;
-		a->is_generalized = true;
+		/* what is to be written yet counts for the image too */
+		if (err == 0 && p->is_unsaved)
+			err = keep_save(&p->keep, &p->life);
 		p->has_wake = false;
 		life_generalize(&p->publisher->state);
 		life_generalize_product(&p->life.state);
-		p->life.has_lease = false;
-		err = keep_drop_lease(&p->keep);
-		if (err == 0)
-			err = keep_save(&p->keep, &p->life);
+		p->life.has_lease = p->life.has_offer = false;
 	}
 	if (err == 0)
-		err = forget(a); /* a copy may wake up on another network */
-	if (err == 0) {
-		a->is_generalized = true;
+		err = image_make(a->root, at);
+	if (err != 0)
+		log_line(LOG_ERROR, "generalize", "%s: %s", at,
+		    muster_strerror(err));
+	else
 		log_line(LOG_NOTE, "generalized",
 		    "no CMID and no lease are left; start the agent again to "
 		    "go on");
-	}
 	return err;
 }

@@ -209,6 +209,7 @@ MUSTER_NODISCARD int agent_rearm(struct agent *a, const struct agent_ids *ids,
  * then asks for nothing until it is started again.
  *
  * Returns: 0; MUSTER_E_AGAIN: hosts are being asked just now; as keep_save()
+ *          and image_make(): it can be repeated, and nothing is asked for
  */
 MUSTER_NODISCARD int agent_generalize(struct agent *a);
 

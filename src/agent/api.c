@@ -351,7 +351,8 @@ generalize(struct agent *a, struct agent_reply *reply)
 	else if (err != 0)
 		api_error(reply, err,
 		    "see to space and rights on the agent's "
-		    "state folder, then generalize again",
+		    "state folder, then generalize again; until then, or a "
+		    "restart of the agent, nothing is asked for",
 		    "not all of the state could be cleared: %s",
 		    muster_strerror(err));
 }

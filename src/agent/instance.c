@@ -27,16 +27,13 @@ is_blank(const uint8_t *id)
 }
 
 static int
-read_credential(uint8_t *id_out)
+read_credential(const char *folder, uint8_t *id_out)
 {
-	const char *folder = getenv("CREDENTIALS_DIRECTORY");
 	char path[FILE_PATH_MAX], text[UUID_TEXT_LEN + 1];
 	uint8_t buf[UUID_TEXT_LEN + 2];
 	size_t len = 0;
 	int err;
 
-	if (folder == NULL || folder[0] != '/')
-		return MUSTER_E_NOENT;
 	err = file_join(folder, CREDENTIAL, path, sizeof(path));
 	if (err == 0)
 		err = file_read(path, buf, sizeof(buf), &len);
@@ -54,24 +51,25 @@ read_credential(uint8_t *id_out)
 int
 instance_publish(const char *root)
 {
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
 	char path[FILE_PATH_MAX], line[2 * WIRE_ID_LEN + 2];
 	uint8_t id[UUID_LEN], instance[WIRE_ID_LEN];
-	int err = read_credential(id);
+	int read_err, err = file_join(root, PATH_INSTANCE, path, sizeof(path));
 
-	if (err == MUSTER_E_NOENT)
-		return 0;
-	if (err != 0 || is_blank(id)) {
-		log_line(LOG_WARN, "instance",
-		    "the product UUID that was handed over names no machine; "
-		    "the machine id alone tells machines apart");
-		return 0;
+	if (err != 0 || folder == NULL || folder[0] != '/')
+		return err;
+	read_err = read_credential(folder, id);
+	if (read_err != 0 || is_blank(id)) {
+		if (read_err != MUSTER_E_NOENT)
+			log_line(LOG_WARN, "instance",
+			    "the product UUID that was handed over names no "
+			    "machine; the machine id alone tells machines "
+			    "apart");
+		return file_remove(path); /* it was another board's */
 	}
 	(void)crypto_generichash(instance, sizeof(instance), id, sizeof(id),
 	    NULL, 0);
 	hex_encode(instance, sizeof(instance), line);
 	memcpy(line + 2 * WIRE_ID_LEN, "\n", 2);
-	err = file_join(root, PATH_INSTANCE, path, sizeof(path));
-	if (err == 0)
-		err = file_replace(path, line, 2 * WIRE_ID_LEN + 1, 0644);
-	return err;
+	return file_replace(path, line, 2 * WIRE_ID_LEN + 1, 0644);
 }

@@ -11,11 +11,14 @@
 #include "muster/err.h"
 
 /**
- * instance_publish(): write the instance for everybody to read, where there
- * is a credential; else leave what is there.
+ * instance_publish(): write the instance for everybody to read.
+ *
+ * Where credentials are handed over and none of them names a machine, one that
+ * was published before is removed; where none are handed over at all, as for a
+ * run by hand, it stays.
  *
  * In:      root     NULL: the machine itself
- * Returns: 0, also without a credential; as file_replace()
+ * Returns: 0, also without a credential; as file_replace(), file_remove()
  */
 MUSTER_NODISCARD int instance_publish(const char *root);
 
