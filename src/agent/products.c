@@ -124,26 +124,32 @@ has_key(const struct keys *keys, const uint8_t *key)
 
 /* ---- catalogues and products ---- */
 
-static struct agent_publisher *
-publisher_of(struct agent *a, const uint8_t *id)
+static int
+publisher_of(struct agent *a, const uint8_t *id,
+    struct agent_publisher **pub_out)
 {
 	struct agent_publisher *free_one = NULL;
 
 	for (uint32_t i = 0; i < AGENT_PUBLISHERS_MAX; i++) {
 		struct agent_publisher *pub = &a->publisher[i];
 
-		if (pub->is_used && memcmp(pub->id, id, PUBLISHER_LEN) == 0)
-			return pub;
+		if (pub->is_used && memcmp(pub->id, id, PUBLISHER_LEN) == 0) {
+			*pub_out = pub;
+			return 0;
+		}
 		if (!pub->is_used && free_one == NULL)
 			free_one = pub;
 	}
-	if (free_one != NULL && free_one->cat == NULL)
+	if (free_one == NULL)
+		return MUSTER_E_TOOBIG;
+	if (free_one->cat == NULL)
 		free_one->cat = calloc(1, sizeof(*free_one->cat));
-	if (free_one == NULL || free_one->cat == NULL)
-		return NULL;
+	if (free_one->cat == NULL)
+		return MUSTER_E_NOMEM;
 	free_one->is_used = true;
 	memcpy(free_one->id, id, PUBLISHER_LEN);
-	return free_one;
+	*pub_out = free_one;
+	return 0;
 }
 
 /* A product that is met for the first time, or that was gone for a while. */
@@ -166,6 +172,7 @@ take_product(struct agent *a, struct agent_publisher *pub,
 		log_line(LOG_WARN, "product",
 		    "%s: more than %u products; it is not asked for",
 		    product->name, AGENT_PRODUCTS_MAX);
+		a->has_unmet = true;
 		return;
 	}
 	memset(p, 0, sizeof(*p));
@@ -177,9 +184,11 @@ take_product(struct agent *a, struct agent_publisher *pub,
 	p->is_used = p->is_found = true;
 	err = agent_meet(p);
 	if (err != 0 && !p->has_wake) {
-		log_line(LOG_ERROR, "product",
-		    "%s: %s; see to the rights on " PATH_AGENT_STATE,
-		    product->name, muster_strerror(err));
+		log_line(LOG_ERROR, "product", "%s: %s; %s", product->name,
+		    muster_strerror(err),
+		    err == MUSTER_E_SERIAL
+		        ? "install the publisher's newest catalogue"
+		        : "see to the rights on " PATH_AGENT_STATE);
 		p->is_used = false;
 		a->has_unmet = true;
 	}
@@ -219,9 +228,18 @@ take_catalogue(struct agent *a, const struct catalogues_entry *e,
 		is_wanted |= has_key(keys, work->products[i].setup_key);
 	if (err != 0 || !is_wanted)
 		return 0; /* a scan told what is wrong with it */
-	pub = publisher_of(a, e->head.publisher);
-	if (pub == NULL)
-		return MUSTER_E_NOMEM;
+	err = publisher_of(a, e->head.publisher, &pub);
+	if (err == MUSTER_E_TOOBIG) {
+		/* it keeps nothing from the others */
+		log_line(LOG_WARN, "catalogue",
+		    "%s: more than %u publishers; its products are not asked "
+		    "for",
+		    e->path, AGENT_PUBLISHERS_MAX);
+		a->has_unmet = true;
+		return 0;
+	}
+	if (err != 0)
+		return err;
 	pub->is_found = e->head.serial >= pub->state.serial;
 	if (e->head.serial < pub->state.serial) {
 		log_line(LOG_WARN, "catalogue",
