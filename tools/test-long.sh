@@ -41,6 +41,7 @@ sanitized() {
 	# nor can leaks be looked for in a program that strace holds
 	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e \
 	    --ignore tests/e2e/test_alloc.py --ignore tests/e2e/test_agent_disk.py \
+	    --ignore tests/e2e/test_agent_kill.py \
 	    --ignore tests/e2e/test_year.py --ignore tests/e2e/test_library.py \
 	    --ignore tests/e2e/test_python.py --ignore tests/e2e/test_example.py \
 	    -k "not name_server_only and not clock_that_is_off" &&
@@ -80,7 +81,7 @@ row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row sanitizers sanitized_row
 row valgrind memcheck
 row coverage coverage
-row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_agent_disk.py
+row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_agent_kill.py tests/e2e/test_agent_disk.py
 row mutants sh tools/mutants.sh
 cat "$table"
 n=$(grep -c passed "$table")

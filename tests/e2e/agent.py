@@ -191,9 +191,10 @@ class Machine:
             self.process = None
 
     def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
     def once(self, wrap=(), env=None, log=None):
         p = subprocess.run([*wrap, AGENT, "--root", self.root, "--once"],
