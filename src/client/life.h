@@ -9,26 +9,41 @@
  * Licence states (b33) and what leads from one to another; everything else
  * leaves the state as it is:
  *
- *   from                     to                       by
- *   unlicensed               initial grace            first sight
- *   initial grace,           licensed                 a verified reply whose
- *   out-of-tolerance grace,                           count reaches the
- *   notification                                      threshold; a clock put
- *                                                     right, where the lease
- *                                                     holds after all
- *   licensed                 out-of-tolerance grace   the validity ran out;
- *                                                     another machine; a newer
- *                                                     catalogue to which the
- *                                                     lease is insufficient
- *   initial grace,           notification             the grace ran out
- *   out-of-tolerance grace
- *   licensed                 notification             likewise, before anything
- *                                                     happened that had it
- *                                                     looked at
- *   notification             the grace it came from   a clock that stood ahead
- *                                                     was put right
- *   any                      initial grace            rearm; a generalized
- *                                                     image on another machine
+ *   unlicensed             -> initial grace          first sight
+ *   unlicensed             -> initial grace          a generalized image
+ *   unlicensed             -> initial grace          rearm
+ *   unlicensed             -> licensed               a reply
+ *   initial grace          -> licensed               a reply
+ *   initial grace          -> notification           time
+ *   initial grace          -> notification           a newer catalogue
+ *   licensed               -> out-of-tolerance grace time
+ *   licensed               -> out-of-tolerance grace another machine
+ *   licensed               -> out-of-tolerance grace a newer catalogue
+ *   licensed               -> notification           time
+ *   licensed               -> notification           a newer catalogue
+ *   licensed               -> initial grace          rearm
+ *   out-of-tolerance grace -> licensed               a reply
+ *   out-of-tolerance grace -> licensed               the clock is right
+ *   out-of-tolerance grace -> licensed               a newer catalogue
+ *   out-of-tolerance grace -> notification           time
+ *   out-of-tolerance grace -> notification           a newer catalogue
+ *   out-of-tolerance grace -> initial grace          rearm
+ *   notification           -> licensed               a reply
+ *   notification           -> licensed               the clock is right
+ *   notification           -> licensed               a newer catalogue
+ *   notification           -> out-of-tolerance grace the clock is right
+ *   notification           -> out-of-tolerance grace a newer catalogue
+ *   notification           -> initial grace          the clock is right
+ *   notification           -> initial grace          a newer catalogue
+ *   notification           -> initial grace          rearm
+ *
+ * a reply: verified, and its count reaches the threshold.  time: validity or
+ * grace ran out; from licensed to notification where nothing looked in
+ * between, or where the grace has no days.  the clock is right: it stood
+ * ahead, and lease or grace last after all; a verified reply of any count may
+ * be what puts it right.  a newer catalogue: other thresholds and days, or a
+ * revocation.  A start begins in what the files say: in unlicensed where a
+ * first sight was lost (recover.h), or where there is none yet.
  *
  * A lease counts once it is on disk.  A step that takes one (keep_lease) takes
  * it for written, and its edge writes it before anything else; where that

@@ -158,6 +158,49 @@ lw_init(struct lw *w, int64_t begin_unix_s)
 	w->count = 5;
 }
 
+/* A line of the script: what is done to machine and hosts. */
+static inline void
+lw_say(struct lw *w, const char *what)
+{
+	int64_t min = (w->true_unix_s - w->begin_unix_s) / 60;
+	int n = snprintf(w->trace + w->trace_len, LW_TRACE_MAX - w->trace_len,
+	    "day %3lld %02lld:%02lld  -- %s\n", (long long)(min / 1440),
+	    (long long)(min / 60 % 24), (long long)(min % 60), what);
+
+	if (n > 0 && w->trace_len + (size_t)n < LW_TRACE_MAX)
+		w->trace_len += (size_t)n;
+}
+
+/* As muster-agent --once: a start, and what is due. */
+static inline void
+lw_look(struct lw *w, const char *why)
+{
+	const struct life_event timer = {.kind = LIFE_TIMER};
+
+	lw_start(w, false, why);
+	if (w->boot_at_unix_s + w->todo.wake_boot_s <= w->true_unix_s)
+		lw_do(w, &timer, why);
+}
+
+/* Live on for so many contacts. */
+static inline void
+lw_contacts(struct lw *w, unsigned n)
+{
+	while (n-- != 0) {
+		w->true_unix_s = w->boot_at_unix_s + w->todo.wake_boot_s;
+		lw_look(w, "time");
+	}
+}
+
+/* The machine's clock stands ahead, or behind, and is put right again. */
+static inline void
+lw_clock(struct lw *w, int days, const char *what)
+{
+	lw_say(w, what);
+	w->wall_off_s = days * LW_DAY;
+	lw_look(w, days != 0 ? "time" : "the clock is right");
+}
+
 /* Live on to a time, waking as the steps ask for. */
 static inline void
 lw_until(struct lw *w, int64_t day)

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The life of one product in virtual time: each row of the table in life.h,
- * each rule of b30 to b38 that it decides, and a whole year as a trace.
+ * each rule of b30 to b38 that it decides.
  */
 #include "life_fixture.h"
-
-#include <stdlib.h>
 
 static struct lw w;
 
@@ -399,51 +397,8 @@ test_b32_a_restart_keeps_the_plan(void)
 	}
 }
 
-/* A year: first sight, threshold, outage, lapse, a clock set back, another
- * machine, a rearm; compared with the trace that is kept. */
-static void
-test_life_a_year(const char *path)
-{
-	const struct life_event rearm = {.kind = LIFE_REARM};
-	char want[LW_TRACE_MAX] = "";
-	FILE *f = fopen(path, "r");
-
-	lw_init(&w, FX_NOW);
-	fx_cat.issuers[0].not_after_day += 400;
-	w.count = 3;
-	lw_start(&w, true, "first sight");
-	lw_until(&w, 2);
-	w.count = 7;
-	lw_until(&w, 100);
-	w.is_up = false;
-	lw_until(&w, 140);
-	w.is_up = true;
-	lw_until(&w, 200);
-	w.wall_off_s = -3 * LW_DAY;
-	lw_until(&w, 201);
-	w.wall_off_s = 0;
-	lw_until(&w, 250);
-	w.machine.id[0]++;
-	lw_start(&w, false, "another machine");
-	lw_until(&w, 300);
-	w.is_up = false;
-	lw_do(&w, &rearm, "rearm");
-	lw_until(&w, 301);
-	w.is_up = true;
-	lw_until(&w, 365);
-	printf("# %u rounds, %u replies, %u renewals\n", w.n_asked, w.n_replies,
-	    w.n_renewals);
-	ok(w.n_renewals >= 52);
-	ok(f != NULL);
-	if (f != NULL) {
-		want[fread(want, 1, sizeof(want) - 1, f)] = '\0';
-		(void)fclose(f);
-	}
-	is_str(w.trace, want);
-}
-
 int
-main(int argc, char *argv[])
+main(void)
 {
 	test_b30_first_sight_starts_the_initial_grace();
 	test_b30_a_product_that_is_gone_is_asked_for_no_more();
@@ -460,6 +415,5 @@ main(int argc, char *argv[])
 	test_b38_rearm_as_often_as_the_catalogue_allows();
 	test_b38_another_machine_takes_a_new_cmid();
 	test_b38_generalize();
-	test_life_a_year(argc > 1 ? argv[1] : "tests/vectors/life-year.txt");
 	return tap_done();
 }
