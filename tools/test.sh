@@ -1,6 +1,7 @@
 #!/bin/sh
 # Checks of structure, unit tests, end-to-end tests; ends with one line that
-# counts them.  An unexpected skip or an empty suite is a failure.
+# counts them.  A skip or an empty suite is a failure, but for rows that need
+# root where nobody is root.
 set -u
 passed=0
 failed=0
@@ -34,11 +35,18 @@ passed=$((passed + ok))
 failed=$((failed + bad))
 
 if ls tests/e2e/test_*.py >/dev/null 2>&1; then
-	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e >build/e2e.log 2>&1
+	/usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/e2e >build/e2e.log 2>&1
 	status=$?
 	last=$(tail -n 1 build/e2e.log)
 	n_ok=$(echo "$last" | sed -n 's/.*\b\([0-9][0-9]*\) passed.*/\1/p')
 	n_bad=$(echo "$last" | grep -oE '[0-9]+ (failed|error|errors|skipped)' | awk '{ n += $1 } END { print n + 0 }')
+	# what only root can be is left out, and said, where nobody is root
+	if [ "$(id -u)" -ne 0 ]; then
+		n_root=$(sed -n 's/^SKIPPED \[\([0-9]*\)\].*: needs root: .*/\1/p' build/e2e.log |
+		    awk '{ n += $1 } END { print n + 0 }')
+		sed -n 's/^SKIPPED.*: needs root: /not run, needs root: /p' build/e2e.log
+		n_bad=$((n_bad - n_root))
+	fi
 	if [ "$status" -ne 0 ] && [ "$n_bad" -eq 0 ]; then n_bad=1; fi
 	if [ "$n_bad" -ne 0 ]; then tail -n 80 build/e2e.log; fi
 	echo "end to end: ${n_ok:-0} passed, $n_bad failed"
