@@ -157,8 +157,11 @@ agent_config_load(const char *path, struct agent_config *config_out)
 	if (buf == NULL)
 		return err;
 	err = file_read(path, buf, FILE_MAX, &len);
-	if (err == 0 && memchr(buf, '\0', len) != NULL)
+	if (err == 0 && memchr(buf, '\0', len) != NULL) {
+		log_line(LOG_ERROR, "config",
+		    "%s: a zero byte: this is no text; write it anew", path);
 		err = MUSTER_E_PROTO;
+	}
 	if (err == 0) {
 		buf[len] = '\0';
 		err = parse_text(&parse, (const char *)buf);
