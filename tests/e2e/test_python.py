@@ -114,7 +114,7 @@ def info_body(op):
         bytes(16) + agent.text("Acme Server") + agent.text("Acme") + \
         struct.pack(">IiqIIIIIqqqq", 3, -18, 86400, 4, 5, 15, 16, 17, 11, 12,
                     13, 14) + agent.text("kms.example:1688") + \
-        struct.pack(">IiI", 1, -32, 0)
+        struct.pack(">IiII", 1, -32, 0, 3) + agent.text("corp.example")
 
 
 def serve(root, *bodies):
