@@ -35,7 +35,8 @@ passed=$((passed + ok))
 failed=$((failed + bad))
 
 if ls tests/e2e/test_*.py >/dev/null 2>&1; then
-	/usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/e2e >build/e2e.log 2>&1
+	# most of their time is waiting; the tests of a file stay together
+	/usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider -n 3 --dist loadfile tests/e2e >build/e2e.log 2>&1
 	status=$?
 	last=$(tail -n 1 build/e2e.log)
 	n_ok=$(echo "$last" | sed -n 's/.*\b\([0-9][0-9]*\) passed.*/\1/p')

@@ -68,7 +68,10 @@ def parse(path, state):
                 line = line.replace("<unfinished ...>", ") = ?")
             if "resumed>" in line or "+++" in line or "---" in line:
                 continue
-            pid, name = line.split("(")[0].split()
+            call = re.match(r"(\d+) +(\w+)\(", line)
+            if call is None:  # what strace says of itself
+                continue
+            pid, name = call.groups()
             n[pid, name] += 1
             out.append(Call(n[pid, name], line.rstrip("\n"), state))
     return [c for c in out if c.pid == out[0].pid]  # the loop's own thread

