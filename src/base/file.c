@@ -170,9 +170,13 @@ file_mkdirs(const char *path, mode_t mode)
 {
 	char part[FILE_PATH_MAX];
 	size_t len = strlen(path);
+	struct stat st;
 
 	if (len >= sizeof(part))
 		return MUSTER_E_TOOBIG;
+	/* what is there needs no room and no right */
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
 	memcpy(part, path, len + 1);
 	for (size_t i = 1; i <= len; i++) {
 		if (part[i] != '/' && part[i] != '\0')

@@ -141,6 +141,15 @@ read_frames(struct scan *scan)
 	return 0;
 }
 
+/* The folder is told with the database. */
+static const char *
+base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
 static int
 judge(const struct scan *scan, const char *name, struct store_diag *warning,
     struct store_diag *diag)
@@ -176,7 +185,7 @@ sqlite_wal_check(const char *path, struct store_diag *warning,
 		return 0;
 	n = scan.fd < 0 ? -1 : pread(scan.fd, head, sizeof(head), 0);
 	if (n < 0) {
-		sqlite_say(diag, "%.120s: cannot be read: %s", name,
+		sqlite_say(diag, "%.120s: cannot be read: %s", base_of(name),
 		    strerror(errno));
 		err = MUSTER_E_IO;
 	} else if (n < WAL_HEAD) {
@@ -184,10 +193,10 @@ sqlite_wal_check(const char *path, struct store_diag *warning,
 	} else if (read_header(&scan, head)) {
 		err = read_frames(&scan);
 		if (err == 0)
-			err = judge(&scan, name, warning, diag);
+			err = judge(&scan, base_of(name), warning, diag);
 	} else if (lseek(scan.fd, 0, SEEK_END) > WAL_HEAD) {
 		sqlite_say(diag, "%.120s: damaged header; restore a backup",
-		    name);
+		    base_of(name));
 		err = MUSTER_E_DAMAGED;
 	}
 out:
