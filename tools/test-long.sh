@@ -82,7 +82,7 @@ row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row sanitizers sanitized_row
 row valgrind memcheck
 row coverage coverage
-row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_agent_kill.py tests/e2e/test_agent_disk.py
+row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n 2 --dist load tests/e2e/test_agent_kill.py tests/e2e/test_agent_disk.py
 row mutants sh tools/mutants.sh
 cat "$table"
 n=$(grep -c passed "$table")

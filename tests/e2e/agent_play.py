@@ -17,12 +17,14 @@ SEED = int(os.environ.get("MUSTER_SEED", str(random.randrange(1 << 32))))
 DAMAGES = ("damaged", "cannot", "system or storage failure", "right missing")
 
 
-def sample(points, name, few):
-    """Every one, or a few by chance; the seed finds them again."""
+def sample(points, name, few, many=None):
+    """A few by chance; in the long test many, or every one.  The seed finds
+    them again."""
     print(f"MUSTER_SEED={SEED}" + " MUSTER_STEP=1" * ALL)
     assert len(points) >= 6
-    return points if ALL else \
-        random.Random(f"{SEED} {name}").sample(points, few)
+    n = (many or len(points)) if ALL else few
+    return points if n >= len(points) else \
+        random.Random(f"{SEED} {name}").sample(points, n)
 
 
 class Reference:

@@ -14,7 +14,8 @@ import demo
 from agent_files import Facts
 from agent_scenes import SCENES
 
-FEW = 2  # faults a scene, where not all of them are met
+FEW = 2  # faults a scene
+MANY = 16  # in the long test: there are some hundred, each costs a second
 CAUSES = ("no space or no slot left", "system or storage failure",
           "right missing", "outcome unknown", "could not be synced")
 FAULTS = {"openat": ("ENOSPC", "EROFS"), "write": ("ENOSPC", "EIO"),
@@ -60,7 +61,7 @@ class Failed:
 
 
 def play(scene, point, error):
-    for _ in range(4):
+    for _ in range(16):
         run = Failed(scene, point, error)
         if run.hit:
             return run
@@ -90,7 +91,7 @@ def test_a_write_that_fails_is_told_and_nothing_is_lost(stage, name):
     scene = SCENES[name](stage)
     reference = agent_play.Reference(scene)
     all_faults = faults(reference)
-    chosen = agent_play.sample(all_faults, name, FEW)
+    chosen = agent_play.sample(all_faults, name, FEW, MANY)
     for point, error, go_on in chosen:
         try:
             fail(scene, point, error, go_on)

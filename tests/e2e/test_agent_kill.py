@@ -47,7 +47,7 @@ def test_killed_at_each_file_operation(stage, name):
     outcomes = set()
     points = agent_play.sample(reference.points, name, FEW)
     for point in points:
-        for _ in range(4):
+        for _ in range(16):
             run = killed(scene, point)
             if run is not None:
                 break
