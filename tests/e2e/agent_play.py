@@ -80,12 +80,15 @@ def restarted(scene, m):
     said = agent_scenes.status(m)
     for p, one in said[0].items():
         assert one["state"] == agent_scenes.check(m, p), p
+    end = time.monotonic() + agent.WAIT_S  # it may be writing just now
+    while agent_files.temporaries(m.state()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert agent_files.temporaries(m.state()) == []
     m.kill()
     with open(m.log) as f:
         f.seek(begin)
         log = f.read()
     assert not [word for word in DAMAGES if word in log], log
-    assert agent_files.temporaries(m.state()) == []
     now = Facts(agent_files.files(m.state()))
     for p, one in said[0].items():
         assert one["rearms_left"] == 5 - now.products[p]["rearms"]
