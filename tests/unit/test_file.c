@@ -92,6 +92,7 @@ test_file_change_that_may_not_last_is_unsure(void)
 	is(mkdir(at("blind"), 0700), 0);
 	is(geteuid() == 0 ? chown(at("blind"), 65534, 65534) : 0, 0);
 	is(chmod(at("blind"), 0300), 0);
+	(void)fflush(stdout); /* valgrind flushes the child's copy as well */
 	pid = fork();
 	if (pid == 0)
 		_exit(replace_and_remove(at("blind/a")));
