@@ -40,6 +40,13 @@ def killed(scene, point):
     return m, old, calls, s.begin_s
 
 
+def unasked(shape):
+    """But for when hosts were asked last: a start does so at a moment that
+    chance chooses, and the reference is one run."""
+    return {k: v for k, v in shape.items() if k != "asked"} \
+        if isinstance(shape, dict) else shape
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_killed_at_each_file_operation(stage, name):
     scene = SCENES[name](stage)
@@ -60,8 +67,9 @@ def test_killed_at_each_file_operation(stage, name):
             # and each file says what a whole version of it says
             span = since, int(time.time()) + 1
             for n, data in torn.items():
-                assert agent_files.shape(n, data, old.get(n), span) in \
-                    reference.shapes[kind(n)], n
+                assert unasked(agent_files.shape(
+                    n, data, old.get(n), span)) in \
+                    [unasked(s) for s in reference.shapes[kind(n)]], n
             was = Facts(old)
             now, said = agent_play.restarted(scene, m)
             outcome = scene.judge(was, now, said, since)
