@@ -156,7 +156,9 @@ class Strace:
     def stop(self):
         """The agent, not strace, which holds signals back."""
         if self.runs():
-            os.kill(self.child(), signal.SIGKILL)
+            child = self.child()
+            if child is not None:  # it may have ended since
+                os.kill(child, signal.SIGKILL)
         return self.wait()
 
     def kill(self):
