@@ -8,6 +8,8 @@
  *   stale            its name has no address any more
  *   unreachable      takes no connection, or says nothing
  *   unknown          is no KMS host, or none of these publishers
+ *   unsure           has a certificate that holds; what it signs was not seen:
+ *                    it is busy, or knows no product of the catalogue here
  *   bad_certificate  has one that does not hold, or not its key
  *   clock            is more than four hours apart from this machine
  *
@@ -26,7 +28,8 @@
 #include "client/probe.h"
 #include "client/resolve.h"
 
-#define TARGETS_MAX 256 /* each may take 10 s; hosts of a large site */
+#define TARGETS_MAX 256    /* each may take 10 s; hosts of a large site */
+#define SIGNED_TRIES_MAX 8 /* products a host may be asked for, one by one */
 
 /* One record. */
 struct record {
@@ -47,6 +50,7 @@ struct audit {
 	size_t n_catalogues;
 	struct catalogue *catalogue[CATALOGUES_MAX];
 	size_t n, n_problems;
+	size_t n_left_out; /* records that were not looked at, or of no use */
 	json_t *domains, *records;
 };
 
@@ -66,22 +70,30 @@ is_no_answer(int err)
 	    err == MUSTER_E_MISMATCH || err == MUSTER_E_REFUSED;
 }
 
-/* The key itself is seen by a signed reply, for any product it covers. */
+/* The key itself is seen by a signed reply, for any product it covers; a host
+ * with an older catalogue does not know the newest ones. */
 static int
-see_key(const struct record *r, const struct catalogue *cat,
-    const struct cert *cert)
+see_key(struct record *r, const struct catalogue *cat, const struct cert *cert)
 {
 	static const uint8_t machine[WIRE_ID_LEN] = {0};
-	struct reply reply;
+	struct reply reply = {.status = WIRE_OK};
+	int err = MUSTER_E_LEVEL;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < cat->n_products; i++) {
+	for (uint32_t i = 0; i < cat->n_products && n < SIGNED_TRIES_MAX; i++) {
 		const struct cat_product *p = &cat->products[i];
 
-		if (cert_covers(cert, p->line, p->level))
-			return probe_activate(&r->target, &r->audit->conf, cat,
-			    p, machine, &reply);
+		if (!cert_covers(cert, p->line, p->level))
+			continue;
+		n++;
+		err = probe_activate(&r->target, &r->audit->conf, cat, p,
+		    machine, &reply);
+		r->status = reply.status;
+		if (err != MUSTER_E_REFUSED ||
+		    reply.status != WIRE_UNKNOWN_PRODUCT)
+			break;
 	}
-	return MUSTER_E_LEVEL;
+	return err;
 }
 
 /* By one publisher: does the verdict stand? */
@@ -90,13 +102,17 @@ by_publisher(struct record *r, const struct catalogue *cat)
 {
 	struct probe_cover cover;
 	int err = probe_cover(&r->target, &r->audit->conf, cat, &cover);
+	bool is_covered = err == 0;
 
-	if (err == 0)
+	r->status = cover.status;
+	if (is_covered)
 		err = see_key(r, cat, &cover.cert);
 	r->err = err;
-	r->status = cover.status;
 	if (err == 0)
 		r->verdict = "ok";
+	else if (is_covered &&
+	    (err == MUSTER_E_REFUSED || err == MUSTER_E_LEVEL))
+		r->verdict = "unsure";
 	else if (err == MUSTER_E_CLOCK)
 		r->verdict = "clock";
 	else if (is_of_network(err))
@@ -141,6 +157,9 @@ next_step(const struct record *r)
 		return "set the clocks of that host and this machine right";
 	if (strcmp(r->verdict, "bad_certificate") == 0)
 		return "renew that host's activation, or remove the record";
+	if (strcmp(r->verdict, "unsure") == 0)
+		return "install the publisher's newest catalogue there, or ask "
+		       "again when it is less busy; the record is good";
 	if (r->status == WIRE_HOST_NOT_ACTIVATED)
 		return "activate that host, or remove the record: it serves "
 		       "no publisher of this machine";
@@ -219,9 +238,13 @@ audit_domain(struct audit *a, const char *domain)
 		    code);
 	else
 		(void)printf("%s: %zu records\n", domain, a->choice.n);
-	for (size_t i = 0; err == 0 && i < a->choice.n && a->n < TARGETS_MAX;
-	     i++)
-		audit_record(a, domain, &a->choice.srv[i]);
+	for (size_t i = 0; err == 0 && i < a->choice.n; i++) {
+		if (a->n < TARGETS_MAX)
+			audit_record(a, domain, &a->choice.srv[i]);
+		else
+			a->n_left_out++;
+	}
+	a->n_left_out += a->choice.n_dropped;
 }
 
 /* ---- the command ---- */
@@ -255,16 +278,22 @@ load_catalogues(struct audit *a, const char *file)
 static int
 finish(struct audit *a)
 {
-	int exit_code = a->n_problems > 0 ? CLI_FAILED : CLI_DONE;
+	int exit_code =
+	    a->n_problems + a->n_left_out > 0 ? CLI_FAILED : CLI_DONE;
 
 	if (a->c->is_json)
-		return cli_print(json_pack("{s:s,s:O,s:O,s:I}", "schema",
+		return cli_print(json_pack("{s:s,s:O,s:O,s:I,s:I}", "schema",
 		           "muster.dns-audit/1", "domains", a->domains,
 		           "records", a->records, "problems",
-		           (json_int_t)a->n_problems)) == CLI_DONE
+		           (json_int_t)a->n_problems, "left_out",
+		           (json_int_t)a->n_left_out)) == CLI_DONE
 		    ? exit_code
 		    : CLI_FAILED;
 	(void)printf("%zu records, %zu problems\n", a->n, a->n_problems);
+	if (a->n_left_out > 0)
+		(void)printf("%zu records more were left out: port 0, a name "
+		             "that is none, named twice, or over %d\n",
+		    a->n_left_out, TARGETS_MAX);
 	return exit_code;
 }
 

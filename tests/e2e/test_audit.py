@@ -2,9 +2,11 @@
 """Goal: an administrator sees where each published record leads: to a host
 that serves, a name that is gone, a port where nobody is, a stranger, a host
 whose certificate was revoked."""
+import contextlib
 import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 
@@ -18,32 +20,32 @@ from test_publish import Host as Publishing
 
 MUSTER = os.path.join(demo.BIN, "muster")
 DOMAIN = "corp.example"
+NEW = "5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e00"
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    s = demo.Site(str(tmp_path_factory.mktemp("good")))
+def activated(folder):
+    s = demo.Site(str(folder))
     s.publish()
     s.start()
     s.activate_host()
     yield s
     s.stop()
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    yield from activated(tmp_path_factory.mktemp("good"))
 
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory):
     """An activated host of another publisher."""
-    s = demo.Site(str(tmp_path_factory.mktemp("foreign")))
-    s.publish()
-    s.start()
-    s.activate_host()
-    yield s
-    s.stop()
+    yield from activated(tmp_path_factory.mktemp("foreign"))
 
 
-@pytest.fixture()
-def web():
-    """Something at the port that is no KMS host."""
+@contextlib.contextmanager
+def listener(answer):
+    """What it answers to a call is a function; its port."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def run():
@@ -53,12 +55,33 @@ def web():
             except OSError:
                 return
             with c:
-                c.recv(4096)
-                c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                c.sendall(answer(c.recv(4096)))
 
     threading.Thread(target=run, daemon=True).start()
     yield server.getsockname()[1]
     server.close()
+
+
+def relay(port, change):
+    """Between the audit and a host: each reply goes through a function."""
+    def answer(call):
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.sendall(call)
+            s.shutdown(socket.SHUT_WR)
+            return change(call, b"".join(iter(lambda: s.recv(4096), b"")))
+
+    return listener(answer)
+
+
+def is_activate(call):
+    return call[24:28] == struct.pack(">I", 1)  # the procedure
+
+
+@pytest.fixture()
+def web():
+    """Something at the port that is no KMS host."""
+    with listener(lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        yield port
 
 
 def audit(root, dns, *args, code=None):
@@ -128,33 +151,57 @@ def test_audit_knows_a_revoked_host(tmp_path):
         ("bad_certificate", "revoked")
 
 
+def test_audit_tries_what_a_host_with_an_older_catalogue_knows(tmp_path):
+    """The one here has a product more, first, which the host covers."""
+    s = demo.Site(str(tmp_path / "site"))
+    os.makedirs(s.folder)
+    s.publish()
+    s.start()
+    s.activate_host()
+    more = resign(s, demo.PRODUCTS.replace("products = (", f"""products = (
+  {{ id = "{NEW}"; name = "Acme New"; group = 1; class = "server";
+     threshold = 5; line = 0; level = 1; }},"""))
+    with nameserver.Knot(tmp_path / "dns", [nameserver.Zone(DOMAIN, [
+            f"{OWNER} SRV 0 0 {s.port} kms", "kms A 127.0.0.1",
+            f"{OWNER} SRV 1 0 0 kms"])]) as dns:
+        out = audit(s.host_root, dns, DOMAIN, "--catalogue", more, code=1)
+    s.stop()
+    assert [r["verdict"] for r in out["records"]] == ["ok"]
+    # port 0 is of no use to anybody, and told all the same
+    assert out["left_out"] == 1 and out["problems"] == 0
+
+
+@pytest.mark.parametrize("result,cause", [
+    (struct.pack(">I", 1), "unknown_product"),
+    (struct.pack(">II", 5, 30), "busy")])
+def test_audit_never_says_to_remove_a_host_that_is_certified(
+        good, tmp_path, result, cause):
+    """To every ACTIVATE it answers so; COVER is as it should be."""
+    def change(call, reply):
+        if not is_activate(call):
+            return reply
+        body = call[4:8] + struct.pack(">IIIII", 1, 0, 0, 0, 0) + result
+        return struct.pack(">I", len(body) | 1 << 31) + body
+
+    with relay(good.port, change) as port, nameserver.Knot(
+            tmp_path / "dns", [nameserver.Zone(DOMAIN, [
+                f"{OWNER} SRV 0 0 {port} kms", "kms A 127.0.0.1"])]) as dns:
+        one, = audit(good.host_root, dns, DOMAIN, code=1)["records"]
+    assert (one["verdict"], one["cause"]) == ("unsure", cause)
+    assert "remove" not in one["next_step"]
+
+
 def test_audit_sees_who_has_the_certificate_and_not_its_key(good, tmp_path):
     """COVER is passed on to a good host; nobody else can sign."""
-    server = socket.create_server(("127.0.0.1", 0))
+    def change(call, reply):
+        if is_activate(call):
+            reply = reply[:-1] + bytes([reply[-1] ^ 1])
+        return reply
 
-    def run():
-        while True:
-            try:
-                c, _ = server.accept()
-            except OSError:
-                return
-            with c:
-                call = c.recv(4096)
-                with socket.create_connection(("127.0.0.1", good.port)) as s:
-                    s.sendall(call)
-                    s.shutdown(socket.SHUT_WR)
-                    reply = b"".join(iter(lambda: s.recv(4096), b""))
-                if call[4 + 20:4 + 24] == b"\0\0\0\1":  # ACTIVATE
-                    reply = reply[:-1] + bytes([reply[-1] ^ 1])
-                c.sendall(reply)
-
-    threading.Thread(target=run, daemon=True).start()
-    port = server.getsockname()[1]
-    with nameserver.Knot(tmp_path / "dns", [nameserver.Zone(
-            DOMAIN, [f"{OWNER} SRV 0 0 {port} kms", "kms A 127.0.0.1"])]) \
-            as dns:
+    with relay(good.port, change) as port, nameserver.Knot(
+            tmp_path / "dns", [nameserver.Zone(DOMAIN, [
+                f"{OWNER} SRV 0 0 {port} kms", "kms A 127.0.0.1"])]) as dns:
         out = audit(good.host_root, dns, DOMAIN, code=1)
-    server.close()
     assert out["records"][0]["verdict"] == "bad_certificate"
 
 
