@@ -123,6 +123,14 @@ void client_no_host(bool is_looked_up, struct cli_error *e_out);
 bool client_is_lookup(const char *target, const char **domain_out);
 
 /**
+ * client_graver(): of the exit codes of two products, the one to end with.
+ *
+ * Returns: refused, failed, not reached, not activated or done, whichever of
+ *          the two comes first in this order
+ */
+int client_graver(int a, int b);
+
+/**
  * client_is_unreached(): is it the network, rather than a host that answered?
  *
  * In:      err      of one target

@@ -77,20 +77,6 @@ show(const struct agent_info *info, int exit_code)
 	}
 }
 
-/* The graver of two: failed, not reached, below the threshold, done. */
-static int
-graver(int a, int b)
-{
-	static const int order[] = {CLI_REFUSED, CLI_FAILED, CLI_UNREACHABLE,
-	    CLI_NOT_ACTIVATED};
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		if (a == order[i] || b == order[i])
-			return order[i];
-	}
-	return CLI_DONE;
-}
-
 static int
 finish(const struct cli *c, int exit_code, const struct cli_error *e,
     json_t *list)
@@ -134,7 +120,7 @@ client_activate(const struct cli *c, const char *product)
 		if (exit_code != CLI_DONE)
 			goto out;
 		exit_code = judge(&info, &e);
-		worst = graver(worst, exit_code);
+		worst = client_graver(worst, exit_code);
 		if (c->is_json)
 			(void)json_array_append_new(list,
 			    client_info_json(&info));

@@ -122,6 +122,19 @@ client_find(const struct cli *c, const char *text, struct agent_ids *ids_out)
 }
 
 int
+client_graver(int a, int b)
+{
+	static const int order[] = {CLI_REFUSED, CLI_FAILED, CLI_UNREACHABLE,
+	    CLI_NOT_ACTIVATED};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		if (a == order[i] || b == order[i])
+			return order[i];
+	}
+	return CLI_DONE;
+}
+
+int
 client_ask(const struct cli *c, const char *what, bool yes)
 {
 	const struct cli_error nobody = {"usage",

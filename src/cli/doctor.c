@@ -25,20 +25,6 @@ struct run {
 	size_t n;      /* products looked at */
 };
 
-static void
-graver(struct run *r, int exit_code)
-{
-	static const int order[] = {CLI_FAILED, CLI_UNREACHABLE,
-	    CLI_NOT_ACTIVATED};
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		if (r->exit_code == order[i] || exit_code == order[i]) {
-			r->exit_code = order[i];
-			return;
-		}
-	}
-}
-
 /* What the agent goes by; without one, what a fresh machine would do. */
 static void
 ask_agent(struct run *r, struct agent_settings *settings_out)
@@ -92,8 +78,9 @@ ask_known(struct run *r)
 }
 
 static int
-one_catalogue(struct run *r, const struct catalogue *cat)
+one_catalogue(void *arg, const struct catalogue *cat)
 {
+	struct run *r = arg;
 	int err = 0;
 
 	for (uint32_t i = 0; i < cat->n_products && err == 0; i++) {
@@ -106,35 +93,14 @@ one_catalogue(struct run *r, const struct catalogue *cat)
 		err = doctor_run(&r->doctor);
 		if (err != 0)
 			break;
-		graver(r, doctor_exit(&r->doctor));
+		r->exit_code =
+		    client_graver(r->exit_code, doctor_exit(&r->doctor));
 		if (!r->c->is_json)
 			doctor_show(&r->doctor);
 		else
 			(void)json_array_append_new(r->list,
 			    doctor_json(&r->doctor));
 	}
-	return err;
-}
-
-static int
-all_catalogues(struct run *r, const char *file)
-{
-	struct catalogues *all = malloc(sizeof(*all));
-	struct catalogue *cat = malloc(sizeof(*cat));
-	int err = all == NULL || cat == NULL ? MUSTER_E_NOMEM : 0;
-
-	if (err == 0)
-		err = catalogues_scan(r->c->root, file, all);
-	if (err == 0 && file != NULL)
-		err = all->entry[0].err;
-	for (size_t i = 0; err == 0 && i < all->n; i++) {
-		if (all->entry[i].is_in_force)
-			err = catalogues_load(all->entry[i].path, cat, NULL);
-		if (err == 0 && all->entry[i].is_in_force)
-			err = one_catalogue(r, cat);
-	}
-	free(cat);
-	free(all);
 	return err;
 }
 
@@ -226,7 +192,7 @@ cmd_doctor(struct cli *c, int argc, char **argv)
 	if (exit_code == CLI_DONE) {
 		err = machine_read(c->root, &r->machine);
 		if (err == 0)
-			err = all_catalogues(r, file);
+			err = catalogues_each(c->root, file, one_catalogue, r);
 		exit_code = err == 0 ? finish(r)
 		    : resolver != NULL && err != MUSTER_E_NOMACHINE
 		    ? cli_fail(c, err, resolver, NULL)

@@ -250,29 +250,16 @@ audit_domain(struct audit *a, const char *domain)
 /* ---- the command ---- */
 
 static int
-load_catalogues(struct audit *a, const char *file)
+keep_catalogue(void *arg, const struct catalogue *cat)
 {
-	struct catalogues *all = malloc(sizeof(*all));
-	int err = all == NULL ? MUSTER_E_NOMEM
-	                      : catalogues_scan(a->c->root, file, all);
+	struct audit *a = arg;
+	struct catalogue *copy = malloc(sizeof(*copy));
 
-	if (err == 0 && file != NULL)
-		err = all->entry[0].err;
-	for (size_t i = 0; err == 0 && i < all->n; i++) {
-		struct catalogue *cat;
-
-		if (!all->entry[i].is_in_force)
-			continue;
-		cat = malloc(sizeof(*cat));
-		if (cat == NULL) {
-			err = MUSTER_E_NOMEM;
-			break;
-		}
-		a->catalogue[a->n_catalogues++] = cat;
-		err = catalogues_load(all->entry[i].path, cat, NULL);
-	}
-	free(all);
-	return err == 0 && a->n_catalogues == 0 ? MUSTER_E_NOENT : err;
+	if (copy == NULL)
+		return MUSTER_E_NOMEM;
+	*copy = *cat;
+	a->catalogue[a->n_catalogues++] = copy;
+	return 0;
 }
 
 static int
@@ -316,7 +303,9 @@ host_audit(const struct cli *c, const struct host_audit_options *opt)
 		    "ADDR, ADDR:PORT, [IPV6] or [IPV6]:PORT");
 		goto out;
 	}
-	err = load_catalogues(a, opt->catalogue);
+	err = catalogues_each(c->root, opt->catalogue, keep_catalogue, a);
+	if (err == 0 && a->n_catalogues == 0)
+		err = MUSTER_E_NOENT;
 	if (err != 0) {
 		exit_code = cli_fail_file(c, err,
 		    opt->catalogue != NULL ? opt->catalogue

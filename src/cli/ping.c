@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/hex.h"
 #include "cli/client.h"
@@ -39,30 +38,18 @@ cover(const struct exchange_target *t, const struct catalogue *cat)
 	return object;
 }
 
-static int
-cover_all(const struct cli *c, const char *file,
-    const struct exchange_target *t, json_t *list)
-{
-	struct catalogues *all = calloc(1, sizeof(*all));
-	struct catalogue *cat = calloc(1, sizeof(*cat));
-	int err = MUSTER_E_NOMEM;
+struct pinged {
+	const struct exchange_target *target;
+	json_t *list;
+};
 
-	if (all == NULL || cat == NULL)
-		goto out;
-	err = catalogues_scan(c->root, file, all);
-	if (err == 0 && file != NULL)
-		err = all->entry[0].err;
-	for (size_t i = 0; err == 0 && i < all->n; i++) {
-		if (!all->entry[i].is_in_force)
-			continue;
-		err = catalogues_load(all->entry[i].path, cat, NULL);
-		if (err == 0)
-			(void)json_array_append_new(list, cover(t, cat));
-	}
-out:
-	free(cat);
-	free(all);
-	return err;
+static int
+cover_one(void *arg, const struct catalogue *cat)
+{
+	const struct pinged *p = arg;
+
+	(void)json_array_append_new(p->list, cover(p->target, cat));
+	return 0;
 }
 
 static void
@@ -119,7 +106,8 @@ cmd_ping(struct cli *c, int argc, char **argv)
 		return CLI_UNREACHABLE;
 	}
 	list = json_array();
-	err = cover_all(c, file, &target, list);
+	err = catalogues_each(c->root, file, cover_one,
+	    &(struct pinged){.target = &target, .list = list});
 	if (err != 0) {
 		json_decref(list);
 		return cli_fail_file(c, err,

@@ -178,6 +178,30 @@ catalogues_scan(const char *root, const char *extra, struct catalogues *c_out)
 }
 
 int
+catalogues_each(const char *root, const char *extra, catalogues_fn *fn,
+    void *arg)
+{
+	struct catalogues *all = malloc(sizeof(*all));
+	struct catalogue *cat = malloc(sizeof(*cat));
+	int err = all == NULL || cat == NULL ? MUSTER_E_NOMEM : 0;
+
+	if (err == 0)
+		err = catalogues_scan(root, extra, all);
+	if (err == 0 && extra != NULL)
+		err = all->entry[0].err;
+	for (size_t i = 0; err == 0 && i < all->n; i++) {
+		if (!all->entry[i].is_in_force)
+			continue;
+		err = catalogues_load(all->entry[i].path, cat, NULL);
+		if (err == 0)
+			err = fn(arg, cat);
+	}
+	free(cat);
+	free(all);
+	return err;
+}
+
+int
 catalogues_for(const char *root, const char *extra, const uint8_t *product,
     struct catalogue *cat_out)
 {

@@ -61,6 +61,23 @@ MUSTER_NODISCARD int
 catalogues_scan(const char *root, const char *extra, struct catalogues *c_out);
 
 /**
+ * catalogues_fn(): one catalogue in force.
+ *
+ * In:      cat      as long as the call takes
+ * Returns: 0 to go on; another value to end with it
+ */
+typedef int catalogues_fn(void *arg, const struct catalogue *cat);
+
+/**
+ * catalogues_each(): every catalogue in force under a root.
+ *
+ * Returns: 0; what fn ended with; as catalogues_scan(), catalogues_load();
+ *          the failure of the extra file
+ */
+MUSTER_NODISCARD int catalogues_each(const char *root, const char *extra,
+    catalogues_fn *fn, void *arg);
+
+/**
  * catalogues_for(): the catalogue in force that has a product.
  *
  * Out:     cat_out  caller's memory; undefined on failure

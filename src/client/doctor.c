@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/doctor.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/resolve.h"
-
-static uint32_t
-draw(void *arg, uint32_t below)
-{
-	(void)arg;
-	return randombytes_uniform(below);
-}
 
 /* ---- whom ---- */
 
@@ -54,7 +46,7 @@ look_up(struct doctor *d, const char *domain, const struct resolvconf *conf,
 	if (found->err != 0)
 		return;
 	found->n_records = choice->n;
-	choice_order(choice, draw, NULL);
+	choice_order(choice, resolve_draw, NULL);
 	for (size_t i = 0; i < choice->n; i++) {
 		dns_name_text(&choice->srv[i].target, name);
 		(void)snprintf(text, sizeof(text), "%s:%u", name,
@@ -72,11 +64,7 @@ find(struct doctor *d, const struct resolvconf *conf, struct choice *choice)
 		add(d, d->where.host[i], "", NULL);
 	if (d->where.n_hosts > 0)
 		return;
-	if (d->where.domain[0] != '\0')
-		walk_plan_domain(&plan, d->where.domain);
-	for (size_t i = 0; d->where.domain[0] == '\0' && i < conf->n_domains;
-	     i++)
-		walk_plan_domain(&plan, conf->domain[i]);
+	round_domains(&d->where, conf, &plan);
 	for (size_t i = 0; i < plan.n_domains; i++)
 		look_up(d, plan.domain[i], conf, choice);
 }

@@ -255,6 +255,13 @@ take_srv(void *arg, const struct dns_reader *r, const struct dns_record *rec)
 	return err == MUSTER_E_RANGE ? 0 : err;
 }
 
+uint32_t
+resolve_draw(void *arg, uint32_t below)
+{
+	(void)arg;
+	return randombytes_uniform(below);
+}
+
 int
 resolve_srv(const struct resolvconf *conf, const char *domain,
     struct choice *choice)

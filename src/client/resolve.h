@@ -33,6 +33,13 @@ struct resolve_addrs {
 };
 
 /**
+ * resolve_draw(): the randomness that choice_order() is given outside of tests.
+ *
+ * Returns: as choice_draw_fn()
+ */
+uint32_t resolve_draw(void *arg, uint32_t below);
+
+/**
  * resolve_srv(): the hosts that a domain names.
  *
  * Out:     choice   added to, in the order of the answer

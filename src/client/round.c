@@ -115,13 +115,6 @@ ask(struct round *r, const struct walk_todo *todo,
 	return 0;
 }
 
-static uint32_t
-draw(void *arg, uint32_t below)
-{
-	(void)arg;
-	return randombytes_uniform(below);
-}
-
 /* One host: the event that tells the walk what came of it. */
 static enum walk_kind
 do_ask(struct round *r, const struct walk_todo *todo,
@@ -158,6 +151,17 @@ do_look_up(struct round *r, const struct walk_todo *todo,
 	return err;
 }
 
+void
+round_domains(const struct round_where *where, const struct resolvconf *conf,
+    struct walk_plan *plan)
+{
+	plan->is_only = where->domain[0] != '\0';
+	if (plan->is_only)
+		walk_plan_domain(plan, where->domain);
+	for (size_t i = 0; !plan->is_only && i < conf->n_domains; i++)
+		walk_plan_domain(plan, conf->domain[i]);
+}
+
 static void
 make_plan(const struct round *r, const struct resolvconf *conf,
     struct walk_plan *plan)
@@ -165,13 +169,9 @@ make_plan(const struct round *r, const struct resolvconf *conf,
 	const struct round_where *where = &r->where;
 
 	*plan = (struct walk_plan){.n_hosts = where->n_hosts,
-	    .is_only = where->domain[0] != '\0',
 	    .is_renewal = r->licence == WIRE_LICENSED};
 	memcpy(plan->host, where->host, sizeof(plan->host));
-	if (plan->is_only)
-		walk_plan_domain(plan, where->domain);
-	for (size_t i = 0; !plan->is_only && i < conf->n_domains; i++)
-		walk_plan_domain(plan, conf->domain[i]);
+	round_domains(where, conf, plan);
 	if (where->is_caching)
 		plan->known = r->known;
 }
@@ -180,7 +180,7 @@ static void
 walk_through(struct round *r, struct walk *w, const struct resolvconf *conf)
 {
 	int64_t end_ms = clock_mono_ms() + ROUND_MS;
-	struct walk_event ev = {.kind = WALK_BEGIN, .draw = draw};
+	struct walk_event ev = {.kind = WALK_BEGIN, .draw = resolve_draw};
 	struct walk_todo todo;
 
 	walk_step(w, &ev, &todo);

@@ -91,6 +91,13 @@ void round_where(struct round_where *where, const struct agent_settings *s,
     const char *root, const char *resolver);
 
 /**
+ * round_domains(): the domains in which hosts are looked up: the one that is
+ * set, else the machine's own and its search list (b22).
+ */
+void round_domains(const struct round_where *where,
+    const struct resolvconf *conf, struct walk_plan *plan);
+
+/**
  * round_run(): look for hosts and ask them.
  *
  * Out:     r        what came of it; r->err as request_make(),
