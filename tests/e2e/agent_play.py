@@ -71,6 +71,15 @@ def place(call):
     return call.name, (call.path or "").partition(".new.")[0]
 
 
+def numbers(point):
+    """The number of a call drifts between runs, by what chance puts before
+    it: its own first, then its neighbours, twice each."""
+    for _ in range(2):
+        for away in (0, 1, -1, 2, -2, 3, -3, 4, -4):
+            if point.number + away > 0:
+                yield point.number + away
+
+
 def restarted(scene, m):
     """The machine's agent after its next start, with nobody to be asked:
     what it says, the files, and what the products find by themselves."""
