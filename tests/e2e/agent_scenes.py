@@ -13,6 +13,7 @@ import agent
 import agent_calls
 import agent_files
 import demo
+import faked_time
 
 sys.path.insert(0, os.path.join(demo.REPO, "python"))
 import muster  # noqa: E402
@@ -370,8 +371,7 @@ class Renew(Activate):
 class RenewOnce(Renew):
     """By a clock that stands after the renewal interval."""
     name, once = "renewal of --once", True
-    wrap = ("env", "LD_PRELOAD=" + "".join(
-        glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "FAKETIME=+20m")
+    wrap = faked_time.at("+20m")
 
 
 class FirstOnce(Activate):

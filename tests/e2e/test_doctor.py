@@ -11,6 +11,7 @@ import pytest
 
 import agent
 import demo
+import faked_time
 import nameserver
 from agent import Machine
 from test_admin import resign
@@ -117,12 +118,12 @@ def test_b25_something_else_answers(root):
 
 def test_b25_clock(sick, root):
     t = one(root, f"127.0.0.1:{sick.port}", code=1,
-            wrap=("faketime", "-f", "+5h"))
+            wrap=faked_time.at("+5h"))
     assert "clock" in failed_at(t, "clock", "clock")
     assert -18002 <= t["clock_difference"] <= -17998
     # years away, where dates look wrong as well, it is the clock all the same
     t = one(root, f"127.0.0.1:{sick.port}", code=1,
-            wrap=("faketime", "-f", "-3000d"))
+            wrap=faked_time.at("-3000d"))
     failed_at(t, "clock", "clock")
 
 

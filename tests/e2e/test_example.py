@@ -13,6 +13,7 @@ import pytest
 
 import agent
 import demo
+import faked_time
 
 EXAMPLE = os.path.join(demo.REPO, "doc/example")
 STAGE = os.path.join(demo.BIN, "../..")
@@ -81,14 +82,14 @@ def test_b33_the_days_before_and_after_the_end(busy, text, tmp_path):
     program = build(busy, tmp_path / "acme", 5)
 
     def after(days):
-        return acme("faketime", "-f", f"+{days}d", program, text)
+        return acme(*faked_time.at(f"+{days}d"), program, text)
 
     assert after(150) == (0, "4 words\n", "")
     code, out, err = after(170)
     assert code == 0 and re.search(r"ends in (9|10) days", err)
     code, out, err = after(190)
     assert code == 0 and re.search(r"ran out, .*  (19|20) days are left", err)
-    out = acme("faketime", "-f", "+190d", program, "--about")[1]
+    out = acme(*faked_time.at("+190d"), program, "--about")[1]
     assert "not activated" in out and re.search(r"(19|20) days are left", out)
     code, out, err = after(211)
     assert code == 3 and out == "" and "ran out" in err
