@@ -20,17 +20,24 @@ OWNER = "_muster._tcp"
 SOA_TTL_S = 60
 
 
+def listen(family=socket.AF_INET):
+    """A socket for UDP and one for TCP, at the same free port."""
+    host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    while True:
+        udp = socket.socket(family, socket.SOCK_DGRAM)
+        udp.bind((host, 0))
+        try:
+            return udp, socket.create_server(udp.getsockname()[:2],
+                                             family=family)
+        except OSError:
+            udp.close()
+
+
 def free_port():
     """A port that is free for UDP and for TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u, \
-                socket.socket(socket.AF_INET, socket.SOCK_STREAM) as t:
-            u.bind(("127.0.0.1", 0))
-            try:
-                t.bind(u.getsockname())
-            except OSError:
-                continue
-            return u.getsockname()[1]
+    udp, tcp = listen()
+    with udp, tcp:
+        return udp.getsockname()[1]
 
 
 class Key:

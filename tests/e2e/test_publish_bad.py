@@ -26,10 +26,8 @@ class Fake:
     def __init__(self, key):
         self.key, self.mode, self.n_updates = key, "good", 0
         self.dns_key = dns.tsig.Key(key.name, key.secret, key.algorithm)
-        self.port = nameserver.free_port()
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
-        self.udp.bind(("127.0.0.1", self.port))
+        self.udp, self.tcp = nameserver.listen()
+        self.port = self.udp.getsockname()[1]
         self.is_over = False
         self.threads = [threading.Thread(target=f, daemon=True)
                         for f in (self._udp, self._tcp)]

@@ -144,15 +144,14 @@ class Hostile:
 
     def __init__(self, reply, family=socket.AF_INET, tcp=None):
         self.reply, self.tcp, self.n = reply, tcp, 0
-        host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-        self.s = socket.socket(family, socket.SOCK_DGRAM)
-        self.s.bind((host, 0))
-        port = self.s.getsockname()[1]
+        self.s, self.listener = nameserver.listen(family)
+        host, port = self.s.getsockname()[:2]
         self.where = f"[::1]:{port}" if ":" in host else f"{host}:{port}"
         threading.Thread(target=self.run, daemon=True).start()
-        self.listener = None
-        if tcp:
-            self.listener = socket.create_server((host, port))
+        if not tcp:  # nobody listens there
+            self.listener.close()
+            self.listener = None
+        else:
             threading.Thread(target=self.run_tcp, daemon=True).start()
 
     def run(self):
