@@ -194,6 +194,8 @@ on_signal(uv_signal_t *handle, int number)
 	uv_close((uv_handle_t *)&m->interrupt, NULL);
 	uv_close((uv_handle_t *)&m->hangup, NULL);
 	uv_close((uv_handle_t *)&m->wake, NULL);
+	if (m->agent.n_rounds > 0)
+		uv_stop(&m->loop); /* does not wait for the worker */
 }
 
 static int
@@ -298,6 +300,13 @@ serve(struct muster_agent *m)
 	    m->args.root != NULL ? m->args.root : PATH_AGENT_SOCKET);
 	notify_send("READY=1");
 	(void)uv_run(&m->loop, UV_RUN_DEFAULT);
+	if (m->agent.n_rounds > 0) {
+		/* it may take minutes, and nothing was written of it: whoever
+		 * was asked is asked again at the next start */
+		(void)uv_run(&m->loop, UV_RUN_NOWAIT); /* close what is open */
+		log_line(LOG_NOTE, "stopped", "a round was given up; exit 0");
+		_exit(EXIT_DONE);
+	}
 	(void)uv_loop_close(&m->loop);
 	sock_free(m->sock);
 	agent_close(&m->agent);

@@ -47,6 +47,9 @@ next_step(const struct doctor_target *t)
 {
 	if (t->err == MUSTER_E_REFUSED && t->step != DOCTOR_ANSWER)
 		return status_next(t->status);
+	if (t->step == DOCTOR_ANSWER && t->err == MUSTER_E_TIMEOUT)
+		return "something holds the port and says nothing: check "
+		       "musterd there, and the port";
 	if (t->step == DOCTOR_ANSWER)
 		return "something else than musterd answers there; check "
 		       "the port";

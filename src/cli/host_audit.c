@@ -38,6 +38,7 @@ struct record {
 	struct dns_srv srv;
 	struct exchange_target target;
 	const char *verdict;
+	enum exchange_phase phase; /* of NULL */
 	int err;
 	enum wire_status status;
 };
@@ -63,11 +64,14 @@ is_of_network(int err)
 	    err == MUSTER_E_IO || err == MUSTER_E_TRUNC;
 }
 
-static bool
-is_no_answer(int err)
+/* What no answer to NULL says, by how far it came. */
+static const char *
+verdict_of(enum exchange_phase phase, int err)
 {
-	return err == MUSTER_E_PROTO || err == MUSTER_E_TOOBIG ||
-	    err == MUSTER_E_MISMATCH || err == MUSTER_E_REFUSED;
+	/* a name server that fails says nothing of the name */
+	if (phase == EXCHANGE_NAME)
+		return err == MUSTER_E_RESOLVE ? "stale" : "unsure";
+	return is_of_network(err) ? "unreachable" : "unknown";
 }
 
 /* The key itself is seen by a signed reply, for any product it covers; a host
@@ -128,14 +132,14 @@ static void
 judge(struct record *r)
 {
 	const struct audit *a = r->audit;
+	enum exchange_phase phase;
 	int64_t ms;
-	int err = probe_null(&r->target, &a->conf, &ms);
+	int err = probe_null(&r->target, &a->conf, &phase, &ms);
 
 	r->err = err;
+	r->phase = phase;
 	if (err != 0) {
-		r->verdict = is_of_network(err) ? "unreachable"
-		    : is_no_answer(err)         ? "unknown"
-		                                : "stale";
+		r->verdict = verdict_of(phase, err);
 		return;
 	}
 	r->verdict = "unknown";
@@ -157,6 +161,9 @@ next_step(const struct record *r)
 		return "set the clocks of that host and this machine right";
 	if (strcmp(r->verdict, "bad_certificate") == 0)
 		return "renew that host's activation, or remove the record";
+	if (strcmp(r->verdict, "unsure") == 0 && r->phase == EXCHANGE_NAME)
+		return "ask again when the name server answers; the record "
+		       "may be good";
 	if (strcmp(r->verdict, "unsure") == 0)
 		return "install the publisher's newest catalogue there, or ask "
 		       "again when it is less busy; the record is good";
@@ -225,7 +232,8 @@ audit_domain(struct audit *a, const char *domain)
 	int err;
 
 	choice_init(&a->choice);
-	err = resolve_srv(&a->conf, domain, &a->choice);
+	err = resolve_srv(&a->conf, domain, stream_end_ms(RESOLVE_MS),
+	    &a->choice);
 	errcode(err, code);
 	a->n_problems += err != 0;
 	if (a->c->is_json)

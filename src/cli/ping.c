@@ -88,6 +88,7 @@ cmd_ping(struct cli *c, int argc, char **argv)
 	const struct cli_option options[] = {{"catalogue", NULL, &file, NULL},
 	    {NULL, NULL, NULL, NULL}};
 	struct exchange_target target;
+	enum exchange_phase phase;
 	json_t *list;
 	int64_t ms;
 	int exit_code, err;
@@ -99,7 +100,7 @@ cmd_ping(struct cli *c, int argc, char **argv)
 		(void)cli_fail(c, err, "host", "NAME[:PORT] or [IPV6]:PORT");
 		return CLI_USAGE;
 	}
-	err = probe_null(&target, NULL, &ms);
+	err = probe_null(&target, NULL, &phase, &ms);
 	if (err != 0) {
 		(void)cli_fail(c, err, target.text,
 		    "is musterd running there, and the port open?");

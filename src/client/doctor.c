@@ -42,7 +42,8 @@ look_up(struct doctor *d, const char *domain, const struct resolvconf *conf,
 
 	(void)snprintf(found->domain, sizeof(found->domain), "%s", domain);
 	choice_init(choice);
-	found->err = resolve_srv(conf, domain, choice);
+	found->err =
+	    resolve_srv(conf, domain, stream_end_ms(RESOLVE_MS), choice);
 	if (found->err != 0)
 		return;
 	found->n_records = choice->n;
@@ -71,17 +72,11 @@ find(struct doctor *d, const struct resolvconf *conf, struct choice *choice)
 
 /* ---- each step ---- */
 
-static enum doctor_step
-step_of_call(int err)
-{
-	if (err == MUSTER_E_CONNECT || err == MUSTER_E_TIMEOUT)
-		return DOCTOR_CONNECT;
-	if (err == MUSTER_E_IO || err == MUSTER_E_TRUNC ||
-	    err == MUSTER_E_PROTO || err == MUSTER_E_TOOBIG ||
-	    err == MUSTER_E_MISMATCH || err == MUSTER_E_REFUSED)
-		return DOCTOR_ANSWER;
-	return DOCTOR_NAME;
-}
+static const enum doctor_step step_of_phase[] = {
+    [EXCHANGE_NAME] = DOCTOR_NAME,
+    [EXCHANGE_CONNECT] = DOCTOR_CONNECT,
+    [EXCHANGE_ANSWER] = DOCTOR_ANSWER,
+};
 
 static void
 fail(struct doctor_target *t, enum doctor_step step, int err)
@@ -94,15 +89,16 @@ static void
 examine(const struct doctor *d, struct doctor_target *t,
     const struct resolvconf *conf)
 {
+	enum exchange_phase phase = EXCHANGE_NAME;
 	int err = exchange_parse(t->text, &t->target);
 
 	if (err != 0) {
 		fail(t, DOCTOR_NAME, err);
 		return;
 	}
-	err = probe_null(&t->target, conf, &t->took_ms);
+	err = probe_null(&t->target, conf, &phase, &t->took_ms);
 	if (err != 0) {
-		fail(t, step_of_call(err), err);
+		fail(t, step_of_phase[phase], err);
 		return;
 	}
 	err = probe_cover(&t->target, conf, d->cat, &t->cover);

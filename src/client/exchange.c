@@ -61,24 +61,28 @@ exchange_parse(const char *text, struct exchange_target *target_out)
 }
 
 int
-exchange_run(const struct exchange_target *target,
-    const struct resolvconf *conf, int connect_ms, const uint8_t *rec,
-    size_t len, uint8_t *body_out, size_t *len_out)
+exchange_run(struct exchange *x, const uint8_t *rec, size_t len,
+    uint8_t *body_out, size_t *len_out)
 {
 	struct resolve_addrs addrs;
 	uint8_t mark[RPC_MARK_LEN];
 	size_t body_len = 0;
 	int64_t end_ms, connect_end_ms;
 	int fd = -1;
-	int err = resolve_host(conf, target->name, target->port, &addrs);
+	int err = resolve_host(x->conf, x->target->name, x->target->port,
+	    x->lookup_ms, &addrs);
 
+	x->phase = EXCHANGE_NAME;
 	if (err != 0)
 		return err;
+	x->phase = EXCHANGE_CONNECT;
 	end_ms = stream_end_ms(EXCHANGE_MS);
-	connect_end_ms = stream_end_ms(connect_ms);
+	connect_end_ms = stream_end_ms(x->connect_ms);
 	err = stream_connect(addrs.addr, addrs.n, connect_end_ms, &fd);
-	if (err == 0)
-		err = stream_send(fd, rec, len, true, end_ms);
+	if (err != 0)
+		return err;
+	x->phase = EXCHANGE_ANSWER;
+	err = stream_send(fd, rec, len, true, end_ms);
 	if (err == 0 && shutdown(fd, SHUT_WR) != 0)
 		err = MUSTER_E_IO;
 	if (err == 0)

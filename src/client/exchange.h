@@ -26,6 +26,13 @@
 #define EXCHANGE_CONNECT_MS 2000 /* while other targets remain */
 #define EXCHANGE_BRIEF_MS 250    /* while a good host is known: b24 */
 
+/* How far a call came. */
+enum exchange_phase {
+	EXCHANGE_NAME,    /* the addresses of the name */
+	EXCHANGE_CONNECT, /* none of them took the connection yet */
+	EXCHANGE_ANSWER   /* connected: the reply is waited for */
+};
+
 struct exchange_target {
 	char text[EXCHANGE_TEXT_MAX + 1]; /* name:port or [v6]:port */
 	char name[EXCHANGE_NAME_MAX + 1];
@@ -43,24 +50,30 @@ struct exchange_target {
 MUSTER_NODISCARD int
 exchange_parse(const char *text, struct exchange_target *target_out);
 
+/* One call; what it points to is the caller's. */
+struct exchange {
+	const struct exchange_target *target;
+	const struct resolvconf *conf; /* NULL: the machine's own settings */
+	int connect_ms;            /* over all addresses; at most EXCHANGE_MS */
+	int64_t lookup_ms;         /* the name's end, as for resolve_host() */
+	enum exchange_phase phase; /* out: the one that failed, or the last */
+};
+
 /**
  * exchange_run(): send one record, read one.
  *
- * In:      conf      who knows the name; NULL: the machine's own settings
- *          connect_ms  for the connection, over all addresses; at most
- *                    EXCHANGE_MS
- *          rec, len  a whole record, mark included
- * Out:     body_out  RPC_BODY_MAX bytes; the reply without its mark
+ * In:      rec, len  a whole record, mark included
+ * Out:     x->phase
+ *          body_out  RPC_BODY_MAX bytes; the reply without its mark
  * Returns: 0
  *          MUSTER_E_CONNECT  no address took the connection
- *          MUSTER_E_TIMEOUT  not connected or not answered in time
+ *          MUSTER_E_TIMEOUT  not connected, or not answered, in time: phase
  *          MUSTER_E_TRUNC    closed before the end of the reply
  *          MUSTER_E_PROTO, MUSTER_E_TOOBIG  a mark that no reply has
  *          MUSTER_E_IO       the connection broke
  *          and as resolve_host()
  */
-MUSTER_NODISCARD int exchange_run(const struct exchange_target *target,
-    const struct resolvconf *conf, int connect_ms, const uint8_t *rec,
+MUSTER_NODISCARD int exchange_run(struct exchange *x, const uint8_t *rec,
     size_t len, uint8_t *body_out, size_t *len_out);
 
 #endif /* MUSTER_CLIENT_EXCHANGE_H */

@@ -8,11 +8,19 @@
 
 #define DAY_S INT64_C(86400)
 
+static struct exchange
+patient(const struct exchange_target *target, const struct resolvconf *conf)
+{
+	return (struct exchange){.target = target,
+	    .conf = conf,
+	    .connect_ms = EXCHANGE_MS,
+	    .lookup_ms = stream_end_ms(RESOLVE_MS)};
+}
+
 /* One call; its result is at most RPC_BODY_MAX bytes. */
 static int
-call(const struct exchange_target *target, const struct resolvconf *conf,
-    enum rpc_proc proc, const uint8_t *args, size_t args_len,
-    uint8_t *result_out, size_t *len_out)
+call(struct exchange *x, enum rpc_proc proc, const uint8_t *args,
+    size_t args_len, uint8_t *result_out, size_t *len_out)
 {
 	uint8_t rec[RPC_RECORD_MAX], body[RPC_BODY_MAX];
 	uint32_t xid = randombytes_random();
@@ -23,8 +31,7 @@ call(const struct exchange_target *target, const struct resolvconf *conf,
 	err =
 	    rpc_call_encode(xid, proc, args, args_len, rec, sizeof(rec), &len);
 	if (err == 0)
-		err =
-		    exchange_run(target, conf, EXCHANGE_MS, rec, len, body, &n);
+		err = exchange_run(x, rec, len, body, &n);
 	if (err == 0)
 		err = rpc_reply_decode(body, n, xid, &p, &len);
 	if (err == 0) {
@@ -36,16 +43,18 @@ call(const struct exchange_target *target, const struct resolvconf *conf,
 
 int
 probe_null(const struct exchange_target *target, const struct resolvconf *conf,
-    int64_t *ms_out)
+    enum exchange_phase *phase_out, int64_t *ms_out)
 {
+	struct exchange x = patient(target, conf);
 	uint8_t result[RPC_BODY_MAX];
 	int64_t begin_ms = clock_mono_ms();
 	size_t len = 0;
-	int err = call(target, conf, RPC_NULL, NULL, 0, result, &len);
+	int err = call(&x, RPC_NULL, NULL, 0, result, &len);
 
 	if (err == 0 && len != 0)
 		err = MUSTER_E_PROTO;
 	*ms_out = clock_mono_ms() - begin_ms;
+	*phase_out = x.phase;
 	return err;
 }
 
@@ -81,6 +90,7 @@ int
 probe_cover(const struct exchange_target *target, const struct resolvconf *conf,
     const struct catalogue *cat, struct probe_cover *out)
 {
+	struct exchange x = patient(target, conf);
 	uint8_t result[RPC_BODY_MAX];
 	struct wire_cover cover;
 	int64_t now_unix_s;
@@ -88,8 +98,8 @@ probe_cover(const struct exchange_target *target, const struct resolvconf *conf,
 	int err;
 
 	memset(out, 0, sizeof(*out));
-	err = call(target, conf, RPC_COVER, cat->head.publisher, PUBLISHER_LEN,
-	    result, &len);
+	err = call(&x, RPC_COVER, cat->head.publisher, PUBLISHER_LEN, result,
+	    &len);
 	if (err == 0)
 		err = wire_cover_decode(result, len, &cover);
 	if (err != 0)
@@ -120,6 +130,7 @@ probe_activate(const struct exchange_target *target,
     struct reply *reply_out)
 {
 	static const uint8_t nobody[WIRE_ID_LEN] = {0};
+	struct exchange x = patient(target, conf);
 	uint8_t nonce[WIRE_ID_LEN], body[RPC_BODY_MAX];
 	const struct request_in in = {.product = product,
 	    .cmid = nobody,
@@ -136,8 +147,7 @@ probe_activate(const struct exchange_target *target,
 	randombytes_buf(nonce, sizeof(nonce));
 	err = request_make(&in, &req);
 	if (err == 0)
-		err = exchange_run(target, conf, EXCHANGE_MS, req.record,
-		    req.record_len, body, &len);
+		err = exchange_run(&x, req.record, req.record_len, body, &len);
 	if (err == 0)
 		err = request_judge_probe(&req, body, len, cat, clock_unix_s(),
 		    reply_out);

@@ -31,12 +31,14 @@ struct probe_cover {
 /**
  * probe_null(): does musterd, or another server of its program, answer?
  *
- * Out:     ms_out   from looking up the name to the reply
+ * Out:     phase_out  how far it came
+ *          ms_out   from looking up the name to the reply
  * Returns: 0; as exchange_run() and rpc_reply_decode()
  * Blocks:  as exchange_run()
  */
-MUSTER_NODISCARD int probe_null(const struct exchange_target *target,
-    const struct resolvconf *conf, int64_t *ms_out);
+MUSTER_NODISCARD int
+probe_null(const struct exchange_target *target, const struct resolvconf *conf,
+    enum exchange_phase *phase_out, int64_t *ms_out);
 
 /**
  * probe_cover(): what a host says of itself to clients of a publisher.

@@ -10,14 +10,21 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "client/stream.h"
 #include "discovery/message.h"
 
-/* One question, and the room for what is answered. */
+struct question {
+	uint16_t type;
+	int n_tries;    /* by UDP, all servers in turn */
+	int64_t end_ms; /* as in the header */
+};
+
+/* One question for one name, and the room for what is answered. */
 struct ask {
 	const struct resolvconf *conf;
 	struct dns_name name;
-	uint16_t type;
+	struct question q;
 	uint16_t id;
 	uint8_t query[DNS_QUERY_MAX];
 	size_t query_len;
@@ -48,19 +55,21 @@ from_rcode(const struct dns_header *h)
 static int
 judge(struct ask *a, size_t len)
 {
-	int err = dns_answers(a->msg, len, a->id, &a->name, a->type, &a->r);
+	int err = dns_answers(a->msg, len, a->id, &a->name, a->q.type, &a->r);
 
 	return err == 0 ? from_rcode(&a->r.header) : err;
 }
 
 /* Our servers in place of the system's, and our patience. */
 static int
-set_servers(res_state st, const struct resolvconf *conf)
+set_servers(const struct ask *a, res_state st)
 {
+	const struct resolvconf *conf = a->conf;
+
 	res_nclose(st); /* frees those that res_ninit() took */
 	st->options = RES_INIT | RES_RECURSE | RES_IGNTC;
 	st->retrans = RESOLVE_TRY_S;
-	st->retry = RESOLVE_TRIES;
+	st->retry = a->q.n_tries;
 	st->nscount = (int)conf->n_servers;
 	st->_u._ext.nscount = 0; /* its copy of them is to be made anew */
 	for (size_t i = 0; i < conf->n_servers; i++) {
@@ -88,7 +97,7 @@ make_query(struct ask *a, res_state st)
 	int len;
 
 	dns_name_text(&a->name, text);
-	len = res_nmkquery(st, ns_o_query, text, ns_c_in, a->type, NULL, 0,
+	len = res_nmkquery(st, ns_o_query, text, ns_c_in, a->q.type, NULL, 0,
 	    NULL, a->query, sizeof(a->query));
 	if (len < DNS_HEADER_LEN)
 		return MUSTER_E_TOOBIG;
@@ -109,7 +118,7 @@ ask_udp(struct ask *a)
 	memset(&st, 0, sizeof(st));
 	if (res_ninit(&st) != 0)
 		return MUSTER_E_NOMEM;
-	err = set_servers(&st, a->conf);
+	err = set_servers(a, &st);
 	if (err == 0)
 		err = make_query(a, &st);
 	if (err == 0) {
@@ -131,8 +140,11 @@ ask_tcp_one(struct ask *a, const union resolvconf_addr *server)
 	uint8_t mark[2] = {(uint8_t)(a->query_len >> 8), (uint8_t)a->query_len};
 	int64_t end_ms = stream_end_ms(RESOLVE_TCP_MS);
 	size_t len = 0;
-	int fd = -1;
-	int err = stream_connect(server, 1, end_ms, &fd);
+	int fd = -1, err;
+
+	if (end_ms > a->q.end_ms)
+		end_ms = a->q.end_ms;
+	err = stream_connect(server, 1, end_ms, &fd);
 
 	if (err == 0)
 		err = stream_send(fd, mark, sizeof(mark), true, end_ms);
@@ -153,7 +165,7 @@ ask_once(struct ask *a)
 {
 	int err;
 
-	if (a->conf->n_servers == 0)
+	if (a->conf->n_servers == 0 || clock_mono_ms() >= a->q.end_ms)
 		return MUSTER_E_DNS_TIMEOUT;
 	a->r.header.id = (uint16_t)~a->id;
 	err = ask_udp(a);
@@ -199,7 +211,7 @@ take_all(struct ask *a, take_fn *take, void *arg, size_t *n_out)
 	int err;
 
 	while ((err = dns_next(&r, &rec)) == 1) {
-		if (rec.section != DNS_ANSWER || rec.type != a->type ||
+		if (rec.section != DNS_ANSWER || rec.type != a->q.type ||
 		    rec.class != DNS_IN ||
 		    !dns_name_equal(&rec.owner, &a->name))
 			continue;
@@ -213,7 +225,7 @@ take_all(struct ask *a, take_fn *take, void *arg, size_t *n_out)
 
 static int
 resolve(const struct resolvconf *conf, const struct dns_name *name,
-    uint16_t type, take_fn *take, void *arg)
+    const struct question *q, take_fn *take, void *arg)
 {
 	struct ask *a = malloc(sizeof(*a));
 	unsigned n_aliases = 0, before;
@@ -224,7 +236,7 @@ resolve(const struct resolvconf *conf, const struct dns_name *name,
 		return MUSTER_E_NOMEM;
 	a->conf = conf;
 	a->name = *name;
-	a->type = type;
+	a->q = *q;
 	a->id = 0;
 	do {
 		before = n_aliases;
@@ -263,14 +275,15 @@ resolve_draw(void *arg, uint32_t below)
 }
 
 int
-resolve_srv(const struct resolvconf *conf, const char *domain,
+resolve_srv(const struct resolvconf *conf, const char *domain, int64_t end_ms,
     struct choice *choice)
 {
+	const struct question q = {DNS_SRV, RESOLVE_TRIES, end_ms};
 	struct dns_name name;
 	int err = dns_name_join(WALK_SERVICE, domain, &name);
 
 	if (err == 0)
-		err = resolve(conf, &name, DNS_SRV, take_srv, choice);
+		err = resolve(conf, &name, &q, take_srv, choice);
 	if (err == 0 && choice->n == 0)
 		err = choice->is_refused ? MUSTER_E_NO_SERVICE : MUSTER_E_RANGE;
 	return err;
@@ -321,8 +334,13 @@ from_system(const char *name, int flags, struct resolve_addrs *out)
 	    .ai_flags = flags};
 	struct resolve_addrs list[2] = {{.n = 0}, {.n = 0}};
 	struct addrinfo *all = NULL;
+	int code = getaddrinfo(name, NULL, &hints, &all);
 
-	if (getaddrinfo(name, NULL, &hints, &all) != 0)
+	if (code == EAI_MEMORY)
+		return MUSTER_E_NOMEM;
+	if (code == EAI_AGAIN) /* SERVFAIL or silence, which it does not say */
+		return MUSTER_E_SERVFAIL;
+	if (code != 0)
 		return MUSTER_E_RESOLVE;
 	for (const struct addrinfo *ai = all; ai != NULL; ai = ai->ai_next) {
 		struct resolve_addrs *to =
@@ -351,26 +369,30 @@ graver(int a, int b)
 }
 
 static int
-from_servers(const struct resolvconf *conf, const char *text,
+from_servers(const struct resolvconf *conf, const char *text, int64_t end_ms,
     struct resolve_addrs *out)
 {
+	struct question q = {DNS_A, RESOLVE_TRIES, end_ms};
 	struct resolve_addrs v4 = {.n = 0}, v6 = {.n = 0};
 	struct dns_name name;
-	int err, err4;
+	int err4, err6;
 
 	if (dns_name_parse(text, &name) != 0)
 		return MUSTER_E_RESOLVE;
-	err = resolve(conf, &name, DNS_AAAA, take_addr, &v6);
-	if (err == MUSTER_E_DNS_TIMEOUT || err == MUSTER_E_NOMEM)
-		return err; /* the next question would wait as long */
-	err4 = resolve(conf, &name, DNS_A, take_addr, &v4);
+	err4 = resolve(conf, &name, &q, take_addr, &v4);
+	if (err4 == MUSTER_E_DNS_TIMEOUT || err4 == MUSTER_E_NOMEM)
+		return err4; /* the next question would wait as long */
+	q.type = DNS_AAAA;
+	if (v4.n > 0)
+		q.n_tries = 1;
+	err6 = resolve(conf, &name, &q, take_addr, &v6);
 	alternate(&v6, &v4, out);
-	return out->n > 0 ? 0 : graver(err, err4);
+	return out->n > 0 ? 0 : graver(err6, err4);
 }
 
 int
 resolve_host(const struct resolvconf *conf, const char *name, const char *port,
-    struct resolve_addrs *addrs_out)
+    int64_t end_ms, struct resolve_addrs *addrs_out)
 {
 	struct resolve_addrs list = {.n = 0};
 	uint16_t number = htons((uint16_t)strtoul(port, NULL, 10));
@@ -381,7 +403,7 @@ resolve_host(const struct resolvconf *conf, const char *name, const char *port,
 	    (conf == NULL || conf->is_system || strcmp(name, "localhost") == 0))
 		err = from_system(name, 0, &list);
 	else if (err != 0)
-		err = from_servers(conf, name, &list);
+		err = from_servers(conf, name, end_ms, &list);
 	for (size_t i = 0; i < list.n; i++) {
 		if (list.addr[i].any.sa_family == AF_INET)
 			list.addr[i].v4.sin_port = number;

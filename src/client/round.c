@@ -74,6 +74,10 @@ static int
 ask(struct round *r, const struct walk_todo *todo,
     const struct exchange_target *target, const struct resolvconf *conf)
 {
+	struct exchange x = {.target = target,
+	    .conf = conf,
+	    .connect_ms = connect_ms(todo),
+	    .lookup_ms = r->end_ms};
 	uint8_t nonce[WIRE_ID_LEN], body[RPC_BODY_MAX];
 	const struct request_in in = {.product = &r->product,
 	    .cmid = r->cmid,
@@ -98,8 +102,7 @@ ask(struct round *r, const struct walk_todo *todo,
 		return err;
 	o = outcome_next(r, target->text);
 	memset(&r->reply, 0, sizeof(r->reply));
-	o->err = exchange_run(target, conf, connect_ms(todo), req.record,
-	    req.record_len, body, &len);
+	o->err = exchange_run(&x, req.record, req.record_len, body, &len);
 	if (o->err == 0)
 		o->err = request_judge(&req, body, len, r->cat, clock_unix_s(),
 		    &r->reply);
@@ -140,7 +143,7 @@ static int
 do_look_up(struct round *r, const struct walk_todo *todo,
     const struct resolvconf *conf, struct choice *choice)
 {
-	int err = resolve_srv(conf, todo->domain, choice);
+	int err = resolve_srv(conf, todo->domain, r->end_ms, choice);
 	struct round_outcome *o;
 
 	if (err != 0) {
@@ -179,15 +182,15 @@ make_plan(const struct round *r, const struct resolvconf *conf,
 static void
 walk_through(struct round *r, struct walk *w, const struct resolvconf *conf)
 {
-	int64_t end_ms = clock_mono_ms() + ROUND_MS;
 	struct walk_event ev = {.kind = WALK_BEGIN, .draw = resolve_draw};
 	struct walk_todo todo;
 
+	r->end_ms = clock_mono_ms() + ROUND_MS;
 	walk_step(w, &ev, &todo);
 	if (todo.act == WALK_END)
 		r->err = MUSTER_E_NOENT;
-	while (
-	    todo.act != WALK_END && r->err == 0 && clock_mono_ms() < end_ms) {
+	while (todo.act != WALK_END && r->err == 0 &&
+	    clock_mono_ms() < r->end_ms) {
 		if (todo.act == WALK_ASK) {
 			ev.kind = do_ask(r, &todo, conf);
 		} else {

@@ -22,8 +22,8 @@
 #include "wire/agentmsg.h"
 
 #define ROUND_OUTCOMES_MAX 16 /* kept; the last place is the last one's */
-/* Then no further host is asked, so that whoever waits for an agent's round
- * (AGENTCALL_ACTIVATE_MS) hears how it ended. */
+/* Then no further host is asked nor name looked up, so that whoever waits for
+ * an agent's round (AGENTCALL_ACTIVATE_MS) hears how it ended. */
 #define ROUND_MS 100000
 
 /* Where hosts are to be found. */
@@ -60,6 +60,7 @@ struct round {
 	uint32_t minutes_left;
 	struct round_where where;
 	struct walk_known known; /* of the publisher; of use when caching is */
+	int64_t end_ms;          /* set by round_run() */
 	/* what came of it */
 	bool is_known_new; /* known is to be written */
 	int err;           /* 0: hosts were looked for; else why not */
@@ -103,8 +104,8 @@ void round_domains(const struct round_where *where,
  * Out:     r        what came of it; r->err as request_make(),
  *                   resolvconf_load(); MUSTER_E_NOENT: there was nobody to ask
  *                   and nowhere to look
- * Blocks:  up to EXCHANGE_MS a target, and as long as names resolve; after
- *          ROUND_MS no further one is asked
+ * Blocks:  ROUND_MS, and as long as the last step takes that began before:
+ *          EXCHANGE_MS, or a name (resolve.h)
  */
 void round_run(struct round *r);
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -169,3 +170,28 @@ def test_b6_a_level_too_low_is_told_and_counted_by_nobody(own):
     out = demo.run("muster", "host", "clients", "--root", own.host_root,
                    "--json")
     assert len({c["cmid"] for c in json.loads(out)["clients"]}) == 6
+
+
+def test_b34_a_stop_waits_for_no_host(own):
+    """The host holds the connection and says nothing: the round is given up,
+    whoever waits for it hears so, and the next start asks again."""
+    mute = socket.create_server(("127.0.0.1", 0))
+    m = Machine(own, 2, ["127.0.0.1:%d" % mute.getsockname()[1]])
+    m.start()
+    asked = subprocess.Popen(
+        [os.path.join(demo.BIN, "muster"), "activate", "--root", m.root],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    held, _ = mute.accept()
+    assert held.recv(4096)
+    m.stop()
+    out, _ = asked.communicate(timeout=60)
+    assert asked.returncode not in (0, 3) and "agent" in out, out
+    with open(m.log) as f:
+        assert "a round was given up" in f.read()
+    assert set(held.recv(4096)) == set()  # closed, and not by a reply
+    held.close()
+    mute.close()
+    m.hosts([f"127.0.0.1:{own.port}"])
+    m.start()
+    assert m.activate(demo.SERVER)["info"]["state"] == "licensed"
+    m.stop()

@@ -130,6 +130,18 @@ def test_audit_tells_what_each_record_leads_to(good, foreign, web, tmp_path):
     assert words.stdout.endswith("6 records, 6 problems\n")
 
 
+def test_audit_blames_no_host_for_its_name_server(good, tmp_path):
+    """The record is there, and the zone of its target fails."""
+    lines = [f"{OWNER} SRV 0 0 {good.port} kms.broken.test."]
+    with nameserver.Bind(tmp_path / "dns", [
+            nameserver.Zone(DOMAIN, lines),
+            nameserver.Zone("broken.test", ["no record"])]) as dns:
+        out = audit(good.host_root, dns, DOMAIN, code=1)
+    one, = out["records"]
+    assert (one["verdict"], one["cause"]) == ("unsure", "servfail")
+    assert "remove" not in one["next_step"]
+
+
 def test_audit_knows_a_revoked_host(tmp_path):
     s = demo.Site(str(tmp_path / "site"))
     os.makedirs(s.folder, exist_ok=True)

@@ -101,6 +101,14 @@ def test_b25_no_answer(root):
     assert "firewall" in failed_at(t, "connect", "timeout")
 
 
+def test_b25_connected_and_silent(root):
+    """The kernel takes the connection, and nobody reads from it."""
+    server = socket.create_server(("127.0.0.1", 0))
+    t = one(root, "127.0.0.1:%d" % server.getsockname()[1], code=1)
+    server.close()
+    assert "says nothing" in failed_at(t, "answer", "timeout")
+
+
 def test_b25_something_else_answers(root):
     server = socket.create_server(("127.0.0.1", 0))
 

@@ -12,6 +12,7 @@ import time
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 import pytest
 
@@ -43,8 +44,8 @@ ZONES = [
 ]
 
 
-def probe(kind, server, name, wrap=()):
-    p = subprocess.run([*wrap, PROBE, kind, server, name], timeout=60,
+def probe(kind, server, name, *more, wrap=()):
+    p = subprocess.run([*wrap, PROBE, kind, server, name, *more], timeout=60,
                        capture_output=True, text=True)
     assert p.returncode == 0, p.stderr
     word, *rest = p.stdout.splitlines()
@@ -292,6 +293,56 @@ def test_b22_truncation_leads_to_no_endless_wait(kind):
     hostile.close()
     assert word == "dns_timeout" and spent < 6
     assert (len(held) == 1) == (kind != "nobody")
+
+
+def test_b22_aliases_end_with_the_time_that_the_caller_has():
+    """Each answer leads to yet another name, and takes its time."""
+    def lead_on(q):
+        time.sleep(0.4)
+        reply = dns.message.make_response(q)
+        reply.answer.append(dns.rrset.from_text(
+            q.question[0].name, 60, "IN", "CNAME",
+            f"x{q.id}.corp.example."))
+        return reply.to_wire()
+
+    hostile = Hostile(lead_on)
+    assert probe("srv", hostile.where, "corp.example") == ("alias", [])
+    assert hostile.n == 9
+    assert probe("srv", hostile.where, "corp.example", "1000") == \
+        ("dns_timeout", [])
+    assert 9 < hostile.n < 9 + 5  # one of them began before the end
+    n = hostile.n
+    for kind in "srv", "host":
+        assert probe(kind, hostile.where, "corp.example", "0") == \
+            ("dns_timeout", [])
+    hostile.close()
+    assert hostile.n == n
+
+
+@pytest.mark.parametrize("dropped, address", [
+    ("AAAA", "127.0.0.9"), ("A", None)])
+def test_b23_a_server_that_drops_one_kind_of_question(dropped, address):
+    seen = []
+
+    def some(q):
+        kind = dns.rdatatype.to_text(q.question[0].rdtype)
+        seen.append(kind)
+        if kind == dropped:
+            return None
+        reply = dns.message.make_response(q)
+        reply.answer.append(dns.rrset.from_text(
+            q.question[0].name, 60, "IN", kind,
+            "127.0.0.9" if kind == "A" else "::9"))
+        return reply.to_wire()
+
+    hostile = Hostile(some)
+    word, rest = probe("host", hostile.where, "kms1.corp.example")
+    hostile.close()
+    if address is None:  # silence to A is a server's silence
+        assert (word, rest) == ("dns_timeout", []) and seen == ["A", "A"]
+    else:
+        assert (word, rest) == ("ok", [address])
+        assert seen == ["A", "AAAA"]  # no second wait for what is dropped
 
 
 def test_b22_names_are_asked_whole_and_with_chance(tmp_path):

@@ -8,6 +8,9 @@
  *                                        for each line of standard input all
  *                                        of them make a round, and a line
  *                                        tells of each who took a connection
+ *
+ * The first two take the milliseconds after which no question begins, as a
+ * fourth argument.
  */
 #include <arpa/inet.h>
 #include <sodium.h>
@@ -67,7 +70,8 @@ reach(const struct walk_todo *todo)
 	int err = exchange_parse(todo->host, &t);
 
 	if (err == 0)
-		err = resolve_host(&conf, t.name, t.port, &list);
+		err = resolve_host(&conf, t.name, t.port,
+		    stream_end_ms(RESOLVE_MS), &list);
 	if (err == 0)
 		err = stream_connect(list.addr, list.n,
 		    stream_end_ms(EXCHANGE_CONNECT_MS), &fd);
@@ -91,7 +95,8 @@ one_round(struct walk *w, struct walk_known *known)
 			ev.kind = reach(&todo);
 		} else {
 			ev.kind = WALK_LOOKED_UP;
-			ev.err = resolve_srv(&conf, todo.domain, &w->choice);
+			ev.err = resolve_srv(&conf, todo.domain,
+			    stream_end_ms(RESOLVE_MS), &w->choice);
 		}
 		walk_step(w, &ev, &todo);
 	}
@@ -124,20 +129,23 @@ main(int argc, char *argv[])
 	struct choice *choice = malloc(sizeof(*choice));
 	struct resolve_addrs list = {.n = 0};
 	char word[ERRCODE_MAX];
+	int64_t end_ms;
 	bool is_srv;
 	int err;
 
-	if (argc != 4 || choice == NULL || sodium_init() < 0 ||
+	if ((argc != 4 && argc != 5) || choice == NULL || sodium_init() < 0 ||
 	    resolvconf_server(argv[2], &conf.server[0]) != 0)
 		return 2;
 	if (strcmp(argv[1], "clients") == 0) {
 		free(choice);
 		return clients(strtoul(argv[3], NULL, 10));
 	}
+	end_ms =
+	    stream_end_ms(argc == 5 ? strtol(argv[4], NULL, 10) : RESOLVE_MS);
 	is_srv = strcmp(argv[1], "srv") == 0;
 	choice_init(choice);
-	err = is_srv ? resolve_srv(&conf, argv[3], choice)
-	             : resolve_host(&conf, argv[3], "1688", &list);
+	err = is_srv ? resolve_srv(&conf, argv[3], end_ms, choice)
+	             : resolve_host(&conf, argv[3], "1688", end_ms, &list);
 	errcode(err, word);
 	(void)printf("%s\n", word);
 	if (err == 0 && is_srv)
