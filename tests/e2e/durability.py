@@ -6,6 +6,7 @@ recent 2 x T of them (b3).
 
 usage: durability.py ROUNDS [CMIDS]
 """
+import bisect
 import json
 import os
 import random
@@ -27,11 +28,6 @@ DESKTOP = uuid.UUID(demo.DESKTOP).bytes
 THREADS = 8
 CAPACITY = 2 * 25  # b3, of the demonstration's desktop
 
-# Answers reach these threads a little out of the order in which requests were
-# accepted: of two requests, the later accepted can be at most this much
-# earlier seen, and so many more can have been accepted without an answer.
-SLACK = 2 * THREADS
-
 
 class Load:
     """Threads that ask with fresh CMIDs until told or until the host dies."""
@@ -41,6 +37,7 @@ class Load:
         self.cmids = list(cmids)
         self.todo = list(cmids)
         self.answered = []
+        self.sent_ns, self.answered_ns = {}, {}
         self.open = 0
         self.lock = threading.Lock()
 
@@ -53,10 +50,12 @@ class Load:
             wire.ACTIVATE, wire.activate_args(DESKTOP, cmid=cmid)))
         try:
             with socket.create_connection(("127.0.0.1", self.port), 5) as s:
+                self.sent_ns[cmid] = time.monotonic_ns()
                 s.sendall(data)
                 with self.lock:
                     self.open += 1
                 out = s.recv(4096)
+                self.answered_ns[cmid] = time.monotonic_ns()
         except OSError:
             return False
         if len(out) == 244 and struct.unpack(">I", out[28:32])[0] == 0:
@@ -98,18 +97,35 @@ def cache(site):
         db.close()
 
 
+def is_most_recent(held, accepted, load):
+    """Could the cache be the most recent of what this round accepted?  All
+    that is known of the order is that what was answered before another was
+    sent was accepted before it."""
+    answers = sorted(load.answered_ns[c] for c in accepted
+                     if c in load.answered_ns)
+    sendings = sorted(load.sent_ns[c] for c in accepted)
+    for c in load.answered:
+        n_before = bisect.bisect_left(answers, load.sent_ns[c])
+        n_after = len(sendings) - bisect.bisect_right(sendings,
+                                                      load.answered_ns[c])
+        if c in held and n_after >= CAPACITY:
+            return False
+        if c not in held and len(accepted) - 1 - n_before < CAPACITY:
+            return False
+    return True
+
+
 def cache_is_right(held, known, load, n_before):
     """Is the cache the most recent 2 x T (b3) of all that were accepted?"""
     sent = set(load.cmids)
+    accepted = {c for c in sent if c.hex() in known}
     if len(held) != min(CAPACITY, len(known)) or len(set(held)) != len(held):
         return False
     if not all(c.hex() in known for c in held):
         return False
-    # the last answered ones are held ...
-    recent = load.answered[-(CAPACITY - SLACK):]
-    if not set(recent) <= set(held):
+    if not is_most_recent(set(held), accepted, load):
         return False
-    # ... in the order of their acceptance: this round's before any other's
+    # in the order of their acceptance: this round's before any other's
     n_new = len(known) - n_before
     return all(c in sent for c in held[:min(n_new, CAPACITY)])
 
