@@ -37,7 +37,11 @@ end(struct dnsask *ask, int err)
 static void
 on_timer(uv_timer_t *timer)
 {
-	end(timer->data, MUSTER_E_TIMEOUT);
+	struct dnsask *ask = timer->data;
+
+	end(ask,
+	    ask->is_tcp && !ask->is_connected ? MUSTER_E_CONNECT
+	                                      : MUSTER_E_TIMEOUT);
 }
 
 static int
@@ -144,6 +148,8 @@ on_connect(uv_connect_t *req, int status)
 	if (rc == 0)
 		rc = uv_read_start(stream, on_alloc, on_read);
 	if (rc == 0) {
+		ask->is_connected = true;
+		(void)uv_timer_start(&ask->timer, on_timer, ask->timeout_ms, 0);
 		/* the connect request has ended: its place is free */
 		ask->req.write.data = ask;
 		rc = uv_write(&ask->req.write, stream, &buf, 1, on_written);
@@ -169,7 +175,8 @@ dnsask_start(struct dnsask *ask, const struct sockaddr *to, bool is_tcp,
 {
 	assert(ask->n_open == 0 && len <= UPDATE_MAX);
 	ask->is_tcp = is_tcp;
-	ask->is_ended = false;
+	ask->is_ended = ask->is_connected = false;
+	ask->timeout_ms = timeout_ms;
 	ask->in_len = 0;
 	ask->out[0] = (uint8_t)(len >> 8);
 	ask->out[1] = (uint8_t)len;
@@ -183,6 +190,8 @@ dnsask_start(struct dnsask *ask, const struct sockaddr *to, bool is_tcp,
 		(void)uv_udp_init(ask->loop, &ask->at.udp);
 	ask->timer.data = ask->at.handle.data = ask;
 	ask->n_open = 2;
+	if (is_tcp && timeout_ms > DNSASK_CONNECT_MS)
+		timeout_ms = DNSASK_CONNECT_MS;
 	(void)uv_timer_start(&ask->timer, on_timer, timeout_ms, 0);
 	if (is_tcp)
 		start_tcp(ask, to);

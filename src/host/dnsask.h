@@ -14,6 +14,10 @@
 
 #include "discovery/update.h"
 
+/* For a connection, within the time for all: a lost SYN comes again after a
+ * second, and a server that is there takes it at once. */
+#define DNSASK_CONNECT_MS 3000
+
 typedef void dnsask_fn(void *arg, int err, const uint8_t *answer, size_t len);
 
 struct dnsask {
@@ -29,8 +33,10 @@ struct dnsask {
 		uv_write_t write;
 		uv_udp_send_t send;
 	} req;
+	uint64_t timeout_ms;
 	unsigned n_open; /* handles */
 	bool is_tcp;
+	bool is_connected; /* TCP */
 	bool is_ended;
 	int err;
 	dnsask_fn *fn;
@@ -46,10 +52,11 @@ struct dnsask {
  *
  * In:      ask      not in use; its loop, fn and arg are set
  *          msg      borrowed for the call; at most UPDATE_MAX bytes
+ *          timeout_ms  for the answer; by TCP once it is connected
  *
  * fn gets: 0                 the answer, borrowed for the call
  *          MUSTER_E_TIMEOUT  none in time
- *          MUSTER_E_CONNECT  nobody is there
+ *          MUSTER_E_CONNECT  nobody is there, or no connection in time
  *          MUSTER_E_TRUNC    the connection ended before the answer did
  *          MUSTER_E_NOMEM    no handle
  */

@@ -205,8 +205,13 @@ on_addresses(struct publish_job *job, const uint8_t *msg, size_t len)
 		query(job, true);
 		return;
 	}
-	if (msg != NULL)
+	if (msg != NULL) {
 		take_addresses(job, msg, len);
+	} else if (++job->n_lost < JOB_ROUNDS) {
+		query(job, false);
+		return;
+	}
+	job->n_lost = 0;
 	if (job->step == JOB_ADDRESS) {
 		job->step = JOB_ADDRESS6;
 		query(job, false);
@@ -230,11 +235,11 @@ outcome_of(int err)
 	}
 }
 
-/* An address that cannot be reached has got nothing, so the next may. */
+/* Who got it and did not say so does no harm: the next gets the same. */
 static void
 on_update(struct publish_job *job, int err, const uint8_t *msg, size_t len)
 {
-	if (err == MUSTER_E_CONNECT && job->n_tried + 1 < job->n_addresses) {
+	if (err != 0 && job->n_tried + 1 < job->n_addresses) {
 		job->n_tried++;
 		send_update(job);
 	} else if (err != 0) {
@@ -279,7 +284,7 @@ publish_job_start(struct publish_job *job, uv_loop_t *loop)
 	job->is_busy = true;
 	job->is_cancelled = false;
 	job->step = JOB_ZONE;
-	job->n_tried = job->n_addresses = 0;
+	job->n_tried = job->n_lost = job->n_addresses = 0;
 	job->asked = job->update.owner;
 	job->result.skew_s = 0;
 	job->at[0] = '\0';

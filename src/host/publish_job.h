@@ -5,8 +5,9 @@
  *   zone     SOA of the owner, then of the names above it, to the server that
  *            is set, or to each of resolv.conf in turn, JOB_ROUNDS times
  *   address  A and AAAA of the primary, from the server that knew the zone;
- *            only where no server is set
+ *            only where no server is set; each asked JOB_ROUNDS times
  *   update   over TCP to the server that is set, or to each address in turn
+ *            until one answers: the same update twice does no harm
  *
  * Queries go over UDP, again over TCP where the answer is cut short.
  */
@@ -33,7 +34,8 @@ struct publish_job {
 	/* set by the caller */
 	void *arg;
 	publish_job_fn *fn;
-	int index; /* of the item */
+	int index;      /* of the item */
+	uint64_t noted; /* it waits for this write of publish_file.h; 0: no */
 	struct update update;
 	bool is_server_set;
 	uint32_t n_servers;
@@ -51,6 +53,7 @@ struct publish_job {
 	bool is_tcp;
 	bool is_cancelled;
 	uint32_t n_tried; /* of servers, over all rounds; of addresses */
+	uint32_t n_lost;  /* questions for addresses without an answer */
 	enum update_outcome last;
 	uint16_t id;
 	struct dns_name asked;

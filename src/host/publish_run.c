@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "host/fullname.h"
 
-#define FILE_NAME "/published"
 #define READABLE_BY_OTHERS 07U
 #define HOST_NAME_LEN 256
 
@@ -209,46 +208,6 @@ refresh(struct publish_run *run)
 	run->is_full = err != 0;
 }
 
-static bool
-save(struct publish_run *run)
-{
-	char path[FILE_PATH_MAX];
-	size_t len = 0;
-	int err = file_join(run->state->folder, FILE_NAME, path, sizeof(path));
-
-	if (err == 0)
-		err = publish_write(run->life, run->published, PUBLISH_TEXT_MAX,
-		    &len);
-	if (err == 0)
-		err = file_replace(path, run->published, len, 0600);
-	if (err != 0)
-		log_line(LOG_ERROR, "dns", "%s cannot be written: %s", path,
-		    muster_strerror(err));
-	return err == 0;
-}
-
-static void
-load(struct publish_run *run)
-{
-	char path[FILE_PATH_MAX];
-	size_t len = 0;
-	int err = file_join(run->state->folder, FILE_NAME, path, sizeof(path));
-
-	if (err == 0)
-		err = file_read(path, (uint8_t *)run->published,
-		    PUBLISH_TEXT_MAX - 1, &len);
-	if (err == MUSTER_E_NOENT)
-		return;
-	run->published[err == 0 ? len : 0] = '\0';
-	if (err == 0)
-		err = publish_read(run->life, run->published, now_ms(run));
-	if (err != 0)
-		log_line(LOG_WARN, "dns",
-		    "%s cannot be read whole: %s; records of an earlier start "
-		    "may stand: see the zones",
-		    path, muster_strerror(err));
-}
-
 /* How the log names what an update was about. */
 static void
 tell(const struct publish_run *run, const struct publish_job *job)
@@ -296,7 +255,8 @@ end_job(struct publish_run *run, struct publish_job *job)
 	is_changed = publish_done(run->life, job->index, &job->update,
 	    &job->result, now_ms(run), &is_news);
 	if (is_changed)
-		(void)save(run); /* a line too many withdraws once more */
+		/* not waited for: a line too many withdraws once more */
+		(void)publish_file_save(&run->file);
 	if (is_news)
 		tell(run, job);
 }
@@ -364,13 +324,24 @@ static struct publish_job *
 free_job(struct publish_run *run)
 {
 	for (int i = 0; i < PUBLISH_BUSY_MAX; i++) {
-		if (!run->jobs[i].is_busy)
+		if (!run->jobs[i].is_busy && run->jobs[i].noted == 0)
 			return &run->jobs[i];
 	}
 	return NULL;
 }
 
-/* Send one update; what prevents it is its outcome. */
+static void
+end_unsent(struct publish_run *run, struct publish_job *job,
+    enum update_outcome outcome)
+{
+	sodium_memzero(job->key, sizeof(*job->key));
+	job->result = (struct publish_result){.outcome = outcome,
+	    .now_unix_s = clock_unix_s()};
+	end_job(run, job);
+}
+
+/* Send one update, once what it adds is on disk; what prevents it is its
+ * outcome. */
 static void
 begin_job(struct publish_run *run, struct publish_job *job, bool is_noted)
 {
@@ -378,20 +349,41 @@ begin_job(struct publish_run *run, struct publish_job *job, bool is_noted)
 
 	job->at[0] = '\0';
 	job->why = NULL;
+	/* noted once; its write may have failed since */
+	run->file.is_behind |= is_noted;
 	find_servers(run, &run->life->items[job->index].want.server, job);
-	if (is_noted && !save(run))
-		outcome = UPDATE_NO_DISK;
-	else if (job->n_servers == 0)
+	if (job->n_servers == 0)
 		outcome = UPDATE_NO_SERVER;
 	else if (!load_key(run, job))
 		outcome = UPDATE_NO_KEY;
-	if (outcome == UPDATE_DONE) {
+	if (outcome != UPDATE_DONE)
+		end_unsent(run, job, outcome);
+	else if (run->file.is_behind)
+		job->noted = publish_file_save(&run->file);
+	else
 		publish_job_start(job, run->loop);
-		return;
+}
+
+/* A write has ended: those that waited for it go on. */
+static void
+on_file(void *arg)
+{
+	struct publish_run *run = arg;
+
+	for (int i = 0; i < PUBLISH_BUSY_MAX; i++) {
+		struct publish_job *job = &run->jobs[i];
+
+		if (job->noted == 0 || job->noted > run->file.written)
+			continue;
+		job->noted = 0;
+		if (run->file.err != 0)
+			end_unsent(run, job, UPDATE_NO_DISK);
+		else if (run->is_aborted)
+			end_unsent(run, job, UPDATE_SILENT);
+		else
+			publish_job_start(job, run->loop);
 	}
-	job->result = (struct publish_result){.outcome = outcome,
-	    .now_unix_s = clock_unix_s()};
-	end_job(run, job);
+	pump(run);
 }
 
 static void
@@ -406,9 +398,11 @@ leave(struct publish_run *run)
 	if (run->stopped == NULL)
 		return;
 	for (int i = 0; i < PUBLISH_BUSY_MAX; i++) {
-		if (run->jobs[i].is_busy)
+		if (run->jobs[i].is_busy || run->jobs[i].noted != 0)
 			return;
 	}
+	if (run->file.is_busy)
+		return;
 	uv_close((uv_handle_t *)&run->wake, NULL);
 	uv_close((uv_handle_t *)&run->watch, NULL);
 	run->stopped(run->stopped_arg);
@@ -459,9 +453,13 @@ publish_run_start(struct publish_run *run)
 	run->life = malloc(sizeof(*run->life));
 	run->jobs = calloc(PUBLISH_BUSY_MAX, sizeof(*run->jobs));
 	run->texts = calloc(2, PUBLISH_FILES_MAX + 1);
-	run->published = malloc(PUBLISH_TEXT_MAX);
+	run->file = (struct publish_file){.loop = run->loop,
+	    .folder = run->state->folder,
+	    .life = run->life,
+	    .fn = on_file,
+	    .arg = run};
 	if (run->life == NULL || run->jobs == NULL || run->texts == NULL ||
-	    run->published == NULL)
+	    publish_file_init(&run->file) != 0)
 		return MUSTER_E_NOMEM;
 	for (int i = 0; i < PUBLISH_BUSY_MAX; i++) {
 		run->jobs[i].fn = on_job;
@@ -474,7 +472,7 @@ publish_run_start(struct publish_run *run)
 	(void)uv_timer_init(run->loop, &run->wake);
 	(void)uv_timer_init(run->loop, &run->watch);
 	run->wake.data = run->watch.data = run;
-	load(run);
+	publish_file_load(&run->file, run->life, now_ms(run));
 	(void)uv_timer_start(&run->watch, on_watch, 0, PUBLISH_WATCH_MS);
 	return 0;
 }
@@ -514,7 +512,7 @@ publish_run_free(struct publish_run *run)
 	free(run->jobs);
 	free(run->life);
 	free(run->texts);
-	free(run->published);
+	publish_file_free(&run->file);
 }
 
 int

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * publish_run.h -- publication in DNS while the host runs: what should stand,
- * the timers, the updates in flight, and the file of what may stand.
+ * the timers, and the updates in flight.
  *
- * ROOT/var/lib/muster/host/published holds what may stand in DNS; its form is
- * publish_write()'s.  It is written before an update that adds is sent.
+ * An update that adds is sent once publish_file.h has on disk that it may
+ * stand.
  * Switched off, nothing at all is sent: what stands may be kept by hand then.
  * Source: b20, b21.
  */
@@ -16,6 +16,7 @@
 
 #include "host/conn.h"
 #include "host/publish.h"
+#include "host/publish_file.h"
 #include "host/publish_job.h"
 #include "host/state.h"
 
@@ -47,7 +48,7 @@ struct publish_run {
 	struct publish *life;
 	struct publish_job *jobs; /* PUBLISH_BUSY_MAX */
 	char *texts;              /* twice PUBLISH_FILES_MAX + 1 */
-	char *published;          /* PUBLISH_TEXT_MAX */
+	struct publish_file file;
 	bool has_name;
 	struct dns_name name;
 	size_t n_candidates; /* what it would publish */

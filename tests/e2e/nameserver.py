@@ -172,7 +172,7 @@ class Bind(Server):
 
     def _policy(self, zone):
         if zone.is_open:
-            return "allow-update { 127.0.0.1; };"
+            return "allow-update { 127.0.0.1; ::1; };"
         if not zone.keys:
             return "allow-update { none; };"
         grants = "".join(f'grant "{k.name}" name {OWNER}.{zone.name}. SRV; '
@@ -184,12 +184,13 @@ class Bind(Server):
             f'zone "{z.name}" {{ type primary; file "{self.zone_file(z)}"; '
             f"{self._policy(z)} }};\n" for z in self.zones)
         keys = "".join(k.text() for k in self.keys.values())
+        on, off = ("-v6", "") if ":" in self.address else ("", "-v6")
         return f"""{keys}
 options {{
 	directory "{self.folder}"; max-records-per-type 0;
 	managed-keys-directory "{self.folder}";
-	listen-on port {self.port} {{ {self.address}; }};
-	listen-on-v6 {{ none; }};
+	listen-on{on} port {self.port} {{ {self.address}; }};
+	listen-on{off} {{ none; }};
 	pid-file none; lock-file none; session-keyfile none;
 	recursion no; dnssec-validation no; notify no; querylog yes;
 	empty-zones-enable no; allow-query {{ any; }};
@@ -226,7 +227,7 @@ class Knot(Server):
         if acls:
             out.append("acl:\n")
         for i, z in acls:
-            who = ("address: 127.0.0.1" if z.is_open else
+            who = ("address: [127.0.0.1, ::1]" if z.is_open else
                    f"key: [{', '.join(k.name for k in z.keys)}]")
             out.append(f"  - id: acl{i}\n    {who}\n    action: update\n"
                        "    update-type: [SRV]\n    update-owner: name\n"

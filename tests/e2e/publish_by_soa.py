@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Run by test_publish.py in a network namespace: two name servers at port 53,
-of which the resolver's is a copy that takes no updates."""
+of which the resolver's is a copy that takes no updates, and the primary's IPv4
+address takes no connection."""
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(os.path.dirname(HERE)),
                                    "tools")]
 
 import nameserver  # noqa: E402
+import test_discovery  # noqa: E402
 import test_publish  # noqa: E402
 
 
@@ -24,7 +26,8 @@ def main():
                  ["addr", "add", "127.0.0.2/8", "dev", "lo"],
                  ["addr", "add", "127.0.0.3/8", "dev", "lo"]):
         subprocess.run(["ip", *more], check=True)
-    lines = ["primary A 127.0.0.3", "primary AAAA ::5"]
+    held = test_discovery.dead_port(("127.0.0.3", 53))[1]
+    lines = ["primary A 127.0.0.3", "primary AAAA ::1"]
     primary = "primary.corp.test"
     served = nameserver.Zone("corp.test", lines, is_open=True,
                              primary=primary)
@@ -37,7 +40,7 @@ def main():
         f.write("nameserver 127.0.0.9\nnameserver 127.0.0.2\n")
     with nameserver.Bind(folder + "/copy", [copied], address="127.0.0.2",
                          port=53) as copy, \
-            nameserver.Bind(folder + "/ns", [served], address="127.0.0.3",
+            nameserver.Bind(folder + "/ns", [served], address="::1",
                             port=53) as ns:
         h.start()
         try:
@@ -48,6 +51,8 @@ def main():
                 "server": h.domain("deep.corp.test")["server"]}))
         finally:
             h.stop()
+    for s in held:
+        s.close()
 
 
 main()

@@ -125,10 +125,10 @@ def name(port, domain=DOMAIN):
     return f"kms{port}.{domain}:{port}"
 
 
-def dead_port():
+def dead_port(at=("127.0.0.1", 0)):
     """A port at which a connection is neither taken nor refused."""
     s = socket.socket()
-    s.bind(("127.0.0.1", 0))
+    s.bind(at)
     s.listen(0)
     held = [s]
     for _ in range(3):  # the queue is full from here on

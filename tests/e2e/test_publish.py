@@ -300,6 +300,48 @@ def test_b21_switched_off(hosts, zone):
     assert zone.records(OWNER) == [] and d["pending"] == 0
 
 
+def end_traced(h):
+    """strace does not pass a signal on."""
+    child, = os.listdir(f"/proc/{h.p.pid}/task")
+    with open(f"/proc/{h.p.pid}/task/{child}/children") as f:
+        os.kill(int(f.read()), signal.SIGTERM)
+    assert h.p.wait(WAIT_S) == 0
+
+
+def test_b20_the_disk_comes_first_and_keeps_nobody_waiting(hosts, zone,
+                                                            tmp_path):
+    """What is to stand is written down before it is sent; while the disk
+    takes its time the host answers."""
+    h = hosts("h", **zone.settings)
+    kept = os.path.join(h.root, "var/lib/muster/host/published")
+    h.start(prefix=["strace", "-f", "-qq", "-o", str(tmp_path / "calls"), "-e",
+                    "trace=rename", "-e", "inject=rename:delay_enter=8000000"])
+    assert eventually(lambda: h.dns()["pending"] == 1)
+    for _ in range(5):
+        assert h.muster("ping", f"127.0.0.1:{h.port}")[0] == 0
+    assert not os.path.exists(kept) and zone.records(OWNER) == []
+    assert h.dns()["pending"] == 1
+    assert eventually(lambda: zone.records(OWNER) == [line(h)], 30)
+    assert h.kept()
+    end_traced(h)
+
+
+def test_b20_nothing_is_sent_that_is_not_on_disk(hosts, zone):
+    h = hosts("h", **zone.settings)
+    kept = os.path.join(h.root, "var/lib/muster/host/published")
+    os.makedirs(os.path.join(kept, "in the way"))
+    h.start()
+    assert h.outcome() == "NO_DISK"
+    assert "cannot be written" in h.text()
+    assert zone.records(OWNER) == []
+    h.muster("host", "dns", "publish")
+    assert zone.records(OWNER) == [] and h.outcome() == "NO_DISK"
+    shutil.rmtree(kept)
+    h.muster("host", "dns", "publish")
+    assert eventually(lambda: zone.records(OWNER) == [line(h)])
+    assert h.kept()[0].endswith(f" 0 0 {h.port} h.corp.test")
+
+
 def test_b7_connections_go_to_the_name_server_only(hosts, zone, tmp_path):
     """As the kernel sees it: activated, publishing, withdrawing."""
     h = hosts("h", publish_withdraw=True, **zone.settings)
@@ -307,10 +349,7 @@ def test_b7_connections_go_to_the_name_server_only(hosts, zone, tmp_path):
     h.start(prefix=["strace", "-f", "-qq", "-o", calls, "-e",
                     "trace=connect,execve,fork,vfork"])
     assert h.outcome() == "OK"
-    child, = os.listdir(f"/proc/{h.p.pid}/task")
-    with open(f"/proc/{h.p.pid}/task/{child}/children") as f:
-        os.kill(int(f.read()), signal.SIGTERM)
-    assert h.p.wait(WAIT_S) == 0
+    end_traced(h)
     with open(calls) as f:
         lines = f.read().splitlines()
     assert sum("execve(" in x for x in lines) == 1  # its own
@@ -333,7 +372,7 @@ def test_b20_the_primary_is_found_by_soa(site, tmp_path):
     assert p.returncode == 0, p.stdout + p.stderr
     out = json.loads(p.stdout)
     assert out["records"] == [f"0 0 {out['port']} kms.deep.corp.test."]
-    assert out["server"] == "127.0.0.3:53"
+    assert out["server"] == "[::1]:53"  # the other address is dead
     # the resolver was asked for the owner's zone, and for its primary
     assert ["_muster._tcp.deep.corp.test", "SOA"] in out["asked"]
     assert ["primary.corp.test", "A"] in out["asked"]
