@@ -2,7 +2,6 @@
 """Goal: nobody types a host's name.  Clients find hosts by real name servers,
 spread over them, leave one that is dead and come back to a better one; and
 where there is none, they say why, domain by domain."""
-import collections
 import concurrent.futures
 import itertools
 import json
@@ -232,53 +231,6 @@ host.stop()
     assert out["host_source"] == "dns" and out["host_domain"] == DOMAIN
     assert out["lookups"] == [{"domain": "nothing.example",
                                "outcome": "dns_refused"}]
-
-
-class Crowd:
-    """Many clients: in each round a few as whole programs, the others as the
-    walk, the choice and the questions that are in them."""
-
-    def __init__(self, site, server, n, n_whole):
-        self.server, self.n = server, n - n_whole
-        self.roots = [machine(site) for _ in range(n_whole)]
-        self.p = subprocess.Popen(
-            [PROBE, "clients", f"127.0.0.1:{server.port}", str(self.n)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def round(self):
-        self.p.stdin.write("\n")
-        self.p.stdin.flush()
-        outs = [direct(root, self.server) for root in self.roots]
-        whole = collections.Counter(o["host"] for o in outs)
-        many = collections.Counter(self.p.stdout.readline().strip()
-                                   for _ in range(self.n))
-        print(dict(whole), dict(many))
-        return whole, many
-
-    def close(self):
-        self.p.stdin.close()
-        assert self.p.wait(20) == 0
-        self.p.stdout.close()
-
-
-def test_b23_200_clients_spread_move_and_come_back(hosts, serve):
-    """By weight 3:1; one host is killed, then better than the other."""
-    a, b = hosts
-    server = serve(zone((10, 75, a.port), (10, 25, b.port)))
-    crowd = Crowd(a, server, 200, 6)
-    first = crowd.round()
-    # 145 of 194 by 3:1; six standard deviations are 36
-    assert 109 <= first[1][name(a.port)] <= 181
-    assert all(sum(c.values()) == n for c, n in zip(first, (6, 194)))
-    assert crowd.round() == first  # each at the host that it knows
-    a.kill()
-    all_at_b = ({name(b.port): 6}, {name(b.port): 194})
-    assert crowd.round() == all_at_b
-    a.start()
-    assert crowd.round() == all_at_b  # it is no better than the other
-    crowd.server = serve(zone((5, 75, a.port), (10, 25, b.port)))
-    assert crowd.round() == ({name(a.port): 6}, {name(a.port): 194})
-    crowd.close()
 
 
 def test_b24_a_dead_host_costs_its_time_once(hosts, serve):

@@ -4,13 +4,8 @@
  *
  *   resolve_probe srv RESOLVER DOMAIN    the outcome, a line a target
  *   resolve_probe host RESOLVER NAME     the outcome, a line an address
- *   resolve_probe clients RESOLVER N     N clients that look in corp.example;
- *                                        for each line of standard input all
- *                                        of them make a round, and a line
- *                                        tells of each who took a connection
  *
- * The first two take the milliseconds after which no question begins, as a
- * fourth argument.
+ * A fourth argument: the milliseconds after which no question begins.
  */
 #include <arpa/inet.h>
 #include <sodium.h>
@@ -53,76 +48,6 @@ show_addrs(const struct resolve_addrs *list)
 
 static struct resolvconf conf = {.n_servers = 1};
 
-static uint32_t
-draw(void *arg, uint32_t below)
-{
-	(void)arg;
-	return randombytes_uniform(below);
-}
-
-/* The way of round_run(), with a connection in place of the request. */
-static enum walk_kind
-reach(const struct walk_todo *todo)
-{
-	struct exchange_target t;
-	struct resolve_addrs list;
-	int fd = -1;
-	int err = exchange_parse(todo->host, &t);
-
-	if (err == 0)
-		err = resolve_host(&conf, t.name, t.port,
-		    stream_end_ms(RESOLVE_MS), &list);
-	if (err == 0)
-		err = stream_connect(list.addr, list.n,
-		    stream_end_ms(EXCHANGE_CONNECT_MS), &fd);
-	stream_close(fd);
-	return err == 0 ? WALK_RESPONDED : WALK_FAILED;
-}
-
-static void
-one_round(struct walk *w, struct walk_known *known)
-{
-	struct walk_plan plan = {.is_renewal = known->host[0] != '\0',
-	    .known = *known};
-	struct walk_event ev = {.kind = WALK_BEGIN, .draw = draw};
-	struct walk_todo todo;
-
-	walk_plan_domain(&plan, "corp.example");
-	walk_init(w, &plan);
-	walk_step(w, &ev, &todo);
-	while (todo.act != WALK_END) {
-		if (todo.act == WALK_ASK) {
-			ev.kind = reach(&todo);
-		} else {
-			ev.kind = WALK_LOOKED_UP;
-			ev.err = resolve_srv(&conf, todo.domain,
-			    stream_end_ms(RESOLVE_MS), &w->choice);
-		}
-		walk_step(w, &ev, &todo);
-	}
-	(void)printf("%s\n", ev.kind == WALK_RESPONDED ? todo.host : "nobody");
-	if (ev.kind == WALK_RESPONDED)
-		(void)walk_known(w, known);
-}
-
-static int
-clients(size_t n)
-{
-	struct walk *w = malloc(sizeof(*w));
-	struct walk_known *known = calloc(n, sizeof(*known));
-	char line[16];
-	int err = w == NULL || known == NULL;
-
-	while (err == 0 && fgets(line, sizeof(line), stdin) != NULL) {
-		for (size_t i = 0; i < n; i++)
-			one_round(w, &known[i]);
-		(void)fflush(stdout);
-	}
-	free(known);
-	free(w);
-	return err;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -136,10 +61,6 @@ main(int argc, char *argv[])
 	if ((argc != 4 && argc != 5) || choice == NULL || sodium_init() < 0 ||
 	    resolvconf_server(argv[2], &conf.server[0]) != 0)
 		return 2;
-	if (strcmp(argv[1], "clients") == 0) {
-		free(choice);
-		return clients(strtoul(argv[3], NULL, 10));
-	}
 	end_ms =
 	    stream_end_ms(argc == 5 ? strtol(argv[4], NULL, 10) : RESOLVE_MS);
 	is_srv = strcmp(argv[1], "srv") == 0;
