@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <resolv.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -327,7 +328,7 @@ alternate(const struct resolve_addrs *a, const struct resolve_addrs *b,
 }
 
 static int
-from_system(const char *name, int flags, struct resolve_addrs *out)
+from_library(const char *name, int flags, struct resolve_addrs *out)
 {
 	const struct addrinfo hints = {.ai_family = AF_UNSPEC,
 	    .ai_socktype = SOCK_STREAM,
@@ -355,6 +356,46 @@ from_system(const char *name, int flags, struct resolve_addrs *out)
 	freeaddrinfo(all);
 	alternate(&list[0], &list[1], out);
 	return out->n > 0 ? 0 : MUSTER_E_RESOLVE;
+}
+
+/* Would the library put a domain of the search list behind a name with so
+ * many dots, before it asks for the name alone? */
+static bool
+is_searched_first(unsigned n_dots)
+{
+	struct __res_state st;
+	bool is_first;
+
+	memset(&st, 0, sizeof(st));
+	if (res_ninit(&st) != 0)
+		return false;
+	is_first = n_dots < st.ndots;
+	res_nclose(&st);
+	return is_first;
+}
+
+/*
+ * A name with a dot is whole, whatever `options ndots` says: the dot at its end
+ * keeps the search list away.  Without it, it may be one of etc/hosts, which
+ * has to do where no name server answers.
+ */
+static int
+from_system(const char *name, struct resolve_addrs *out)
+{
+	char whole[DNS_TEXT_MAX + 2];
+	unsigned n_dots = 0;
+	int err = MUSTER_E_RESOLVE;
+
+	for (const char *p = name; *p != '\0'; p++)
+		n_dots += *p == '.';
+	if (n_dots > 0 && strlen(name) < sizeof(whole) - 1 &&
+	    is_searched_first(n_dots)) {
+		(void)snprintf(whole, sizeof(whole), "%s.", name);
+		err = from_library(whole, 0, out);
+	}
+	return err == MUSTER_E_RESOLVE || err == MUSTER_E_SERVFAIL
+	    ? from_library(name, 0, out)
+	    : err;
 }
 
 /* Of two causes the one that says more. */
@@ -396,12 +437,12 @@ resolve_host(const struct resolvconf *conf, const char *name, const char *port,
 {
 	struct resolve_addrs list = {.n = 0};
 	uint16_t number = htons((uint16_t)strtoul(port, NULL, 10));
-	int err = from_system(name, AI_NUMERICHOST, &list);
+	int err = from_library(name, AI_NUMERICHOST, &list);
 
 	/* RFC 6761: localhost is no name of the DNS */
 	if (err != 0 &&
 	    (conf == NULL || conf->is_system || strcmp(name, "localhost") == 0))
-		err = from_system(name, 0, &list);
+		err = from_system(name, &list);
 	else if (err != 0)
 		err = from_servers(conf, name, end_ms, &list);
 	for (size_t i = 0; i < list.n; i++) {

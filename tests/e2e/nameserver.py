@@ -33,9 +33,9 @@ def listen(family=socket.AF_INET):
             udp.close()
 
 
-def free_port():
+def free_port(family=socket.AF_INET):
     """A port that is free for UDP and for TCP."""
-    udp, tcp = listen()
+    udp, tcp = listen(family)
     with udp, tcp:
         return udp.getsockname()[1]
 
@@ -102,7 +102,8 @@ class Server:
         """At the port of the last time, if there was one: then it came back."""
         for _ in range(TRIES):
             again = self.port or self.wanted_port
-            self.port = again or free_port()
+            self.port = again or free_port(
+                socket.AF_INET6 if ":" in self.address else socket.AF_INET)
             self.conf = os.path.join(self.folder, "conf")
             with open(self.conf, "w") as f:
                 f.write(self.configuration())

@@ -201,37 +201,44 @@ def test_b22_a_static_host_asks_no_srv(hosts, serve):
     assert "SRV" in {kind for _, kind in server.queries()}
 
 
-def test_b22_by_the_resolv_conf_of_dhcp_alone(hosts, tmp_path):
-    """In a network of its own, with name server and search list as DHCP
+@pytest.fixture(scope="module")
+def by_dhcp(tmp_path_factory):
+    """In a network of its own, with name servers and search list as DHCP
     leaves them, and nothing configured."""
-    script = tmp_path / "inside.py"
-    script.write_text(f"""
-import json, os, subprocess, sys
-sys.path[:0] = {[os.path.dirname(os.path.abspath(__file__)),
-                 os.path.join(os.path.dirname(demo.__file__))]!r}
-import demo, nameserver
-from test_discovery import machine, resolv, zone, direct, Host
-host = demo.Site({str(tmp_path / "site")!r})
-os.mkdir(host.folder)
-host.publish()
-host.start()
-host.activate_host()
-with nameserver.Bind({str(tmp_path / "dns")!r}, [zone((0, 0, host.port))],
-                     port=53):
-    root = host.machine(1)
-    resolv(root, "nothing.example corp.example", ["127.0.0.1"])
-    print(json.dumps(direct(root, None)))
-host.stop()
-""")
-    p = subprocess.run([*IN_NETNS, "/usr/bin/python3", str(script)],
-                       capture_output=True, text=True, timeout=60,
-                       env={**os.environ, "MUSTER_BIN": demo.BIN})
+    script = os.path.join(os.path.dirname(__file__), "find_by_dhcp.py")
+    p = subprocess.run(
+        ["unshare", "-rnmu", *IN_NETNS[2:], "/usr/bin/python3", script,
+         str(tmp_path_factory.mktemp("dhcp"))],
+        capture_output=True, text=True, timeout=90,
+        env={**os.environ, "MUSTER_BIN": demo.BIN})
     assert p.returncode == 0, p.stdout + p.stderr
-    out = json.loads(p.stdout.splitlines()[-1])
+    return json.loads(p.stdout.splitlines()[-1])
+
+
+def test_b22_by_the_resolv_conf_of_dhcp_alone(by_dhcp):
+    out = by_dhcp["below"]
     assert out["host_source"] == "dns" and out["host_domain"] == DOMAIN
     assert out["lookups"] == [{"domain": "nothing.example",
                                "outcome": "dns_refused"}]
 
+
+def test_b22_the_machine_itself(by_dhcp):
+    """Without --root: its own name and files, and addresses by the C library;
+    the first of two name servers is not there."""
+    out = by_dhcp["own"]
+    assert out["host"] == name(by_dhcp["port"])
+    assert out["host_source"] == "dns" and out["host_domain"] == DOMAIN
+    assert out["lookups"] == [
+        {"domain": "own.example", "outcome": "nxdomain"},
+        {"domain": "lab.example", "outcome": "dns_refused"}]
+    asked = by_dhcp["asked"]
+    srv = [n for n, kind in asked if kind == "SRV"]
+    assert list(dict.fromkeys(srv)) == [
+        f"{OWNER}.{d}" for d in ("own.example", "lab.example", DOMAIN)]
+    # one name, and never with a domain of the search list behind it
+    assert {n for n, kind in asked if kind in ("A", "AAAA")} == \
+        {name(by_dhcp["port"]).split(":")[0]}
+    assert by_dhcp["by_hand"]["host"] == f"kms.by.hand:{by_dhcp['port']}"
 
 def test_b24_a_dead_host_costs_its_time_once(hosts, serve):
     """One of three neither takes nor refuses connections."""

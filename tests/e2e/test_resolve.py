@@ -52,10 +52,15 @@ def probe(kind, server, name, *more, wrap=()):
     return word, rest
 
 
-@pytest.fixture(scope="module", params=[nameserver.Bind, nameserver.Knot])
+@pytest.fixture(scope="module", ids=lambda p: f"{p[0].__name__}-{p[1]}",
+                params=[(nameserver.Bind, "127.0.0.1"),
+                        (nameserver.Knot, "127.0.0.1"),
+                        (nameserver.Bind, "::1"), (nameserver.Knot, "::1")])
 def server(request, tmp_path_factory):
-    with request.param(tmp_path_factory.mktemp("dns"), ZONES) as s:
-        s.where = f"127.0.0.1:{s.port}"
+    kind, address = request.param
+    with kind(tmp_path_factory.mktemp("dns"), ZONES, address=address) as s:
+        where = f"[{address}]" if ":" in address else address
+        s.where = f"{where}:{s.port}"
         yield s
 
 
