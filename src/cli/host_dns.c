@@ -170,6 +170,10 @@ change(struct cli *c, const char *path, bool is_withdrawal)
 	if (c->is_json)
 		return cli_print(dns) == CLI_DONE ? verdict : CLI_FAILED;
 	show(dns);
+	if (json_integer_value(json_object_get(dns, "pending")) > 0)
+		(void)printf("updates are still on their way after %d s; how "
+		             "they end: muster host dns show\n",
+		    WAIT_MS / 1000);
 	json_decref(dns);
 	return verdict;
 }

@@ -122,8 +122,10 @@ doctor_choose(const struct doctor *d)
 
 		if (t->step != DOCTOR_STEPS)
 			continue;
+		/* a domain that is looked up earlier goes before (walk.h) */
 		if (chosen == d->n_targets ||
 		    (strcmp(t->text, d->known) == 0 &&
+		        strcmp(t->domain, d->target[chosen].domain) == 0 &&
 		        t->priority <= d->target[chosen].priority))
 			chosen = i;
 	}

@@ -89,8 +89,8 @@ MUSTER_NODISCARD int doctor_run(struct doctor *d);
 /**
  * doctor_choose(): the target that a client would come to hold to.  Of those
  * whose steps before the count all went well, the first one in the order in
- * which they stand; the host that responded last, if none has a better
- * priority (b24).  Pure.
+ * which they stand; the host that responded last, if none is of an earlier
+ * domain or has a better priority (b24).  Pure.
  *
  * Returns: its number; n_targets: none
  */

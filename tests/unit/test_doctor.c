@@ -14,17 +14,25 @@ test_b24_doctor_chooses_as_a_client(void)
 		uint16_t priority[3];
 		bool is_well[3];
 		size_t want;
+		bool is_first_apart; /* of an earlier domain */
 	} cases[] = {
-	    {"the first", "", {1, 1, 2}, {true, true, true}, 0},
-	    {"the first that is well", "", {1, 1, 2}, {false, true, true}, 1},
-	    {"none", "h1:1", {1, 1, 2}, {false, false, false}, 3},
-	    {"the known one", "h1:1", {1, 1, 2}, {true, true, true}, 1},
-	    {"known, and not well", "h1:1", {1, 1, 2}, {true, false, true}, 0},
+	    {"the first", "", {1, 1, 2}, {true, true, true}, 0, false},
+	    {"the first that is well", "", {1, 1, 2}, {false, true, true}, 1,
+	        false},
+	    {"none", "h1:1", {1, 1, 2}, {false, false, false}, 3, false},
+	    {"the known one", "h1:1", {1, 1, 2}, {true, true, true}, 1, false},
+	    {"known, and not well", "h1:1", {1, 1, 2}, {true, false, true}, 0,
+	        false},
 	    {"known, of worse priority", "h2:1", {1, 1, 2}, {true, true, true},
-	        0},
+	        0, false},
 	    {"known, the better ones dead", "h2:1", {1, 1, 2},
-	        {false, false, true}, 2},
-	    {"known, and gone", "h9:1", {1, 1, 2}, {true, true, true}, 0},
+	        {false, false, true}, 2, false},
+	    {"known, and gone", "h9:1", {1, 1, 2}, {true, true, true}, 0,
+	        false},
+	    {"known, of a later domain", "h1:1", {2, 1, 1}, {true, true, true},
+	        0, true},
+	    {"known, the earlier domain dead", "h2:1", {2, 1, 1},
+	        {false, true, true}, 2, true},
 	};
 	static struct doctor d;
 
@@ -35,6 +43,9 @@ test_b24_doctor_chooses_as_a_client(void)
 			struct doctor_target *t = &d.target[k];
 
 			(void)snprintf(t->text, sizeof(t->text), "h%zu:1", k);
+			(void)snprintf(t->domain, sizeof(t->domain), "%s",
+			    k == 0 && cases[i].is_first_apart ? "a.test"
+			                                      : "b.test");
 			t->priority = cases[i].priority[k];
 			t->step =
 			    cases[i].is_well[k] ? DOCTOR_STEPS : DOCTOR_CONNECT;
