@@ -83,27 +83,55 @@ audit_add(sqlite3 *db, const char *act, json_t *detail)
 	return err;
 }
 
-/* One entry against the one before it. */
 static int
-check_row(sqlite3_stmt *st, struct audit_anchor *last)
+take_row(sqlite3_stmt *st, audit_entry_fn *fn, void *arg)
 {
 	char act[ACT_MAX + 1], detail[AUDIT_DETAIL_MAX + 1];
-	uint8_t previous[HASH_LEN], stored[HASH_LEN], hash[HASH_LEN];
-	uint64_t number = (uint64_t)sqlite3_column_int64(st, 0);
+	struct audit_entry e = {
+	    .number = (uint64_t)sqlite3_column_int64(st, 0),
+	    .at_unix_s = sqlite3_column_int64(st, 1),
+	    .act = act,
+	    .detail = detail,
+	};
 
 	if (db_text(st, 2, act, sizeof(act)) != 0 ||
 	    db_text(st, 3, detail, sizeof(detail)) != 0 ||
-	    db_blob(st, 4, previous, HASH_LEN) != 0 ||
-	    db_blob(st, 5, stored, HASH_LEN) != 0)
+	    db_blob(st, 4, e.previous, HASH_LEN) != 0 ||
+	    db_blob(st, 5, e.hash, HASH_LEN) != 0)
 		return MUSTER_E_MISMATCH;
-	if (number != last->number + 1 ||
-	    memcmp(previous, last->hash, HASH_LEN) != 0)
+	return fn(arg, &e);
+}
+
+int
+audit_each(sqlite3 *db, audit_entry_fn *fn, void *arg)
+{
+	sqlite3_stmt *st = NULL;
+	int err;
+
+	err = db_query(db, &st,
+	    "SELECT number, at, act, detail, previous, hash FROM audit "
+	    "ORDER BY number",
+	    "");
+	while (err == 0 && (err = db_row(st)) == 1)
+		err = take_row(st, fn, arg);
+	(void)sqlite3_finalize(st);
+	return err;
+}
+
+/* One entry against the one before it. */
+static int
+check_entry(void *arg, const struct audit_entry *e)
+{
+	struct audit_anchor *last = arg;
+	uint8_t hash[HASH_LEN];
+
+	if (e->number != last->number + 1 ||
+	    memcmp(e->previous, last->hash, HASH_LEN) != 0 ||
+	    entry_hash(e->number, e->at_unix_s, e->previous, e->act, e->detail,
+	        hash) != 0 ||
+	    memcmp(hash, e->hash, HASH_LEN) != 0)
 		return MUSTER_E_MISMATCH;
-	if (entry_hash(number, sqlite3_column_int64(st, 1), previous, act,
-	        detail, hash) != 0 ||
-	    memcmp(hash, stored, HASH_LEN) != 0)
-		return MUSTER_E_MISMATCH;
-	last->number = number;
+	last->number = e->number;
 	memcpy(last->hash, hash, HASH_LEN);
 	return 0;
 }
@@ -111,22 +139,8 @@ check_row(sqlite3_stmt *st, struct audit_anchor *last)
 int
 audit_verify(sqlite3 *db, struct audit_anchor *last_out)
 {
-	sqlite3_stmt *st = NULL;
-	int err;
-
 	*last_out = (struct audit_anchor){0};
-	err = db_query(db, &st,
-	    "SELECT number, at, act, detail, previous, hash FROM audit "
-	    "ORDER BY number",
-	    "");
-	while (err == 0) {
-		err = db_row(st);
-		if (err != 1)
-			break;
-		err = check_row(st, last_out);
-	}
-	(void)sqlite3_finalize(st);
-	return err;
+	return audit_each(db, check_entry, last_out);
 }
 
 int

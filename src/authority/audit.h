@@ -36,6 +36,26 @@ MUSTER_NODISCARD int audit_add(sqlite3 *db, const char *act, json_t *detail);
  */
 MUSTER_NODISCARD int audit_last(sqlite3 *db, struct audit_anchor *last_out);
 
+/* An entry as it stands; valid during the call that hands it over. */
+struct audit_entry {
+	uint64_t number;
+	int64_t at_unix_s;
+	const char *act;
+	const char *detail; /* JSON, compact, keys sorted */
+	uint8_t previous[HASH_LEN];
+	uint8_t hash[HASH_LEN];
+};
+
+typedef int audit_entry_fn(void *arg, const struct audit_entry *entry);
+
+/**
+ * audit_each(): every entry in order, whether the chain holds or not.
+ *
+ * Returns: 0; MUSTER_E_MISMATCH (an entry of no form), MUSTER_E_IO; what fn
+ *          returned, which ends it unless 0
+ */
+MUSTER_NODISCARD int audit_each(sqlite3 *db, audit_entry_fn *fn, void *arg);
+
 /**
  * audit_verify(): walk the whole chain.
  *

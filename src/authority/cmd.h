@@ -106,4 +106,11 @@ int cmd_activate(struct ctx *ctx);
  */
 int cmd_audit_verify(struct ctx *ctx);
 
+/**
+ * cmd_audit_export(): the whole log to standard output, a JSON object a line.
+ *
+ * Returns: exit code
+ */
+int cmd_audit_export(struct ctx *ctx);
+
 #endif /* MUSTER_AUTHORITY_CMD_H */

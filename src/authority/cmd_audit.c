@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_audit.c -- audit verify.
+ * cmd_audit.c -- audit verify and export.
  */
 #include "authority/cmd.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,15 @@
 #include "authority/audit.h"
 #include "authority/db.h"
 #include "base/hex.h"
+
+static int
+broken(const struct ctx *ctx, const struct audit_anchor *last)
+{
+	return ctx_fail(ctx, EXIT_FAILED, "audit_broken",
+	    "keep the database for an inquiry, restore a backup",
+	    "the chain breaks after entry %llu",
+	    (unsigned long long)last->number);
+}
 
 /* An anchor that verifies cannot have been made up by who holds the log. */
 static int
@@ -50,6 +60,48 @@ out:
 	return rc;
 }
 
+/* One line; the detail stands there as it was hashed. */
+static int
+print_entry(void *arg, const struct audit_entry *e)
+{
+	char previous[2 * HASH_LEN + 1], hash[2 * HASH_LEN + 1];
+	FILE *f = arg;
+
+	hex_encode(e->previous, HASH_LEN, previous);
+	hex_encode(e->hash, HASH_LEN, hash);
+	return fprintf(f,
+	           "{\"number\":%" PRIu64 ",\"at_unix_s\":%" PRId64
+	           ",\"act\":\"%s\",\"detail\":%s,\"previous\":\"%s\","
+	           "\"hash\":\"%s\"}\n",
+	           e->number, e->at_unix_s, e->act, e->detail, previous,
+	           hash) < 0
+	    ? MUSTER_E_IO
+	    : 0;
+}
+
+/* What is broken is exported as well: an inquiry needs it. */
+int
+cmd_audit_export(struct ctx *ctx)
+{
+	struct audit_anchor last;
+	sqlite3 *db = NULL;
+	int err, rc = EXIT_DONE;
+
+	err = db_open(ctx->dir, &db);
+	if (err == 0)
+		err = audit_each(db, print_entry, stdout);
+	if (err == 0 && fflush(stdout) != 0)
+		err = MUSTER_E_IO;
+	if (err == 0 || err == MUSTER_E_MISMATCH)
+		err = audit_verify(db, &last);
+	if (err == MUSTER_E_MISMATCH)
+		rc = broken(ctx, &last);
+	else if (err != 0)
+		rc = ctx_fail_err(ctx, err, "audit log");
+	db_close(db);
+	return rc;
+}
+
 int
 cmd_audit_verify(struct ctx *ctx)
 {
@@ -63,10 +115,7 @@ cmd_audit_verify(struct ctx *ctx)
 	if (err == 0)
 		err = audit_verify(db, &last);
 	if (err == MUSTER_E_MISMATCH)
-		rc = ctx_fail(ctx, EXIT_FAILED, "audit_broken",
-		    "keep the database for an inquiry, restore a backup",
-		    "the chain breaks after entry %llu",
-		    (unsigned long long)last.number);
+		rc = broken(ctx, &last);
 	else if (err != 0)
 		rc = ctx_fail_err(ctx, err, ctx->dir);
 	if (rc == EXIT_DONE && first != NULL)

@@ -103,6 +103,8 @@ static const struct command {
     {"audit", "verify", 0, O(DIR) | O(CATALOGUE), 0, 4096, cmd_audit_verify,
         "[--catalogue FILE...]",
         "check the audit log, also against catalogues"},
+    {"audit", "export", 0, O(DIR), 0, 0, cmd_audit_export, "",
+        "the audit log to standard output, a JSON object a line"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -412,6 +412,46 @@ def test_b46_audit_finds_rewritten_and_cut_logs(a):
     assert "after entry 2" in e["error"]["message"]
 
 
+def test_b46_an_export_can_be_checked_by_anybody(a):
+    """By the description in audit.h and nothing of this program."""
+    a.activate(Host(1).request(a, a.issue()))
+    a.sign()
+
+    def export(rc=0):
+        p = subprocess.run([os.path.join(BIN, "muster-authority"), "audit",
+                            "export", "--dir", a.dir],
+                           capture_output=True, text=True, timeout=30)
+        assert p.returncode == rc, p.stderr
+        return [(json.loads(line), line) for line in p.stdout.splitlines()], p
+
+    def xdr(data):
+        return struct.pack(">I", len(data)) + data + bytes(-len(data) % 4)
+
+    entries = export()[0]
+    assert [e["act"] for e, _ in entries] == [
+        "init", "key.issue", "host.activate", "catalogue.prepare",
+        "catalogue.import"][:len(entries)]
+    assert len(entries) >= 4
+    before = bytes(32)
+    for n, (e, line) in enumerate(entries, 1):
+        detail = line.split('"detail":')[1].rsplit(',"previous"')[0].encode()
+        assert json.loads(detail) == e["detail"] and e["number"] == n
+        text = b"muster/audit/1\0\0" + struct.pack(
+            ">Qq", n, e["at_unix_s"]) + before + xdr(e["act"].encode()) + \
+            xdr(detail)
+        before = hashlib.blake2b(text, digest_size=32).digest()
+        assert e["hash"] == before.hex()
+    # a changed row is exported as well, and said
+    db = sqlite3.connect(os.path.join(a.dir, "authority.db"))
+    db.executescript("DROP TRIGGER audit_holds")
+    db.execute("UPDATE audit SET at = at + 1 WHERE number = 2")
+    db.commit()
+    db.close()
+    changed, p = export(rc=1)
+    assert len(changed) == len(entries)
+    assert "breaks after entry 1" in p.stderr
+
+
 def test_usage_errors_exit_2_and_are_json(a):
     for args in (["frob"], ["key", "issue"], ["key", "list", "--level", "1"],
                  ["key", "show", "x"], ["--bogus"],
