@@ -34,6 +34,7 @@ for patch in tests/mutants/*.patch; do
 		echo "$name: caught by $cmd: $(grep -E '^not ok|^FAILED|"lost"|does not hold' run.log | head -n 1)"
 		red=$((red + 1))
 	fi
+	sed -n 's/^the tests. folders stay in //p' run.log | xargs -r rm -rf
 	patch -R -p1 -s <"$patch" || exit 1
 done
 echo "$red caught, $green not"

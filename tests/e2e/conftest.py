@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""A site for each test module: publisher, host, machines, one folder."""
+"""A site for each test module: publisher, host, machines, one folder.
+
+The path of a Unix socket has room for 107 bytes: folders lie below a short
+one, which stays where a test failed."""
 import os
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -10,6 +15,26 @@ sys.path.insert(0, os.path.join(REPO, "tools"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import demo  # noqa: E402
+
+
+def is_worker(config):
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    if config.option.basetemp is None and not is_worker(config):
+        config.option.basetemp = tempfile.mkdtemp(prefix="m.", dir="/tmp")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    folder = session.config.option.basetemp
+    if is_worker(session.config) or not folder.startswith("/tmp/m."):
+        return
+    if exitstatus == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print("\nthe tests' folders stay in", folder)
 
 
 @pytest.fixture(scope="module")

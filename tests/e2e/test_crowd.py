@@ -4,6 +4,7 @@ anywhere: 200 machines spread by weight, leave a host that is killed, and come
 back to it once it is the better one; a host with a wrong key stays out."""
 import collections
 import concurrent.futures
+import os
 
 import pytest
 
@@ -46,10 +47,11 @@ class Published(Host):
 
 
 @pytest.fixture(params=[nameserver.Bind, nameserver.Knot])
-def site(request, tmp_path):
+def site(request, tmp_path_factory):
     """Two hosts and a third with another secret; a name server; all stop."""
-    s = demo.Site(str(tmp_path / "site"))
-    s.path("") and (tmp_path / "site").mkdir()
+    tmp_path = tmp_path_factory.mktemp("crowd")
+    s = demo.Site(str(tmp_path / "s"))
+    os.mkdir(s.folder)
     s.publish()
     key = nameserver.Key("hosts." + DOMAIN)
     names = [f"{n} A 127.0.0.1" for n in ("kms1", "kms2", "kms3")]

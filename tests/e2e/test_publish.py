@@ -184,7 +184,7 @@ def test_b20_another_port_or_name_after_a_kill(hosts, zone):
     h.start(publish_name="renamed.corp.test")
     assert eventually(lambda: zone.records(OWNER) == [
         line(h, name="renamed.corp.test")]), h.text()
-    assert len(h.kept()) == 1
+    assert eventually(lambda: len(h.kept()) == 1)
     assert zone.records("other.corp.test") == ["1 1 1 x.corp.test."]
 
 

@@ -23,9 +23,8 @@ WAIT_S = 20
 
 
 @pytest.fixture()
-def site(tmp_path):
-    s = demo.Site(str(tmp_path / "site"))
-    os.mkdir(s.folder)
+def site(tmp_path_factory):
+    s = demo.Site(str(tmp_path_factory.mktemp("story")))
     s.publish()
     s.start()
     s.activate_host()
