@@ -13,9 +13,9 @@ static void begin(struct publish_file *f);
 int
 publish_file_init(struct publish_file *f)
 {
-	f->is_busy = f->is_behind = false;
-	f->wanted = f->writing = f->written = 0;
-	f->err = 0;
+	f->is_busy = false;
+	f->wanted = f->writing = f->written = f->saved = 0;
+	f->err = f->told_err = 0;
 	f->work.data = f;
 	f->text = malloc(PUBLISH_TEXT_MAX);
 	return f->text == NULL ? MUSTER_E_NOMEM : 0;
@@ -69,15 +69,16 @@ after_work(uv_work_t *work, int status)
 	struct publish_file *f = work->data;
 
 	f->err = status == 0 ? f->work_err : MUSTER_E_AGAIN;
-	if (f->err != 0)
+	if (f->err != 0 && f->err != f->told_err)
 		log_line(LOG_ERROR, "dns", "%s%s cannot be written: %s",
 		    f->folder, FILE_NAME, muster_strerror(f->err));
+	f->told_err = f->err;
 	f->is_busy = false;
 	f->written = f->writing;
+	if (f->err == 0)
+		f->saved = f->written;
 	if (f->written < f->wanted)
 		begin(f);
-	else if (f->err == 0)
-		f->is_behind = false;
 	f->fn(f->arg);
 }
 
@@ -94,9 +95,14 @@ begin(struct publish_file *f)
 }
 
 uint64_t
+publish_file_next(const struct publish_file *f)
+{
+	return f->wanted + 1;
+}
+
+uint64_t
 publish_file_save(struct publish_file *f)
 {
-	f->is_behind = true;
 	f->wanted++;
 	if (!f->is_busy)
 		begin(f);

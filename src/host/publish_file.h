@@ -4,8 +4,8 @@
  *
  * ROOT/var/lib/muster/host/published; its form is publish_write()'s.  It is
  * written in the thread pool, one write at a time, because a disk may take
- * seconds and the loop answers clients.  Writes are numbered: whoever needs
- * one on disk waits for its number.
+ * seconds and the loop answers clients.  Writes are numbered: what is noted
+ * now is on disk once publish_file_next() of now is saved.
  */
 #ifndef MUSTER_HOST_PUBLISH_FILE_H
 #define MUSTER_HOST_PUBLISH_FILE_H
@@ -26,10 +26,11 @@ struct publish_file {
 	/* its own */
 	uv_work_t work;
 	bool is_busy;
-	bool is_behind; /* more may stand than the disk says */
 	uint64_t wanted, writing, written; /* numbers */
+	uint64_t saved;                    /* the newest that went well */
 	int err;                           /* of the write that ended last */
 	int work_err;                      /* the pool's */
+	int told_err;                      /* logged already */
 	size_t len;
 	char *text; /* PUBLISH_TEXT_MAX */
 };
@@ -47,6 +48,13 @@ MUSTER_NODISCARD int publish_file_init(struct publish_file *f);
  */
 void publish_file_load(struct publish_file *f, struct publish *life,
     uint64_t now_ms);
+
+/**
+ * publish_file_next(): the number of the first write that begins after now.
+ *
+ * Returns: what publish_file_save() would return, and begins nothing
+ */
+uint64_t publish_file_next(const struct publish_file *f);
 
 /**
  * publish_file_save(): what stands now is to be on disk.

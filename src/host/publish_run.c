@@ -349,8 +349,10 @@ begin_job(struct publish_run *run, struct publish_job *job, bool is_noted)
 
 	job->at[0] = '\0';
 	job->why = NULL;
-	/* noted once; its write may have failed since */
-	run->file.is_behind |= is_noted;
+	/* noted once: neither a write that fails nor an update that is not
+	 * sent may make it count as written */
+	if (is_noted)
+		run->noted_at[job->index] = publish_file_next(&run->file);
 	find_servers(run, &run->life->items[job->index].want.server, job);
 	if (job->n_servers == 0)
 		outcome = UPDATE_NO_SERVER;
@@ -358,7 +360,8 @@ begin_job(struct publish_run *run, struct publish_job *job, bool is_noted)
 		outcome = UPDATE_NO_KEY;
 	if (outcome != UPDATE_DONE)
 		end_unsent(run, job, outcome);
-	else if (run->file.is_behind)
+	else if (job->update.has_addition &&
+	    run->noted_at[job->index] > run->file.saved)
 		job->noted = publish_file_save(&run->file);
 	else
 		publish_job_start(job, run->loop);

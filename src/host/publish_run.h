@@ -61,6 +61,8 @@ struct publish_run {
 	bool is_aborted;
 	publish_stop_fn *stopped;
 	void *stopped_arg;
+	/* of each item: the write that first says its addition, 0: at start */
+	uint64_t noted_at[PUBLISH_ITEMS_MAX];
 	/* of each item's last update: the server, and what is wrong with the key */
 	char at[PUBLISH_ITEMS_MAX][JOB_AT_MAX];
 	const char *why[PUBLISH_ITEMS_MAX];

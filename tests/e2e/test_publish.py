@@ -336,6 +336,11 @@ def test_b20_nothing_is_sent_that_is_not_on_disk(hosts, zone):
     assert zone.records(OWNER) == []
     h.muster("host", "dns", "publish")
     assert zone.records(OWNER) == [] and h.outcome() == "NO_DISK"
+    # what only takes away waits for no disk
+    assert h.muster("host", "dns", "withdraw")[0] == 0
+    assert h.domain().get("may_stand", []) == zone.records(OWNER) == []
+    h.muster("host", "dns", "publish")
+    assert h.outcome() == "NO_DISK"
     shutil.rmtree(kept)
     h.muster("host", "dns", "publish")
     assert eventually(lambda: zone.records(OWNER) == [line(h)])
@@ -360,17 +365,29 @@ def test_b7_connections_go_to_the_name_server_only(hosts, zone, tmp_path):
                for x in opened), opened
 
 
+def in_own_network(script, site, folder):
+    script = os.path.join(os.path.dirname(__file__), script)
+    p = subprocess.run(["unshare", *([] if os.geteuid() == 0 else ["-r"]),
+                        "-n", "/usr/bin/python3", script, site.host_root,
+                        str(folder)], capture_output=True, text=True,
+                       timeout=90)
+    assert p.returncode == 0, p.stdout + p.stderr
+    return json.loads(p.stdout)
+
+
+def test_b20_what_could_not_be_sent_is_noted_before_it_is(site, tmp_path):
+    """Otherwise a host that is killed and renamed leaves a record for ever."""
+    site.stop()
+    out = in_own_network("publish_unsent.py", site, tmp_path)
+    assert len(out["kept"]) == 2, out
+    assert out["records"] == [f"0 0 {out['port']} new.corp.test."]
+
+
 def test_b20_the_primary_is_found_by_soa(site, tmp_path):
     """Without any server set: resolv.conf, SOA, the primary's address; in a
     network of its own, since both live at port 53."""
     site.stop()
-    script = os.path.join(os.path.dirname(__file__), "publish_by_soa.py")
-    p = subprocess.run(["unshare", *([] if os.geteuid() == 0 else ["-r"]),
-                        "-n", "/usr/bin/python3", script, site.host_root,
-                        str(tmp_path)], capture_output=True, text=True,
-                       timeout=60)
-    assert p.returncode == 0, p.stdout + p.stderr
-    out = json.loads(p.stdout)
+    out = in_own_network("publish_by_soa.py", site, tmp_path)
     assert out["records"] == [f"0 0 {out['port']} kms.deep.corp.test."]
     assert out["server"] == "[::1]:53"  # the other address is dead
     # the resolver was asked for the owner's zone, and for its primary
