@@ -9,7 +9,8 @@
  *   PART       what the path has in it, or with a $ ends in; of a rename, the
  *              new name
  *   SKIP       so many of them pass, counted since the line changed
- *   END        errno of all that follow; 0: the program is killed before it
+ *   END        errno of all that follow; 0: the program is killed before it;
+ *              -1: it waits until the file says something else
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define HELD (-1)
+#define LOOK_US 10000
 
 static char seen[256];
 static long n_seen;
@@ -34,9 +38,9 @@ is_meant(const char *path, char *part)
 	return len >= n && strncmp(path + len - n, part, n) == 0;
 }
 
-/* The errno with which the operation ends, or 0: it is done. */
+/* The errno with which the operation ends, 0: it is done, or HELD. */
 static int
-ends(const char *operation, const char *path)
+look(const char *operation, const char *path)
 {
 	const char *name = getenv("MUSTER_BAD_DISK");
 	FILE *f = name == NULL ? NULL : fopen(name, "r");
@@ -60,6 +64,16 @@ ends(const char *operation, const char *path)
 		return 0;
 	if (end == 0)
 		(void)raise(SIGKILL);
+	return end;
+}
+
+static int
+ends(const char *operation, const char *path)
+{
+	int end;
+
+	while ((end = look(operation, path)) == HELD)
+		(void)usleep(LOOK_US);
 	return end;
 }
 
