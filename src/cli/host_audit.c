@@ -38,7 +38,7 @@ struct record {
 	struct dns_srv srv;
 	struct exchange_target target;
 	const char *verdict;
-	enum exchange_phase phase; /* of NULL */
+	enum exchange_phase phase; /* of the last call */
 	int err;
 	enum wire_status status;
 };
@@ -64,13 +64,15 @@ is_of_network(int err)
 	    err == MUSTER_E_IO || err == MUSTER_E_TRUNC;
 }
 
-/* What no answer to NULL says, by how far it came. */
+/* What a call that was not answered says, by how far it came. */
 static const char *
 verdict_of(enum exchange_phase phase, int err)
 {
 	/* a name server that fails says nothing of the name */
 	if (phase == EXCHANGE_NAME)
-		return err == MUSTER_E_RESOLVE ? "stale" : "unsure";
+		return err == MUSTER_E_RESOLVE || err == MUSTER_E_ALIAS
+		    ? "stale"
+		    : "unsure";
 	return is_of_network(err) ? "unreachable" : "unknown";
 }
 
@@ -91,7 +93,7 @@ see_key(struct record *r, const struct catalogue *cat, const struct cert *cert)
 			continue;
 		n++;
 		err = probe_activate(&r->target, &r->audit->conf, cat, p,
-		    machine, &reply);
+		    machine, &r->phase, &reply);
 		r->status = reply.status;
 		if (err != MUSTER_E_REFUSED ||
 		    reply.status != WIRE_UNKNOWN_PRODUCT)
@@ -105,7 +107,8 @@ static bool
 by_publisher(struct record *r, const struct catalogue *cat)
 {
 	struct probe_cover cover;
-	int err = probe_cover(&r->target, &r->audit->conf, cat, &cover);
+	int err =
+	    probe_cover(&r->target, &r->audit->conf, cat, &r->phase, &cover);
 	bool is_covered = err == 0;
 
 	r->status = cover.status;
@@ -114,13 +117,13 @@ by_publisher(struct record *r, const struct catalogue *cat)
 	r->err = err;
 	if (err == 0)
 		r->verdict = "ok";
+	else if (probe_is_unheard(r->phase, err))
+		r->verdict = verdict_of(r->phase, err);
 	else if (is_covered &&
 	    (err == MUSTER_E_REFUSED || err == MUSTER_E_LEVEL))
 		r->verdict = "unsure";
 	else if (err == MUSTER_E_CLOCK)
 		r->verdict = "clock";
-	else if (is_of_network(err))
-		r->verdict = "unreachable";
 	else if (err != MUSTER_E_REFUSED)
 		r->verdict = "bad_certificate";
 	else
@@ -213,6 +216,8 @@ audit_record(struct audit *a, const char *domain, const struct dns_srv *srv)
 	dns_name_text(&srv->target, name);
 	(void)snprintf(text, sizeof(text), "%s:%u", name, srv->port);
 	r.err = exchange_parse(text, &r.target);
+	if (r.err == 0)
+		exchange_whole(&r.target);
 	if (r.err == 0) {
 		judge(&r);
 	} else {

@@ -11,9 +11,10 @@ static json_t *
 cover(const struct exchange_target *t, const struct catalogue *cat)
 {
 	char id[2 * PUBLISHER_LEN + 1], code[32];
+	enum exchange_phase phase;
 	struct probe_cover c;
 	json_t *object, *list = json_array();
-	int err = probe_cover(t, NULL, cat, &c);
+	int err = probe_cover(t, NULL, cat, &phase, &c);
 
 	hex_encode(cat->head.publisher, PUBLISHER_LEN, id);
 	client_outcome(err, c.status, code);

@@ -96,14 +96,18 @@ examine(const struct doctor *d, struct doctor_target *t,
 		fail(t, DOCTOR_NAME, err);
 		return;
 	}
+	if (t->domain[0] != '\0')
+		exchange_whole(&t->target);
 	err = probe_null(&t->target, conf, &phase, &t->took_ms);
 	if (err != 0) {
 		fail(t, step_of_phase[phase], err);
 		return;
 	}
-	err = probe_cover(&t->target, conf, d->cat, &t->cover);
+	err = probe_cover(&t->target, conf, d->cat, &phase, &t->cover);
 	t->status = t->cover.status;
-	if (err == MUSTER_E_CLOCK)
+	if (probe_is_unheard(phase, err))
+		fail(t, step_of_phase[phase], err);
+	else if (err == MUSTER_E_CLOCK)
 		fail(t, DOCTOR_CLOCK, err);
 	else if (err != 0)
 		fail(t, DOCTOR_CERTIFICATE, err);
@@ -115,6 +119,8 @@ examine(const struct doctor *d, struct doctor_target *t,
 size_t
 doctor_choose(const struct doctor *d)
 {
+	/* static hosts are asked in order, and none is remembered (b22) */
+	bool has_known = d->where.n_hosts == 0 && d->where.is_caching;
 	size_t chosen = d->n_targets;
 
 	for (size_t i = 0; i < d->n_targets; i++) {
@@ -124,7 +130,7 @@ doctor_choose(const struct doctor *d)
 			continue;
 		/* a domain that is looked up earlier goes before (walk.h) */
 		if (chosen == d->n_targets ||
-		    (strcmp(t->text, d->known) == 0 &&
+		    (has_known && strcmp(t->text, d->known) == 0 &&
 		        strcmp(t->domain, d->target[chosen].domain) == 0 &&
 		        t->priority <= d->target[chosen].priority))
 			chosen = i;
@@ -137,18 +143,21 @@ ask_chosen(const struct doctor *d, struct doctor_target *t,
     const struct resolvconf *conf)
 {
 	uint8_t machine[WIRE_ID_LEN];
+	enum exchange_phase phase = EXCHANGE_NAME;
 	struct reply reply = {.status = WIRE_OK};
 	int err;
 
 	machine_fingerprint(d->machine, d->cat->head.publisher, machine);
 	err = probe_activate(&t->target, conf, d->cat, d->product, machine,
-	    &reply);
+	    &phase, &reply);
 	t->is_chosen = true;
 	t->status = reply.status;
 	t->count = reply.count;
 	if (err == 0 && reply.count < d->product->threshold)
 		err = MUSTER_E_COUNT;
-	if (err != 0)
+	if (probe_is_unheard(phase, err))
+		fail(t, step_of_phase[phase], err);
+	else if (err != 0)
 		fail(t, DOCTOR_COUNT, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/exchange.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,20 @@ exchange_parse(const char *text, struct exchange_target *target_out)
 	    t.name, t.port);
 	*target_out = t;
 	return 0;
+}
+
+void
+exchange_whole(struct exchange_target *target)
+{
+	size_t len = strlen(target->name);
+	struct in_addr v4;
+
+	if (len == 0 || target->name[len - 1] == '.' ||
+	    strchr(target->name, ':') != NULL ||
+	    inet_pton(AF_INET, target->name, &v4) == 1)
+		return;
+	target->name[len] = '.';
+	target->name[len + 1] = '\0';
 }
 
 int

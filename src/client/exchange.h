@@ -35,7 +35,7 @@ enum exchange_phase {
 
 struct exchange_target {
 	char text[EXCHANGE_TEXT_MAX + 1]; /* name:port or [v6]:port */
-	char name[EXCHANGE_NAME_MAX + 1];
+	char name[EXCHANGE_NAME_MAX + 2]; /* with a dot where it is whole */
 	char port[6];
 };
 
@@ -49,6 +49,12 @@ struct exchange_target {
  */
 MUSTER_NODISCARD int
 exchange_parse(const char *text, struct exchange_target *target_out);
+
+/**
+ * exchange_whole(): the target is named by a record: its name is whole, and no
+ * search list is applied to it (RFC 2782).  Pure; addresses stay as they are.
+ */
+void exchange_whole(struct exchange_target *target);
 
 /* One call; what it points to is the caller's. */
 struct exchange {

@@ -41,6 +41,14 @@ call(struct exchange *x, enum rpc_proc proc, const uint8_t *args,
 	return err;
 }
 
+bool
+probe_is_unheard(enum exchange_phase phase, int err)
+{
+	return err != 0 &&
+	    (phase != EXCHANGE_ANSWER || err == MUSTER_E_TIMEOUT ||
+	        err == MUSTER_E_IO || err == MUSTER_E_TRUNC);
+}
+
 int
 probe_null(const struct exchange_target *target, const struct resolvconf *conf,
     enum exchange_phase *phase_out, int64_t *ms_out)
@@ -88,7 +96,8 @@ probe_judge(const struct catalogue *cat, const uint8_t *p, int64_t now_unix_s,
 
 int
 probe_cover(const struct exchange_target *target, const struct resolvconf *conf,
-    const struct catalogue *cat, struct probe_cover *out)
+    const struct catalogue *cat, enum exchange_phase *phase_out,
+    struct probe_cover *out)
 {
 	struct exchange x = patient(target, conf);
 	uint8_t result[RPC_BODY_MAX];
@@ -100,6 +109,7 @@ probe_cover(const struct exchange_target *target, const struct resolvconf *conf,
 	memset(out, 0, sizeof(*out));
 	err = call(&x, RPC_COVER, cat->head.publisher, PUBLISHER_LEN, result,
 	    &len);
+	*phase_out = x.phase;
 	if (err == 0)
 		err = wire_cover_decode(result, len, &cover);
 	if (err != 0)
@@ -127,7 +137,7 @@ int
 probe_activate(const struct exchange_target *target,
     const struct resolvconf *conf, const struct catalogue *cat,
     const struct cat_product *product, const uint8_t *machine,
-    struct reply *reply_out)
+    enum exchange_phase *phase_out, struct reply *reply_out)
 {
 	static const uint8_t nobody[WIRE_ID_LEN] = {0};
 	struct exchange x = patient(target, conf);
@@ -148,6 +158,7 @@ probe_activate(const struct exchange_target *target,
 	err = request_make(&in, &req);
 	if (err == 0)
 		err = exchange_run(&x, req.record, req.record_len, body, &len);
+	*phase_out = x.phase;
 	if (err == 0)
 		err = request_judge_probe(&req, body, len, cat, clock_unix_s(),
 		    reply_out);

@@ -4,6 +4,7 @@
  * ACTIVATE of CMID zero; an edge, but for probe_judge().
  *
  * conf says who knows the host's name; NULL: the machine's own settings.
+ * phase_out says how far a call came, for errors of names and of the network.
  * Source: doc/protocol.md, "RPC"; doc/behaviour.md b25.
  */
 #ifndef MUSTER_CLIENT_PROBE_H
@@ -31,8 +32,7 @@ struct probe_cover {
 /**
  * probe_null(): does musterd, or another server of its program, answer?
  *
- * Out:     phase_out  how far it came
- *          ms_out   from looking up the name to the reply
+ * Out:     ms_out   from looking up the name to the reply
  * Returns: 0; as exchange_run() and rpc_reply_decode()
  * Blocks:  as exchange_run()
  */
@@ -51,9 +51,9 @@ probe_null(const struct exchange_target *target, const struct resolvconf *conf,
  *          and as exchange_run(), wire_cover_decode(), probe_judge()
  * Blocks:  as exchange_run()
  */
-MUSTER_NODISCARD int
-probe_cover(const struct exchange_target *target, const struct resolvconf *conf,
-    const struct catalogue *cat, struct probe_cover *out);
+MUSTER_NODISCARD int probe_cover(const struct exchange_target *target,
+    const struct resolvconf *conf, const struct catalogue *cat,
+    enum exchange_phase *phase_out, struct probe_cover *out);
 
 /**
  * probe_judge(): would leases under this certificate hold today?  Pure.
@@ -83,6 +83,14 @@ MUSTER_NODISCARD int probe_judge(const struct catalogue *cat, const uint8_t *p,
 MUSTER_NODISCARD int probe_activate(const struct exchange_target *target,
     const struct resolvconf *conf, const struct catalogue *cat,
     const struct cat_product *product, const uint8_t *machine,
-    struct reply *reply_out);
+    enum exchange_phase *phase_out, struct reply *reply_out);
+
+/**
+ * probe_is_unheard(): is it an error of the name or the network, which says
+ * nothing of what the host is?  Pure.
+ *
+ * Returns: false also where there is no error
+ */
+bool probe_is_unheard(enum exchange_phase phase, int err);
 
 #endif /* MUSTER_CLIENT_PROBE_H */

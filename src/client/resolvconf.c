@@ -167,6 +167,26 @@ read_text(const char *root, const char *path, char *buf)
 	buf[len] = '\0';
 }
 
+bool
+resolvconf_in_hosts(const char *name)
+{
+	char *hosts = malloc(RESOLVCONF_FILE_MAX), word[WORD_MAX];
+	bool is_found = false;
+
+	if (hosts == NULL)
+		return false;
+	read_text(NULL, PATH_HOSTS, hosts);
+	for (const char *at = hosts; *at != '\0'; at = next_line(at)) {
+		const char *rest = at;
+
+		(void)next_word(&rest, word); /* the address */
+		while (!is_found && next_word(&rest, word))
+			is_found = strcasecmp(word, name) == 0;
+	}
+	free(hosts);
+	return is_found;
+}
+
 static void
 read_hostname(const char *root, char *buf, char *out)
 {

@@ -66,6 +66,15 @@ void resolvconf_parse(const char *text, struct resolvconf *c);
 void resolvconf_own(const char *hostname, const char *hosts, char *out);
 
 /**
+ * resolvconf_in_hosts(): does the machine's own etc/hosts name it?
+ *
+ * In:      name     without a dot at its end; case does not count
+ * Returns: false also where the file cannot be read or is longer than
+ *          RESOLVCONF_FILE_MAX
+ */
+bool resolvconf_in_hosts(const char *name);
+
+/**
  * resolvconf_load(): servers and domains of a machine.
  *
  * In:      root      NULL: the machine itself

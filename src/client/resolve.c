@@ -339,8 +339,8 @@ from_library(const char *name, int flags, struct resolve_addrs *out)
 
 	if (code == EAI_MEMORY)
 		return MUSTER_E_NOMEM;
-	if (code == EAI_AGAIN) /* SERVFAIL or silence, which it does not say */
-		return MUSTER_E_SERVFAIL;
+	if (code == EAI_AGAIN) /* or SERVFAIL, which it does not tell apart */
+		return MUSTER_E_DNS_TIMEOUT;
 	if (code != 0)
 		return MUSTER_E_RESOLVE;
 	for (const struct addrinfo *ai = all; ai != NULL; ai = ai->ai_next) {
@@ -358,44 +358,22 @@ from_library(const char *name, int flags, struct resolve_addrs *out)
 	return out->n > 0 ? 0 : MUSTER_E_RESOLVE;
 }
 
-/* Would the library put a domain of the search list behind a name with so
- * many dots, before it asks for the name alone? */
-static bool
-is_searched_first(unsigned n_dots)
-{
-	struct __res_state st;
-	bool is_first;
-
-	memset(&st, 0, sizeof(st));
-	if (res_ninit(&st) != 0)
-		return false;
-	is_first = n_dots < st.ndots;
-	res_nclose(&st);
-	return is_first;
-}
-
 /*
- * A name with a dot is whole, whatever `options ndots` says: the dot at its end
- * keeps the search list away.  Without it, it may be one of etc/hosts, which
- * has to do where no name server answers.
+ * A dot at the end keeps the library's search list away, but hides the name
+ * from etc/hosts, which goes before every name server.
  */
 static int
 from_system(const char *name, struct resolve_addrs *out)
 {
-	char whole[DNS_TEXT_MAX + 2];
-	unsigned n_dots = 0;
-	int err = MUSTER_E_RESOLVE;
+	char bare[DNS_TEXT_MAX + 1];
+	size_t len = strlen(name);
 
-	for (const char *p = name; *p != '\0'; p++)
-		n_dots += *p == '.';
-	if (n_dots > 0 && strlen(name) < sizeof(whole) - 1 &&
-	    is_searched_first(n_dots)) {
-		(void)snprintf(whole, sizeof(whole), "%s.", name);
-		err = from_library(whole, 0, out);
+	if (len > 1 && len <= sizeof(bare) && name[len - 1] == '.') {
+		(void)snprintf(bare, sizeof(bare), "%.*s", (int)len - 1, name);
+		if (resolvconf_in_hosts(bare))
+			return from_library(bare, 0, out);
 	}
-	return err == MUSTER_E_RESOLVE || err == MUSTER_E_SERVFAIL
-	    ? from_library(name, 0, out)
-	    : err;
+	return from_library(name, 0, out);
 }
 
 /* Of two causes the one that says more. */
@@ -441,7 +419,9 @@ resolve_host(const struct resolvconf *conf, const char *name, const char *port,
 
 	/* RFC 6761: localhost is no name of the DNS */
 	if (err != 0 &&
-	    (conf == NULL || conf->is_system || strcmp(name, "localhost") == 0))
+	    (conf == NULL || conf->is_system ||
+	        strcmp(name, "localhost") == 0 ||
+	        strcmp(name, "localhost.") == 0))
 		err = from_system(name, &list);
 	else if (err != 0)
 		err = from_servers(conf, name, end_ms, &list);

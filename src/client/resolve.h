@@ -73,13 +73,14 @@ MUSTER_NODISCARD int resolve_srv(const struct resolvconf *conf,
  * resolve_host(): the addresses of a host, families in turn.
  *
  * In:      conf     NULL: getaddrinfo() of the machine
- *          name     or an address
+ *          name     or an address; with a dot at its end it is whole: no
+ *                   search list is applied to it
  *          port     decimal
  *          end_ms   as above
  * Returns: 0: at least one
  *          MUSTER_E_RESOLVE  there is none
- *          MUSTER_E_SERVFAIL also where getaddrinfo() failed for the time
- *                            being: its name servers fail or are silent
+ *          MUSTER_E_DNS_TIMEOUT also where getaddrinfo() failed for the time
+ *                            being: its name servers are silent or fail
  *          and as resolve_srv() where the name servers of conf are asked
  * Blocks:  as resolve_srv(), for A and then AAAA, which is asked once where
  *          there is an A record: some servers never answer that question;

@@ -129,7 +129,9 @@ do_ask(struct round *r, const struct walk_todo *todo,
 	/* a static host is one: settings_check(); a name server may say more */
 	if (err != 0)
 		outcome_next(r, todo->host)->err = err;
-	else
+	else if (todo->source != WALK_STATIC)
+		exchange_whole(&target);
+	if (err == 0)
 		r->err = ask(r, todo, &target, conf);
 	if (!r->has_reply)
 		return WALK_FAILED;

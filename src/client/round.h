@@ -23,8 +23,9 @@
 
 #define ROUND_OUTCOMES_MAX 16 /* kept; the last place is the last one's */
 /* Then no further host is asked nor name looked up, so that whoever waits for
- * an agent's round (AGENTCALL_ACTIVATE_MS) hears how it ended. */
-#define ROUND_MS 100000
+ * an agent's round (AGENTCALL_ACTIVATE_MS) hears how it ended: a name may take
+ * the C library half a minute, and a host EXCHANGE_MS, after that. */
+#define ROUND_MS 60000
 
 /* Where hosts are to be found. */
 struct round_where {

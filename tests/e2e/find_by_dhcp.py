@@ -35,9 +35,9 @@ def become(folder, site):
     subprocess.run(["hostname", "pc1"], check=True)
     cover(folder, "/etc/machine-id", f"{0xabc:032x}\n")
     cover(folder, "/etc/hosts",
-          "127.0.0.1 localhost kms.by.hand\n"
+          "127.0.0.1 localhost kms.by.hand over.corp.example\n"
           "127.0.1.1 pc1.own.example pc1\n")
-    cover(folder, "/etc/resolv.conf", "search lab.example corp.example\n"
+    cover(folder, "/etc/resolv.conf", "search lab.example corp.example wild.example\n"
           "nameserver 127.0.0.9\nnameserver 127.0.0.1\n"
           "options ndots:15\n")
 
@@ -57,7 +57,12 @@ def main():
     site.publish()
     site.start()
     site.activate_host()
-    zones = [zone((0, 0, site.port)), nameserver.Zone("own.example")]
+    # a target without an address, one that etc/hosts knows better, a good one
+    more = [f"_muster._tcp SRV 0 0 {site.port} gone",
+            f"_muster._tcp SRV 1 0 {site.port} over", "over A 127.0.0.77"]
+    zones = [zone((9, 0, site.port), more=more),
+             nameserver.Zone("own.example"),
+             nameserver.Zone("wild.example", ["* A 127.0.0.1"])]
     with nameserver.Bind(os.path.join(folder, "dns"), zones, port=53) as dns:
         root = site.machine(1)
         resolv(root, "nothing.example corp.example", ["127.0.0.1"])

@@ -217,6 +217,22 @@ def test_audit_sees_who_has_the_certificate_and_not_its_key(good, tmp_path):
     assert out["records"][0]["verdict"] == "bad_certificate"
 
 
+def test_audit_says_nothing_bad_of_a_certificate_that_it_did_not_see(
+        good, tmp_path):
+    """NULL is answered; the connection of COVER breaks."""
+    def change(call, reply):
+        return b"" if call[24:28] == struct.pack(">I", 2) else reply
+
+    lines = ["loop CNAME pool", "pool CNAME loop", "kms A 127.0.0.1",
+             f"{OWNER} SRV 0 0 1688 loop"]
+    with relay(good.port, change) as port, nameserver.Knot(
+            tmp_path / "dns", [nameserver.Zone(DOMAIN, [
+                f"{OWNER} SRV 1 0 {port} kms", *lines])]) as dns:
+        out = audit(good.host_root, dns, DOMAIN, code=1)
+    found = {r["host"].split(".")[0]: r["verdict"] for r in out["records"]}
+    assert found == {"kms": "unreachable", "loop": "stale"}
+
+
 def test_audit_of_the_daemons_own_domains(good, tmp_path):
     zone = nameserver.Zone(DOMAIN, ["kms A 127.0.0.1"], is_open=True)
     with nameserver.Knot(tmp_path / "dns", [zone]) as dns:

@@ -6,6 +6,7 @@ import concurrent.futures
 import itertools
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -226,7 +227,8 @@ def test_b22_the_machine_itself(by_dhcp):
     """Without --root: its own name and files, and addresses by the C library;
     the first of two name servers is not there."""
     out = by_dhcp["own"]
-    assert out["host"] == name(by_dhcp["port"])
+    assert out["host"] == f"over.{DOMAIN}:{by_dhcp['port']}"
+    assert [t["outcome"] for t in out["targets"]] == ["resolve", "responded"]
     assert out["host_source"] == "dns" and out["host_domain"] == DOMAIN
     assert out["lookups"] == [
         {"domain": "own.example", "outcome": "nxdomain"},
@@ -235,31 +237,35 @@ def test_b22_the_machine_itself(by_dhcp):
     srv = [n for n, kind in asked if kind == "SRV"]
     assert list(dict.fromkeys(srv)) == [
         f"{OWNER}.{d}" for d in ("own.example", "lab.example", DOMAIN)]
-    # one name, and never with a domain of the search list behind it
+    # never with a domain of the search list behind it, nor what is in hosts
     assert {n for n, kind in asked if kind in ("A", "AAAA")} == \
-        {name(by_dhcp["port"]).split(":")[0]}
+        {f"gone.{DOMAIN}"}
     assert by_dhcp["by_hand"]["host"] == f"kms.by.hand:{by_dhcp['port']}"
 
-def test_b24_a_dead_host_costs_its_time_once(hosts, serve):
-    """One of three neither takes nor refuses connections."""
+
+def waited_ms(path):
+    """The time-outs of connections that a process gave up, from its trace."""
+    with open(path) as f:
+        return [int(m) for m in re.findall(
+            r"poll\(\[\{fd=\d+, events=POLLOUT\}\], 1, (\d+)\) = 0", f.read())]
+
+
+def test_b24_a_dead_host_costs_its_time_once(hosts, serve, tmp_path):
+    """One of three neither takes nor refuses connections, and it is the best:
+    2 s when it is met, then 250 ms at each renewal, to notice it again."""
     a, b = hosts
     dead, held = dead_port()
     server = serve(zone((0, 0, dead), (10, 0, a.port), (20, 0, b.port)))
     root = machine(a)
-    begin = time.monotonic()
-    out = direct(root, server)
-    first_s = time.monotonic() - begin
-    assert [t["outcome"] for t in out["targets"]] == ["timeout", "responded"]
-    # its time-out of 2 s once; 10 s had it been the only one
-    assert 1.9 < first_s < 8
-    later = []
-    for _ in range(3):
-        begin = time.monotonic()
-        out = direct(root, server)
-        later.append(time.monotonic() - begin)
+    calls = str(tmp_path / "calls")
+    for n, limit_ms in enumerate((2000, 250, 250, 250)):
+        out = direct(root, server, wrap=("strace", "-f", "-qq", "-o", calls,
+                                         "-e", "trace=poll"))
+        assert [t["outcome"] for t in out["targets"]] == \
+            ["timeout", "responded"]
         assert out["host"] == name(a.port)
-    # 0.25 s, and what else is running; the limits are the walk's unit test
-    assert min(later) < first_s, (first_s, later)
+        waited = waited_ms(calls)
+        assert waited and limit_ms - 100 < max(waited) <= limit_ms, (n, waited)
     for s in held:
         s.close()
 
@@ -270,17 +276,18 @@ def test_b24_a_dead_equal_costs_once_at_most(hosts, serve):
     a, b = hosts
     dead, held = dead_port()
     server = serve(zone((0, 0, dead), (0, 0, a.port), (0, 0, b.port)))
-    met = 0
-    for _ in range(6):
+    met = n = 0
+    while n < 6 or (met == 0 and n < 60):  # each meets it by one in three
         root = machine(a)
         seen = [[t["outcome"] for t in direct(root, server)["targets"]]
                 for _ in range(4)]
         assert seen[0] in (["responded"], ["timeout", "responded"])
         assert seen[1:] == [["responded"]] * 3
         met += len(seen[0]) - 1
+        n += 1
     for s in held:
         s.close()
-    print(met, "of 6 met it first")
+    assert met > 0
 
 
 def test_b24_without_caching_nothing_is_remembered(hosts, serve):
@@ -447,6 +454,7 @@ def test_b34_a_name_server_that_lies_gets_nothing(hosts):
     """It names its own host, which says yes to everything."""
     a, _ = hosts
     liar = socket.create_server(("127.0.0.1", 0))
+    liar.settimeout(20)
     port = liar.getsockname()[1]
     bad = Hostile(lambda q: answer(q, f"0 0 {port} localhost."))
     bad.port = bad.where.split(":")[1]

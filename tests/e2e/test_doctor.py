@@ -109,6 +109,25 @@ def test_b25_connected_and_silent(root):
     assert "says nothing" in failed_at(t, "answer", "timeout")
 
 
+def test_b25_a_connection_that_breaks_is_no_bad_certificate(sick, root):
+    """NULL is passed on; COVER's connection is closed."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        for _ in range(2):
+            c, _ = server.accept()
+            with c, socket.create_connection(("127.0.0.1", sick.port)) as s:
+                call = c.recv(4096)
+                if call[24:28] == bytes(4):
+                    s.sendall(call)
+                    c.sendall(s.recv(4096))
+
+    threading.Thread(target=run, daemon=True).start()
+    t = one(root, "127.0.0.1:%d" % server.getsockname()[1], code=1)
+    server.close()
+    failed_at(t, "answer", "trunc")
+
+
 def test_b25_something_else_answers(root):
     server = socket.create_server(("127.0.0.1", 0))
 

@@ -15,29 +15,40 @@ test_b24_doctor_chooses_as_a_client(void)
 		bool is_well[3];
 		size_t want;
 		bool is_first_apart; /* of an earlier domain */
+		size_t n_static;
+		bool is_forgetful; /* caching is off */
 	} cases[] = {
-	    {"the first", "", {1, 1, 2}, {true, true, true}, 0, false},
+	    {"the first", "", {1, 1, 2}, {true, true, true}, 0, false, 0,
+	        false},
 	    {"the first that is well", "", {1, 1, 2}, {false, true, true}, 1,
+	        false, 0, false},
+	    {"none", "h1:1", {1, 1, 2}, {false, false, false}, 3, false, 0,
 	        false},
-	    {"none", "h1:1", {1, 1, 2}, {false, false, false}, 3, false},
-	    {"the known one", "h1:1", {1, 1, 2}, {true, true, true}, 1, false},
-	    {"known, and not well", "h1:1", {1, 1, 2}, {true, false, true}, 0,
-	        false},
-	    {"known, of worse priority", "h2:1", {1, 1, 2}, {true, true, true},
+	    {"the known one", "h1:1", {1, 1, 2}, {true, true, true}, 1, false,
 	        0, false},
+	    {"known, and not well", "h1:1", {1, 1, 2}, {true, false, true}, 0,
+	        false, 0, false},
+	    {"known, of worse priority", "h2:1", {1, 1, 2}, {true, true, true},
+	        0, false, 0, false},
 	    {"known, the better ones dead", "h2:1", {1, 1, 2},
-	        {false, false, true}, 2, false},
-	    {"known, and gone", "h9:1", {1, 1, 2}, {true, true, true}, 0,
-	        false},
+	        {false, false, true}, 2, false, 0, false},
+	    {"known, and gone", "h9:1", {1, 1, 2}, {true, true, true}, 0, false,
+	        0, false},
 	    {"known, of a later domain", "h1:1", {2, 1, 1}, {true, true, true},
-	        0, true},
+	        0, true, 0, false},
 	    {"known, the earlier domain dead", "h2:1", {2, 1, 1},
-	        {false, true, true}, 2, true},
+	        {false, true, true}, 2, true, 0, false},
+	    {"known, and named", "h1:1", {0, 0, 0}, {true, true, true}, 0,
+	        false, 3, false},
+	    {"known, and not to be", "h1:1", {1, 1, 2}, {true, true, true}, 0,
+	        false, 0, true},
 	};
 	static struct doctor d;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		d = (struct doctor){.n_targets = 3};
+		d = (struct doctor){.n_targets = 3,
+		    .where = {.n_hosts = cases[i].n_static,
+		        .is_caching = !cases[i].is_forgetful}};
 		(void)snprintf(d.known, sizeof(d.known), "%s", cases[i].known);
 		for (size_t k = 0; k < 3; k++) {
 			struct doctor_target *t = &d.target[k];
