@@ -50,7 +50,7 @@ audit_last(sqlite3 *db, struct audit_anchor *last_out)
 	}
 	if (err == 0)
 		*last_out = last;
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 
@@ -114,7 +114,7 @@ audit_each(sqlite3 *db, audit_entry_fn *fn, void *arg)
 	    "");
 	while (err == 0 && (err = db_row(st)) == 1)
 		err = take_row(st, fn, arg);
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 
@@ -160,6 +160,6 @@ audit_holds(sqlite3 *db, const struct audit_anchor *anchor)
 		err = db_blob(st, 0, hash, HASH_LEN);
 	if (err == 0 && memcmp(hash, anchor->hash, HASH_LEN) != 0)
 		err = MUSTER_E_MISMATCH;
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }

@@ -14,10 +14,9 @@
 
 /* How to ask for more: the publisher's own words, where there are any. */
 static int
-refuse(const struct ctx *ctx, const struct enrolment *e)
+refuse(const struct ctx *ctx, const struct enrolment *e, const char *contact)
 {
 	const struct grant_answer *a = &e->answer;
-	const char *contact = e->self.contact;
 	const char *code = grant_code(a->kind);
 	uint32_t hosts = e->key.limits.hosts;
 	char next[NEXT_MAX];
@@ -108,22 +107,30 @@ cmd_activate(struct ctx *ctx)
 	const char *path = ctx->value[OPT_FILE], *out = ctx->value[OPT_OUT];
 	uint8_t request[ENROL_MAX];
 	struct enrolment e;
-	sqlite3 *db = NULL;
+	struct enrolment_env env;
 	size_t len = 0;
 	int err, rc;
 
 	err = file_read(path, request, sizeof(request), &len);
 	if (err != 0)
 		return ctx_fail_err(ctx, err, path);
-	err = db_open(ctx->dir, &db);
-	if (err != 0)
+	err = enrolment_open(ctx->dir, &env);
+	if (err != 0) {
+		enrolment_close(&env);
 		return ctx_fail_err(ctx, err, ctx->dir);
-	err = enrolment_run(db, ctx->dir, request, len, &e);
-	db_close(db);
+	}
+	err = enrolment_read(request, len, &e);
+	if (err == 0)
+		err = enrolment_run(&env, &e);
 	if (err != 0)
-		return explain(ctx, err, path);
-	if (grant_is_refusal(e.answer.kind))
-		return refuse(ctx, &e);
+		rc = explain(ctx, err, path);
+	else if (grant_is_refusal(e.answer.kind))
+		rc = refuse(ctx, &e, env.self.contact);
+	else
+		rc = EXIT_DONE;
+	enrolment_close(&env);
+	if (rc != EXIT_DONE)
+		return rc;
 	/* Should this fail, the same request gets the same answer again. */
 	err = file_replace(out, e.certificate, CERT_LEN, 0644);
 	rc = err == 0 ? EXIT_DONE : ctx_fail_err(ctx, err, out);

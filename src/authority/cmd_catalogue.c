@@ -39,7 +39,7 @@ load_issuers(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
 		    (uint32_t)sqlite3_column_int64(st, 4);
 		cat->n_issuers++;
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 
@@ -68,7 +68,7 @@ load_revocations(sqlite3 *db, struct catalogue *cat)
 		cat->n_revocations++;
 		err = 0;
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 
@@ -197,7 +197,7 @@ check_serial(sqlite3 *db, const struct db_self *self, uint32_t serial,
 		else if (serial < top)
 			err = MUSTER_E_SERIAL;
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 

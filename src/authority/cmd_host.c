@@ -56,7 +56,7 @@ hosts_list(const struct ctx *ctx, sqlite3 *db, uint32_t key_number,
 			       "reactivations used %d\n",
 			    (long long)key, slot, activation, hold, name, used);
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 

@@ -83,7 +83,7 @@ next_number(sqlite3 *db, uint32_t *number_out)
 		err = n > UINT32_MAX ? MUSTER_E_FULL : 0;
 		*number_out = (uint32_t)n;
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 

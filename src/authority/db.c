@@ -169,7 +169,7 @@ pragma_int(sqlite3 *db, const char *sql, int *out)
 		err = db_row(st);
 	if (err == 1)
 		*out = sqlite3_column_int(st, 0);
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err < 0 ? err : 0;
 }
 
@@ -251,23 +251,56 @@ db_open(const char *dir, sqlite3 **db_out)
 void
 db_close(sqlite3 *db)
 {
+	sqlite3_stmt *st, *next;
+
 	if (db == NULL)
 		return;
-	if (!sqlite3_get_autocommit(db))
-		(void)script(db, "ROLLBACK");
+	db_rollback(db);
+	for (st = sqlite3_next_stmt(db, NULL); st != NULL; st = next) {
+		next = sqlite3_next_stmt(db, st);
+		(void)sqlite3_finalize(st);
+	}
 	(void)sqlite3_close(db);
 }
 
 int
 db_begin(sqlite3 *db)
 {
-	return script(db, "BEGIN IMMEDIATE");
+	return db_exec(db, "BEGIN IMMEDIATE", "");
 }
 
 int
 db_commit(sqlite3 *db)
 {
-	return script(db, "COMMIT");
+	return db_exec(db, "COMMIT", "");
+}
+
+void
+db_rollback(sqlite3 *db)
+{
+	if (!sqlite3_get_autocommit(db))
+		(void)script(db, "ROLLBACK");
+}
+
+int
+db_mark(sqlite3 *db)
+{
+	return db_exec(db, "SAVEPOINT part", "");
+}
+
+int
+db_unmark(sqlite3 *db, bool is_undone)
+{
+	int err = 0;
+
+	/* some errors, a full disk among them, end the transaction */
+	if (sqlite3_get_autocommit(db))
+		return MUSTER_E_IO;
+	if (is_undone)
+		err = db_exec(db, "ROLLBACK TO part", "");
+	if (err == 0)
+		err = db_exec(db, "RELEASE part", "");
+	return err;
 }
 
 static int
@@ -292,16 +325,46 @@ bind_all(sqlite3_stmt *st, const char *types, va_list ap)
 	return err_of(rc);
 }
 
+/* One that is busy has a row of somebody who has not ended it. */
+static sqlite3_stmt *
+find_kept(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+
+	while ((st = sqlite3_next_stmt(db, st)) != NULL) {
+		if (!sqlite3_stmt_busy(st) && strcmp(sqlite3_sql(st), sql) == 0)
+			break;
+	}
+	return st;
+}
+
 static int
 prepare(sqlite3 *db, sqlite3_stmt **st_out, const char *sql, const char *types,
     va_list ap)
 {
-	int err;
+	sqlite3_stmt *st = find_kept(db, sql);
+	int err = 0;
 
-	err = err_of(sqlite3_prepare_v2(db, sql, -1, st_out, NULL));
+	if (st == NULL)
+		err = err_of(sqlite3_prepare_v3(db, sql, -1,
+		    SQLITE_PREPARE_PERSISTENT, &st, NULL));
 	if (err == 0)
-		err = bind_all(*st_out, types, ap);
+		err = bind_all(st, types, ap);
+	if (err != 0) {
+		db_done(st);
+		st = NULL;
+	}
+	*st_out = st;
 	return err;
+}
+
+void
+db_done(sqlite3_stmt *st)
+{
+	if (st == NULL)
+		return;
+	(void)sqlite3_reset(st);
+	(void)sqlite3_clear_bindings(st);
 }
 
 int
@@ -337,7 +400,7 @@ db_exec(sqlite3 *db, const char *sql, const char *types, ...)
 	va_end(ap);
 	if (err == 0)
 		err = db_row(st);
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	assert(err <= 0);
 	return err;
 }
@@ -395,6 +458,6 @@ db_self(sqlite3 *db, struct db_self *self_out)
 		s.next_serial = (uint32_t)sqlite3_column_int64(st, 5);
 		*self_out = s;
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "muster/err.h"
@@ -68,16 +69,45 @@ MUSTER_NODISCARD int db_begin(sqlite3 *db);
 MUSTER_NODISCARD int db_commit(sqlite3 *db);
 
 /**
- * db_query(): prepare a statement and bind its parameters.
+ * db_mark(): begin a part of the open transaction that can be undone alone.
+ *
+ * Returns: 0; as db_exec()
+ */
+MUSTER_NODISCARD int db_mark(sqlite3 *db);
+
+/**
+ * db_unmark(): end the part that db_mark() began.
+ *
+ * In:      is_undone  what was changed since is as it was before
+ * Returns: 0; as db_exec(): then the whole transaction must be undone
+ */
+MUSTER_NODISCARD int db_unmark(sqlite3 *db, bool is_undone);
+
+/**
+ * db_rollback(): undo the open transaction; without one, nothing.
+ */
+void db_rollback(sqlite3 *db);
+
+/**
+ * db_query(): take a statement and bind its parameters.
+ *
+ * A statement of this text that nobody uses any more is taken again, so a
+ * service prepares each text once; all texts are constants, so there are few.
  *
  * In:      types    one letter a parameter: i int64_t; t const char *;
  *                   b const void *, int: bytes and their number
- * Out:     st_out   the caller ends it by sqlite3_finalize(); bound values are
- *                   borrowed until then
- * Returns: 0; MUSTER_E_IO, MUSTER_E_DAMAGED
+ * Out:     st_out   the caller ends it by db_done(); bound values are borrowed
+ *                   until then; NULL after a failure
+ * Returns: 0; MUSTER_E_IO, MUSTER_E_DAMAGED, MUSTER_E_LOCKED, MUSTER_E_NOMEM
  */
 MUSTER_NODISCARD int db_query(sqlite3 *db, sqlite3_stmt **st_out,
     const char *sql, const char *types, ...);
+
+/**
+ * db_done(): end the use of a statement, which is kept for the next one; NULL
+ * is let be.
+ */
+void db_done(sqlite3_stmt *st);
 
 /**
  * db_row(): step to the next row.

@@ -13,23 +13,47 @@
 
 #define ENROL_HEADER_LEN 12 /* magic, version */
 
-/* An unknown number goes through the same steps as a wrong proof. */
-static int
-prove(sqlite3 *db, const char *dir, const uint8_t *p, size_t len,
-    struct enrolment *e)
+int
+enrolment_open(const char *dir, struct enrolment_env *env_out)
+{
+	int err;
+
+	memset(env_out, 0, sizeof(*env_out));
+	err = db_open(dir, &env_out->db);
+	if (err == 0)
+		err = db_self(env_out->db, &env_out->self);
+	if (err == 0)
+		err = secrets_open(dir, &env_out->secrets);
+	return err;
+}
+
+void
+enrolment_close(struct enrolment_env *env)
+{
+	secrets_close(env->secrets);
+	db_close(env->db);
+	memset(env, 0, sizeof(*env));
+}
+
+int
+enrolment_prove(const struct enrolment_env *env, uint32_t key_number,
+    const uint8_t *p, size_t len,
+    int (*prove)(const uint8_t *p, size_t len, const uint8_t *pk),
+    struct keys_row *key_out)
 {
 	uint8_t pk[HOSTKEY_PK_LEN];
 	int err, known;
 
-	known = keys_load(db, e->request.key_number, &e->key);
+	known = keys_load(env->db, key_number, key_out);
 	if (known != 0 && known != MUSTER_E_NOENT)
 		return known;
-	randombytes_buf(pk, sizeof(pk));
-	err = 0;
 	if (known == 0)
-		err = vault_unseal(dir, e->key.number, e->key.sealed, pk);
+		err = secrets_unseal(env->secrets, key_number, key_out->sealed,
+		    pk);
+	else
+		err = secrets_decoy(env->secrets, pk);
 	if (err == 0)
-		err = enrol_prove(p, len, pk);
+		err = prove(p, len, pk);
 	sodium_memzero(pk, sizeof(pk));
 	return err;
 }
@@ -66,7 +90,7 @@ load_past(sqlite3 *db, const struct grant_ask *ask, uint32_t key_number,
 		if (err == 0)
 			err = db_blob(st, 2, certificate, CERT_LEN);
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 
@@ -89,14 +113,14 @@ find_issuer(sqlite3 *db, uint32_t today, uint32_t *number_out)
 		*number_out = (uint32_t)sqlite3_column_int64(st, 0);
 		err = 0;
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 
 static int
-certify(sqlite3 *db, const char *dir, struct enrolment *e, struct cert *c)
+certify(struct enrolment_env *env, struct enrolment *e, struct cert *c)
 {
-	uint8_t sk[SECKEY_LEN];
+	const uint8_t *sk = NULL;
 	int err;
 
 	*c = (struct cert){
@@ -108,14 +132,13 @@ certify(sqlite3 *db, const char *dir, struct enrolment *e, struct cert *c)
 	    .issued_day = (uint32_t)(clock_unix_s() / S_PER_DAY),
 	};
 	memcpy(c->host_pk, e->request.host_pk, PUBKEY_LEN);
-	err = find_issuer(db, c->issued_day, &c->issuer);
+	err = find_issuer(env->db, c->issued_day, &c->issuer);
 	if (err == 0)
-		err = vault_issuing_load(dir, c->issuer, sk);
+		err = secrets_issuing(env->secrets, c->issuer, &sk);
 	if (err == 0) {
-		cert_sign(c, e->self.publisher, sk);
+		cert_sign(c, env->self.publisher, sk);
 		cert_encode(c, e->certificate);
 	}
-	sodium_memzero(sk, sizeof(sk));
 	return err;
 }
 
@@ -161,8 +184,7 @@ audit(sqlite3 *db, const struct enrolment *e)
 }
 
 static int
-judge(sqlite3 *db, const char *dir, const uint8_t *p, size_t len,
-    struct enrolment *e)
+judge(struct enrolment_env *env, struct enrolment *e)
 {
 	struct grant_slot slots[GRANT_SLOTS_MAX];
 	struct grant_past past = {0};
@@ -175,47 +197,66 @@ judge(sqlite3 *db, const char *dir, const uint8_t *p, size_t len,
 	int err;
 
 	memcpy(ask.host_pk, e->request.host_pk, PUBKEY_LEN);
-	hash_body(p, len, ask.body);
-	err = keys_slots(db, e->key.number, slots, &n);
+	hash_body(e->bytes, e->len, ask.body);
+	err = keys_slots(env->db, e->key.number, slots, &n);
 	if (err == 0)
-		err = load_past(db, &ask, e->key.number, &past, e->certificate);
+		err = load_past(env->db, &ask, e->key.number, &past,
+		    e->certificate);
 	if (err != 0)
 		return err;
 	e->answer = grant_decide(&e->key.limits, slots, n, &past, &ask);
 	if (!grant_is_refusal(e->answer.kind) && e->answer.kind != GRANT_SAME) {
-		err = certify(db, dir, e, &cert);
+		err = certify(env, e, &cert);
 		if (err == 0)
-			err = store(db, e, &cert, &ask);
+			err = store(env->db, e, &cert, &ask);
 	}
 	return err;
 }
 
 int
-enrolment_run(sqlite3 *db, const char *dir, const uint8_t *p, size_t len,
-    struct enrolment *out)
+enrolment_read(const uint8_t *p, size_t len, struct enrolment *out)
 {
 	int err;
 
 	memset(out, 0, sizeof(*out));
 	err = enrol_decode(p, len, &out->request);
+	if (err == 0) {
+		memcpy(out->bytes, p, len);
+		out->len = len;
+	}
 	/* A bad signature is no guess at a key; keep the two apart. */
-	if (err == MUSTER_E_SIG)
-		err = MUSTER_E_PROTO;
-	if (err == 0)
-		err = db_begin(db);
-	if (err == 0)
-		err = db_self(db, &out->self);
-	if (err == 0 &&
-	    memcmp(out->request.publisher, out->self.publisher,
-	        PUBLISHER_LEN) != 0)
+	return err == MUSTER_E_SIG ? MUSTER_E_PROTO : err;
+}
+
+int
+enrolment_apply(struct enrolment_env *env, struct enrolment *e)
+{
+	int err = 0;
+
+	if (memcmp(e->request.publisher, env->self.publisher, PUBLISHER_LEN) !=
+	    0)
 		err = MUSTER_E_PUBLISHER;
 	if (err == 0)
-		err = prove(db, dir, p, len, out);
+		err = enrolment_prove(env, e->request.key_number, e->bytes,
+		    e->len, enrol_prove, &e->key);
 	if (err == 0)
-		err = judge(db, dir, p, len, out);
+		err = judge(env, e);
 	if (err == 0)
-		err = audit(db, out);
+		err = audit(env->db, e);
+	return err;
+}
+
+int
+enrolment_run(struct enrolment_env *env, struct enrolment *e)
+{
+	int err;
+
+	err = db_begin(env->db);
 	if (err == 0)
-		err = db_commit(db);
+		err = enrolment_apply(env, e);
+	if (err == 0)
+		err = db_commit(env->db);
+	if (err != 0)
+		db_rollback(env->db);
 	return err;
 }

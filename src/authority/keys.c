@@ -42,7 +42,7 @@ load(sqlite3 *db, const char *sql, uint32_t number, struct keys_row *row_out)
 		r.hosts_used = (uint32_t)sqlite3_column_int64(st, 11);
 		*row_out = r;
 	}
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 
@@ -87,7 +87,7 @@ keys_slots(sqlite3 *db, uint32_t number, struct grant_slot *slots_out,
 	}
 	if (err == 0)
 		*n_out = n;
-	(void)sqlite3_finalize(st);
+	db_done(st);
 	return err;
 }
 

@@ -288,8 +288,8 @@ vault_seal_new(const char *dir)
 	return err;
 }
 
-static int
-seal_load(const char *dir, uint8_t *key)
+int
+vault_seal_load(const char *dir, uint8_t *key_out)
 {
 	char path[FILE_PATH_MAX];
 	size_t len = 0;
@@ -297,7 +297,7 @@ seal_load(const char *dir, uint8_t *key)
 
 	err = ctx_path(dir, VAULT_SEAL_FILE, path, sizeof(path));
 	if (err == 0)
-		err = file_read(path, key, VAULT_SEAL_LEN, &len);
+		err = file_read(path, key_out, VAULT_SEAL_LEN, &len);
 	if (err == 0 && len != VAULT_SEAL_LEN)
 		err = MUSTER_E_TRUNC;
 	return err;
@@ -310,46 +310,51 @@ static_assert(VAULT_SEALED_LEN ==
     "nonce and box");
 
 /* The number goes in with the key, so rows cannot be exchanged. */
+void
+vault_seal_with(const uint8_t *key, uint32_t key_number, const uint8_t *pk,
+    uint8_t *out)
+{
+	uint8_t plain[4 + HOSTKEY_PK_LEN];
+	struct wr w = wr_init(plain, sizeof(plain));
+
+	wr_u32(&w, key_number);
+	wr_bytes(&w, pk, HOSTKEY_PK_LEN);
+	randombytes_buf(out, crypto_secretbox_NONCEBYTES);
+	(void)crypto_secretbox_easy(out + crypto_secretbox_NONCEBYTES, plain,
+	    sizeof(plain), out, key);
+	sodium_memzero(plain, sizeof(plain));
+}
+
 int
 vault_seal(const char *dir, uint32_t key_number, const uint8_t *pk,
     uint8_t *out)
 {
-	uint8_t key[VAULT_SEAL_LEN], plain[4 + HOSTKEY_PK_LEN];
-	struct wr w = wr_init(plain, sizeof(plain));
+	uint8_t key[VAULT_SEAL_LEN];
 	int err;
 
-	err = seal_load(dir, key);
-	if (err == 0) {
-		wr_u32(&w, key_number);
-		wr_bytes(&w, pk, HOSTKEY_PK_LEN);
-		randombytes_buf(out, crypto_secretbox_NONCEBYTES);
-		(void)crypto_secretbox_easy(out + crypto_secretbox_NONCEBYTES,
-		    plain, sizeof(plain), out, key);
-	}
+	err = vault_seal_load(dir, key);
+	if (err == 0)
+		vault_seal_with(key, key_number, pk, out);
 	sodium_memzero(key, sizeof(key));
-	sodium_memzero(plain, sizeof(plain));
 	return err;
 }
 
 int
-vault_unseal(const char *dir, uint32_t key_number, const uint8_t *sealed,
-    uint8_t *pk_out)
+vault_unseal_with(const uint8_t *key, uint32_t key_number,
+    const uint8_t *sealed, uint8_t *pk_out)
 {
-	uint8_t key[VAULT_SEAL_LEN], plain[4 + HOSTKEY_PK_LEN];
+	uint8_t plain[4 + HOSTKEY_PK_LEN];
 	struct rd r = rd_init(plain, sizeof(plain));
-	int err;
+	int err = 0;
 
-	err = seal_load(dir, key);
-	if (err == 0 &&
-	    (crypto_secretbox_open_easy(plain,
-	         sealed + crypto_secretbox_NONCEBYTES,
-	         VAULT_SEALED_LEN - crypto_secretbox_NONCEBYTES, sealed,
-	         key) != 0 ||
-	        rd_u32(&r) != key_number))
+	if (crypto_secretbox_open_easy(plain,
+	        sealed + crypto_secretbox_NONCEBYTES,
+	        VAULT_SEALED_LEN - crypto_secretbox_NONCEBYTES, sealed,
+	        key) != 0 ||
+	    rd_u32(&r) != key_number)
 		err = MUSTER_E_DAMAGED;
 	if (err == 0)
 		rd_fixed(&r, pk_out, HOSTKEY_PK_LEN);
-	sodium_memzero(key, sizeof(key));
 	sodium_memzero(plain, sizeof(plain));
 	return err;
 }

@@ -86,21 +86,35 @@ vault_issuing_load(const char *dir, uint32_t number, uint8_t *sk_out);
 MUSTER_NODISCARD int vault_seal_new(const char *dir);
 
 /**
+ * vault_seal_load(): read that key.
+ *
+ * Out:     key_out  VAULT_SEAL_LEN bytes; caller wipes
+ * Returns: 0; MUSTER_E_TRUNC, as file_read()
+ */
+MUSTER_NODISCARD int vault_seal_load(const char *dir, uint8_t *key_out);
+
+/**
  * vault_seal(): seal a proof key for the database.
  *
  * Out:     out      VAULT_SEALED_LEN bytes
- * Returns: 0; as file_read(), MUSTER_E_TRUNC
+ * Returns: 0; as vault_seal_load()
  */
 MUSTER_NODISCARD int vault_seal(const char *dir, uint32_t key_number,
     const uint8_t *pk, uint8_t *out);
 
 /**
- * vault_unseal(): the reverse; the key number must be the one it was for.
+ * vault_seal_with(): the same with the key at hand.
+ */
+void vault_seal_with(const uint8_t *key, uint32_t key_number, const uint8_t *pk,
+    uint8_t *out);
+
+/**
+ * vault_unseal_with(): the reverse; the key number must be the one it was for.
  *
  * Out:     pk_out   HOSTKEY_PK_LEN bytes; caller wipes
- * Returns: 0; MUSTER_E_DAMAGED, as file_read(), MUSTER_E_TRUNC
+ * Returns: 0; MUSTER_E_DAMAGED
  */
-MUSTER_NODISCARD int vault_unseal(const char *dir, uint32_t key_number,
+MUSTER_NODISCARD int vault_unseal_with(const uint8_t *key, uint32_t key_number,
     const uint8_t *sealed, uint8_t *pk_out);
 
 #endif /* MUSTER_AUTHORITY_VAULT_H */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * secrets.h -- the seal key and the issuing keys, opened once and kept in
+ * memory that is not swapped and is wiped at the end.
+ */
+#ifndef MUSTER_AUTHORITY_SECRETS_H
+#define MUSTER_AUTHORITY_SECRETS_H
+
+#include "authority/vault.h"
+
+#define SECRETS_ISSUERS_MAX 255 /* their numbers are 1 to 255 */
+
+struct secrets;
+
+/**
+ * secrets_open(): read the seal key of the authority's folder.
+ *
+ * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_TOOBIG, as vault_seal_load()
+ */
+MUSTER_NODISCARD int
+secrets_open(const char *dir, struct secrets **secrets_out);
+
+/**
+ * secrets_close(): wipe and free them; NULL is let be.
+ */
+void secrets_close(struct secrets *s);
+
+/**
+ * secrets_unseal(): the proof key of a row; its number must be the one that it
+ * was sealed for.
+ *
+ * Out:     pk_out   HOSTKEY_PK_LEN bytes; caller wipes
+ * Returns: 0; MUSTER_E_DAMAGED
+ */
+MUSTER_NODISCARD int secrets_unseal(const struct secrets *s,
+    uint32_t key_number, const uint8_t *sealed, uint8_t *pk_out);
+
+/**
+ * secrets_decoy(): unseal something, for a key number that does not exist, so
+ * that the answer takes the same time.
+ *
+ * Out:     pk_out   HOSTKEY_PK_LEN bytes that nobody knows; caller wipes
+ * Returns: 0; MUSTER_E_DAMAGED
+ */
+MUSTER_NODISCARD int secrets_decoy(const struct secrets *s, uint8_t *pk_out);
+
+/**
+ * secrets_issuing(): one issuing key, read when it is first wanted: one may be
+ * added while a service runs.
+ *
+ * Out:     sk_out   SECKEY_LEN bytes, borrowed until secrets_close()
+ * Returns: 0; as vault_issuing_load()
+ */
+MUSTER_NODISCARD int
+secrets_issuing(struct secrets *s, uint32_t number, const uint8_t **sk_out);
+
+#endif /* MUSTER_AUTHORITY_SECRETS_H */
