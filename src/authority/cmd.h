@@ -100,6 +100,13 @@ int cmd_host_revoke(struct ctx *ctx);
 int cmd_activate(struct ctx *ctx);
 
 /**
+ * cmd_serve(): the HTTPS service, until SIGTERM or SIGINT.
+ *
+ * Returns: exit code; EXIT_CONFIG where the settings are not good
+ */
+int cmd_serve(struct ctx *ctx);
+
+/**
  * cmd_audit_verify(): check the log, also against catalogues.
  *
  * Returns: exit code

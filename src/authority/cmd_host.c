@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "authority/audit.h"
 #include "authority/hosts.h"
 #include "authority/keys.h"
+#include "authority/slots.h"
 #include "base/clock.h"
 
 static const char *
@@ -146,23 +146,7 @@ end_slot(sqlite3 *db, uint32_t key, uint32_t slot, bool is_release,
 	if (err == 0 && is_release && row.releases_used >= row.releases)
 		err = MUSTER_E_FULL;
 	if (err == 0)
-		err = keys_revoke(db, key, s.slot, s.activation, day);
-	if (err == 0)
-		err = db_exec(db,
-		    "UPDATE slot SET hold = ? WHERE key_number = ? AND "
-		    "slot = ?",
-		    "iii", (int64_t)(is_release ? GRANT_RELEASED : GRANT_HELD),
-		    (int64_t)key, (int64_t)slot);
-	if (err == 0 && is_release)
-		err = db_exec(db,
-		    "UPDATE host_key SET releases_used = releases_used + 1 "
-		    "WHERE number = ?",
-		    "i", (int64_t)key);
-	if (err == 0)
-		err = audit_add(db, is_release ? "host.release" : "host.revoke",
-		    json_pack("{s:I,s:i,s:i,s:i}", "key_number",
-		        (json_int_t)key, "slot", (int)s.slot, "activation",
-		        (int)s.activation, "day", (int)day));
+		err = slots_end(db, key, &s, is_release, day);
 	if (err == 0)
 		err = db_commit(db);
 	return err;

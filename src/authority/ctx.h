@@ -18,6 +18,7 @@
 #define EXIT_DONE 0
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
+#define EXIT_CONFIG 78     /* of the service, so that nobody starts it again */
 #define TEXT_NUMBER_MAX 10 /* digits of a 32-bit number */
 #define S_PER_DAY 86400
 
@@ -47,6 +48,10 @@ enum opt {
 	OPT_KEY,
 	OPT_CATALOGUE,
 	OPT_YES,
+	OPT_LISTEN,
+	OPT_TLS_CERT,
+	OPT_TLS_KEY,
+	OPT_CHECK,
 	OPT_N
 };
 
@@ -55,6 +60,8 @@ struct ctx {
 	char **operands;
 	int n_operands;
 	char dir[FILE_PATH_MAX];
+	const char
+	    *config; /* the file that holds, whether or not it is there */
 };
 
 /**

@@ -54,8 +54,8 @@ by_host(const struct grant_slot *slots, size_t n, const uint8_t *host_pk)
 	return NULL;
 }
 
-static uint32_t
-count_used(const struct grant_slot *slots, size_t n)
+uint32_t
+grant_hosts_used(const struct grant_slot *slots, size_t n)
 {
 	uint32_t used = 0;
 
@@ -115,7 +115,7 @@ grant_decide(const struct grant_key *key, const struct grant_slot *slots,
 {
 	const struct grant_slot *own = by_host(slots, n, ask->host_pk);
 	const struct grant_slot *old = by_number(slots, n, ask->replaces);
-	struct grant_answer a = {.hosts_used = count_used(slots, n)};
+	struct grant_answer a = {.hosts_used = grant_hosts_used(slots, n)};
 
 	if (key->is_revoked) {
 		a.kind = GRANT_KEY_REVOKED;

@@ -92,6 +92,13 @@ grant_decide(const struct grant_key *key, const struct grant_slot *slots,
     size_t n, const struct grant_past *past, const struct grant_ask *ask);
 
 /**
+ * grant_hosts_used(): slots that no other host can have now.
+ *
+ * Returns: their number
+ */
+uint32_t grant_hosts_used(const struct grant_slot *slots, size_t n);
+
+/**
  * grant_code(): stable name of an answer.
  *
  * Returns: static text such as "hosts_used_up"

@@ -47,6 +47,10 @@ static const struct {
     [OPT_KEY] = {"key", required_argument},
     [OPT_CATALOGUE] = {"catalogue", required_argument},
     [OPT_YES] = {"yes", no_argument},
+    [OPT_LISTEN] = {"listen", required_argument},
+    [OPT_TLS_CERT] = {"tls-cert", required_argument},
+    [OPT_TLS_KEY] = {"tls-key", required_argument},
+    [OPT_CHECK] = {"check", no_argument},
 };
 
 static const struct command {
@@ -100,6 +104,9 @@ static const struct command {
     {"activate", NULL, O(FILE) | O(OUT), O(DIR), 0, 0, cmd_activate,
         "--file REQUEST -o CERTIFICATE",
         "answer a host's request by a certificate"},
+    {"serve", NULL, 0, O(DIR) | O(LISTEN) | O(TLS_CERT) | O(TLS_KEY) | O(CHECK),
+        0, 0, cmd_serve, "[--listen A:P] [--tls-cert F --tls-key F] [--check]",
+        "the HTTPS service, in the foreground; --check tests the settings"},
     {"audit", "verify", 0, O(DIR) | O(CATALOGUE), 0, 4096, cmd_audit_verify,
         "[--catalogue FILE...]",
         "check the audit log, also against catalogues"},
@@ -134,7 +141,7 @@ help(const struct command *only)
 	printf("Every command but catalogue sign takes --dir DIR (default: dir "
 	       "in\n" DEFAULT_CONFIG ", or in --config FILE).\n"
 	       "Every command takes --json, --help and --version.\n"
-	       "Exit: 0 done, 1 failed, 2 usage.\n");
+	       "Exit: 0 done, 1 failed, 2 usage; serve: 78 bad settings.\n");
 	return EXIT_DONE;
 }
 
@@ -311,6 +318,8 @@ main(int argc, char **argv)
 		    ctx.n_operands == 0 ? "no command" : "no such command: ",
 		    ctx.n_operands == 0 ? "" : ctx.operands[0], "");
 	rc = check_usage(&ctx, c);
+	ctx.config = ctx.value[OPT_CONFIG] == NULL ? DEFAULT_CONFIG
+	                                           : ctx.value[OPT_CONFIG];
 	if (rc == EXIT_DONE)
 		rc = find_dir(&ctx, (c->allowed & O(DIR)) != 0);
 	if (rc == EXIT_DONE)

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * serve.c -- muster-authority serve: start, wait, end.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "authority/cmd.h"
+#include "authority/http.h"
+#include "authority/serve_check.h"
+#include "authority/tls.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notify.h"
+
+#define BACKLOG 512
+#define FILES_SPARE 64 /* beside connections: database, log, sockets */
+#define STOP_MS 15000  /* for what is being answered at the end */
+#define STOP_STEP_NS 10000000
+#define EXPIRY_WARN_S (14 * S_PER_DAY)
+
+struct serve {
+	struct settings settings;
+	struct enrolment_env env;
+	struct tls tls;
+	struct metrics metrics;
+	struct http *http;
+	struct batch *batch;
+	int fd;
+};
+
+static int
+bind_socket(const struct ctx *ctx, const struct settings *s, int *fd_out)
+{
+	struct sockaddr_storage at;
+	socklen_t len = 0;
+	int one = 1, off = 0, fd;
+
+	if (notify_sockets() > 0) {
+		*fd_out = NOTIFY_FD_FIRST;
+		return EXIT_DONE;
+	}
+	(void)!settings_address(s->listen, &at, &len); /* it was checked */
+	fd =
+	    socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one,
+		    sizeof(one));
+		/* [::] takes IPv4 as well */
+		if (at.ss_family == AF_INET6)
+			(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off,
+			    sizeof(off));
+	}
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&at, len) == 0 &&
+	    listen(fd, BACKLOG) == 0) {
+		*fd_out = fd;
+		return EXIT_DONE;
+	}
+	(void)ctx_fail(ctx, EXIT_FAILED, "listen",
+	    "free the port, or name another address by listen or --listen",
+	    "%s cannot be listened on: %s", s->listen, strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return EXIT_FAILED;
+}
+
+static void
+say_listening(int fd)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 &&
+	    getnameinfo((const struct sockaddr *)&at, len, host, sizeof(host),
+	        port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		log_line(LOG_NOTE, "listening", "%s port %s", host, port);
+}
+
+static void
+harden(const struct settings *s)
+{
+	const struct rlimit none = {0, 0};
+	struct rlimit files;
+	rlim_t want = s->connections + FILES_SPARE;
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a failing write says so */
+	(void)umask(077);
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= want)
+		return;
+	files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur < want)
+		log_line(LOG_WARN, "limits",
+		    "only %lu open files allowed for %u connections: raise "
+		    "LimitNOFILE or lower connections",
+		    (unsigned long)files.rlim_cur, s->connections);
+}
+
+static void
+warn_expiry(const struct tls *tls)
+{
+	int64_t left_s = tls->expires_unix_s - clock_unix_s();
+
+	if (left_s < EXPIRY_WARN_S)
+		log_line(LOG_WARN, "certificate",
+		    "the TLS certificate %s in %lld days: renew it and start "
+		    "the service again",
+		    left_s < 0 ? "has ended" : "ends",
+		    (long long)(left_s / S_PER_DAY));
+}
+
+static int
+prepare(struct ctx *ctx, struct serve *s)
+{
+	int rc, err;
+
+	rc = serve_check_settings(ctx, &s->settings);
+	if (rc == EXIT_DONE)
+		rc = serve_check_dir(ctx);
+	if (rc == EXIT_DONE)
+		rc = tls_load(ctx, s->settings.tls_cert, s->settings.tls_key,
+		    &s->tls);
+	if (rc != EXIT_DONE)
+		return rc;
+	err = enrolment_open(ctx->dir, &s->env);
+	if (err == MUSTER_E_NOENT && s->env.db == NULL)
+		return ctx_fail(ctx, EXIT_FAILED, "no_database",
+		    "make an authority by `muster-authority init`, or give "
+		    "its folder by --dir",
+		    "%s has no %s", ctx->dir, DB_FILE);
+	return err == 0 ? EXIT_DONE : ctx_fail_err(ctx, err, ctx->dir);
+}
+
+static int
+start(struct ctx *ctx, struct serve *s)
+{
+	struct http_start how = {
+	    .settings = &s->settings,
+	    .cert_pem = s->tls.cert_pem,
+	    .key_pem = s->tls.key_pem,
+	    .contact = s->env.self.contact,
+	    .metrics = &s->metrics,
+	};
+	int rc, err;
+
+	log_open();
+	log_set_level((enum log_level)s->settings.log_level);
+	harden(&s->settings);
+	warn_expiry(&s->tls);
+	s->metrics.started_unix_s = clock_unix_s();
+	rc = bind_socket(ctx, &s->settings, &how.fd);
+	if (rc != EXIT_DONE)
+		return rc;
+	s->fd = how.fd;
+	err = http_open(&how, &s->http);
+	if (err != 0)
+		(void)close(how.fd);
+	if (err == 0)
+		err = batch_start(&s->env, &s->metrics, http_done, &s->batch);
+	if (err == 0)
+		err = http_run(s->http, s->batch);
+	return err == 0 ? EXIT_DONE : ctx_fail_err(ctx, err, "the listener");
+}
+
+static void
+wait_for_signal(struct serve *s, const sigset_t *signals)
+{
+	const struct timespec step = {.tv_nsec = HTTP_REAP_MS * 1000000L};
+	int number;
+
+	for (;;) {
+		number = sigtimedwait(signals, NULL, &step);
+		if (number > 0)
+			break;
+		http_reap(s->http);
+	}
+	log_line(LOG_NOTE, "stopping", "signal %d", number);
+	notify_send("STOPPING=1");
+}
+
+/* What has come is answered; nothing more is taken. */
+static void
+stop(struct serve *s)
+{
+	const struct timespec step = {.tv_nsec = STOP_STEP_NS};
+	int64_t end_ms = clock_mono_ms() + STOP_MS;
+
+	if (s->http != NULL)
+		http_quiesce(s->http);
+	while (s->http != NULL && http_requests(s->http) > 0 &&
+	    clock_mono_ms() < end_ms) {
+		http_reap(s->http);
+		(void)nanosleep(&step, NULL);
+	}
+	batch_stop(s->batch);
+	http_close(s->http);
+}
+
+int
+cmd_serve(struct ctx *ctx)
+{
+	struct serve *s = sodium_malloc(sizeof(*s));
+	sigset_t signals;
+	int rc;
+
+	if (s == NULL)
+		return ctx_fail_err(ctx, MUSTER_E_NOMEM, "the service");
+	memset(s, 0, sizeof(*s));
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	rc = prepare(ctx, s);
+	if (rc == EXIT_DONE && ctx->value[OPT_CHECK] == NULL) {
+		rc = start(ctx, s);
+		if (rc == EXIT_DONE) {
+			say_listening(s->fd);
+			notify_send("READY=1");
+			wait_for_signal(s, &signals);
+		}
+		stop(s);
+	}
+	enrolment_close(&s->env);
+	sodium_free(s);
+	return rc;
+}

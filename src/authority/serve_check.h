@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * serve_check.h -- what the service looks at before it starts.
+ */
+#ifndef MUSTER_AUTHORITY_SERVE_CHECK_H
+#define MUSTER_AUTHORITY_SERVE_CHECK_H
+
+#include "authority/ctx.h"
+#include "authority/settings.h"
+
+#define SERVE_CHECK_FILES_MAX 4096 /* of a folder; ours has six */
+
+/**
+ * serve_check_settings(): the file, and what the command line says instead.
+ *
+ * Returns: EXIT_DONE, or EXIT_CONFIG or EXIT_USAGE with the errors told
+ */
+MUSTER_NODISCARD int
+serve_check_settings(const struct ctx *ctx, struct settings *s_out);
+
+/**
+ * serve_check_dir(): no root secret lies in the authority's folder.
+ *
+ * A service on a network must not be next to the one key that no catalogue
+ * can revoke, be it sealed or not.
+ *
+ * Returns: EXIT_DONE, or EXIT_CONFIG or EXIT_FAILED with the error printed
+ */
+MUSTER_NODISCARD int serve_check_dir(const struct ctx *ctx);
+
+#endif /* MUSTER_AUTHORITY_SERVE_CHECK_H */
