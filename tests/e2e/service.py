@@ -136,10 +136,10 @@ class Service:
             for name, value in values.items():
                 f.write(f"{name} = {json.dumps(value)};\n")
 
-    def start(self):
+    def start(self, program=(os.path.join(BIN, "muster-authority"),), **how):
         self.process = subprocess.Popen(
-            [os.path.join(BIN, "muster-authority"), "serve", "--config",
-             self.conf], stderr=subprocess.PIPE, text=True)
+            [*program, "serve", "--config", self.conf],
+            stderr=subprocess.PIPE, text=True, **how)
         self.log = []
         for line in self.process.stderr:
             self.log.append(line)
@@ -148,7 +148,8 @@ class Service:
                 self.port = int(m.group(2))
                 break
         else:
-            raise AssertionError(f"exit {self.process.wait()}: {self.log}")
+            p, self.process = self.process, None
+            raise AssertionError(f"exit {p.wait()}: {self.log}")
         self.reader = threading.Thread(
             target=lambda: self.log.extend(self.process.stderr), daemon=True)
         self.reader.start()
@@ -201,6 +202,12 @@ class Service:
         return {k: float(v) for k, v in (
             line.rsplit(" ", 1) for line in text.splitlines()
             if not line.startswith("#"))}
+
+    def wait_for_queue(self, n):
+        """Until n requests wait for the database, which somebody holds."""
+        end = time.monotonic() + STOP_S
+        while self.metrics()["muster_authority_queue_length"] < n:
+            assert time.monotonic() < end and self.process.poll() is None
 
     def query(self, sql, *args):
         db = sqlite3.connect(os.path.join(self.a.dir, "authority.db"),

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Goal: nothing that was answered is lost and nothing is counted twice, when
+the service is stopped or killed; it starts as other daemons do."""
+import concurrent.futures
+import os
+import signal
+import socket
+import sqlite3
+import threading
+
+import pytest
+
+from service import Host, Service
+from test_authority import BIN, check_cert
+
+ROUNDS = 4
+
+
+@pytest.fixture
+def s(tmp_path):
+    service = Service(tmp_path)
+    yield service
+    service.stop()
+
+
+def test_b41_a_replayed_enrolment_counts_nothing(s):
+    s.start()
+    key, h = s.a.issue(), Host(1)
+    first = h.request(s.a, key)
+    given = s.enrol(first).json
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        for g in pool.map(s.enrol, [first] * 40):
+            assert g.status == 200 and g.json["outcome"] == "same"
+            assert g.json["certificate"] == given["certificate"]
+    g = s.enrol(h.request(s.a, key, counter=2)).json
+    assert (g["outcome"], g["reactivations_used"]) == ("reactivation", 1)
+    # an old one, and one of the same counter that asks for something else
+    s.enrol(first).problem(409, "counter_old")
+    s.enrol(h.request(s.a, key, counter=2, replaces=1)).problem(
+        409, "counter_old")
+    # it is the same after a restart
+    s.stop()
+    s.start()
+    again = s.enrol(h.request(s.a, key, counter=2)).json
+    assert again["certificate"] == g["certificate"]
+    k = s.slots(key).json
+    assert k["hosts_used"] == 1
+    assert k["slots"][0]["reactivations_used"] == 1
+    s.a.run("audit", "verify")
+
+
+def try_enrol(s, request):
+    """The grant, or None where no answer came."""
+    try:
+        answer = s.enrol(request)
+    except OSError:
+        return None
+    except Exception as e:  # half an answer
+        assert type(e).__module__ == "http.client", e
+        return None
+    assert answer.status in (200, 201), answer.body
+    return answer.json
+
+
+def test_b41_killed_between_grant_and_answer(s):
+    """Killed with many in flight; the retry of each gets what was granted."""
+    key = s.a.issue("--hosts", "255")
+    n, told = 0, {}
+    s.start()
+    for r in range(ROUNDS):
+        hosts = [Host(n + i) for i in range(40)]
+        n += len(hosts)
+        asks = [h.request(s.a, key) for h in hosts]
+        some = threading.Semaphore(0)
+
+        def one(i):
+            told[hosts[i].name] = try_enrol(s, asks[i])
+            some.release()
+        threads = [threading.Thread(target=one, args=(i,))
+                   for i in range(len(asks))]
+        for t in threads:
+            t.start()
+        for _ in range(3 * r + 1):
+            some.acquire()
+        s.stop(kill=True)
+        for t in threads:
+            t.join()
+        granted = {name: bytes(cert).hex() for name, cert in s.query(
+            "SELECT name, certificate FROM host")}
+        s.start()
+        for h, request in zip(hosts, asks):
+            before, after = told[h.name], s.enrol(request)
+            was = granted.get(h.name.decode())
+            assert before is None or was == before["certificate"]
+            assert after.status == (201 if was is None else 200)
+            if was is not None:
+                assert after.json["outcome"] == "same"
+                assert after.json["certificate"] == was
+            check_cert(s.a, bytes.fromhex(after.json["certificate"]),
+                       after.json["slot"], 1, h)
+    slots = s.slots(key).json["slots"]
+    assert [x["slot"] for x in slots] == list(range(1, n + 1))
+    assert len({x["name"] for x in slots}) == n
+    assert {x["reactivations_used"] for x in slots} == {0}
+    s.a.run("audit", "verify")
+
+
+def test_what_is_open_is_answered_before_the_end(s):
+    s.start()
+    key = s.a.issue("--hosts", "20")
+    db = sqlite3.connect(os.path.join(s.a.dir, "authority.db"),
+                         isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    answers = [None] * 20
+
+    def one(i):
+        try:
+            answers[i] = s.enrol(Host(i).request(s.a, key)).status
+        except OSError:  # came too late
+            pass
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(20)]
+    for t in threads:
+        t.start()
+    s.wait_for_queue(5)
+    s.process.send_signal(signal.SIGTERM)
+    db.execute("ROLLBACK")
+    for t in threads:
+        t.join()
+    assert s.process.wait(30) == 0
+    granted = db.execute("SELECT count(*) FROM slot").fetchone()[0]
+    db.close()
+    assert granted >= 5 and granted == answers.count(201)
+    assert set(answers) <= {201, None}
+    with pytest.raises(OSError):
+        s.connect()
+
+
+def test_the_service_manager_gives_the_socket_and_is_told(s, tmp_path):
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, \
+            socket.socket() as given:
+        told.bind(path)
+        told.settimeout(30)
+        given.bind(("127.0.0.1", 0))
+        given.listen(8)
+
+        def place():
+            os.dup2(given.fileno(), 50)
+            os.dup2(50, 3)
+        s.start(program=(
+            "/bin/sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"',
+            os.path.join(BIN, "muster-authority")), preexec_fn=place,
+            close_fds=False, env={**os.environ, "NOTIFY_SOCKET": path})
+        assert s.port == given.getsockname()[1]
+        assert told.recv(64) == b"READY=1"
+        assert s.ask("GET", "/healthz").status == 200
+        assert s.stop() == 0
+        assert told.recv(64) == b"STOPPING=1"
