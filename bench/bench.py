@@ -18,11 +18,12 @@ REPO = os.path.dirname(HERE)
 for folder in ("tools", "tests/e2e"):
     sys.path.insert(0, os.path.join(REPO, folder))
 
+import authority  # noqa: E402
 import client  # noqa: E402
 import host  # noqa: E402
 import publisher  # noqa: E402
 
-MEASURES = {**client.MEASURES, **host.MEASURES}
+MEASURES = {**client.MEASURES, **host.MEASURES, **authority.MEASURES}
 LINE = "{:<46} {:>17} {:>22} {:>9}  {}"
 
 

@@ -14,6 +14,7 @@ from conftest import REPO
 BENCH = os.path.join(REPO, "bench")
 sys.path.insert(0, BENCH)
 
+import authority  # noqa: E402
 import bench  # noqa: E402
 import client  # noqa: E402
 import host  # noqa: E402
@@ -120,3 +121,14 @@ def test_load_takes_no_refusal_for_an_answer(site):
         with pytest.raises(RuntimeError, match="a refusal"):
             publisher.program("bench_load", port, site.catalogue,
                               client.hex_id(publisher.PRODUCTS[0]), 2, 10)
+
+
+def test_authority_small(tmp_path):
+    s = publisher.BenchSite(str(tmp_path))
+    rows = list(authority.authority(s, few=60, many=200, asks=50))
+    assert [r.limit for r in rows] == [2, 50, 2, 50, 1.5]
+    assert all(r.figure > 0 for r in rows)
+    assert "50 activations" in rows[0].note
+    # a refusal is no activation: the same hosts and keys once more
+    with pytest.raises(RuntimeError, match='"failed":50'):
+        authority.measure(s, s.path("authority"), 200, 50, 3)
