@@ -84,13 +84,12 @@ cert_hash(const uint8_t *p, uint8_t *out)
 
 /* The text that an issuing key signs: SIGNED_LEN bytes. */
 static void
-signed_text(const struct cert *cert, const uint8_t *publisher, uint8_t *out)
+signed_text(const struct cert *cert, const uint8_t *publisher,
+    const uint8_t *fingerprint, uint8_t *out)
 {
 	static const uint8_t label[LABEL_LEN] = LABEL_CERT;
-	uint8_t fingerprint[CERT_FINGERPRINT_LEN];
 	struct wr w = wr_init(out, SIGNED_LEN);
 
-	cert_fingerprint(cert->host_pk, fingerprint);
 	wr_bytes(&w, label, LABEL_LEN);
 	wr_bytes(&w, publisher, PUBLISHER_LEN);
 	head(&w, cert);
@@ -100,21 +99,32 @@ signed_text(const struct cert *cert, const uint8_t *publisher, uint8_t *out)
 }
 
 void
-cert_sign(struct cert *cert, const uint8_t *publisher, const uint8_t *issuer_sk)
+cert_sign_print(struct cert *cert, const uint8_t *fingerprint,
+    const uint8_t *publisher, const uint8_t *issuer_sk)
 {
 	uint8_t text[SIGNED_LEN];
 
-	signed_text(cert, publisher, text);
+	signed_text(cert, publisher, fingerprint, text);
 	label_sign(issuer_sk, text, sizeof(text), cert->signature);
+}
+
+void
+cert_sign(struct cert *cert, const uint8_t *publisher, const uint8_t *issuer_sk)
+{
+	uint8_t fingerprint[CERT_FINGERPRINT_LEN];
+
+	cert_fingerprint(cert->host_pk, fingerprint);
+	cert_sign_print(cert, fingerprint, publisher, issuer_sk);
 }
 
 int
 cert_verify(const struct cert *cert, const uint8_t *publisher,
     const uint8_t *issuer_pk)
 {
-	uint8_t text[SIGNED_LEN];
+	uint8_t fingerprint[CERT_FINGERPRINT_LEN], text[SIGNED_LEN];
 
-	signed_text(cert, publisher, text);
+	cert_fingerprint(cert->host_pk, fingerprint);
+	signed_text(cert, publisher, fingerprint, text);
 	return label_verify(issuer_pk, text, sizeof(text), cert->signature);
 }
 

@@ -76,6 +76,13 @@ void cert_sign(struct cert *cert, const uint8_t *publisher,
     const uint8_t *issuer_sk);
 
 /**
+ * cert_sign_print(): the same where the host public key is not known, but its
+ * fingerprint; host_pk is not looked at.
+ */
+void cert_sign_print(struct cert *cert, const uint8_t *fingerprint,
+    const uint8_t *publisher, const uint8_t *issuer_sk);
+
+/**
  * cert_verify(): judge the signature alone.
  *
  * Returns: 0; MUSTER_E_KEY, MUSTER_E_SIG
