@@ -32,7 +32,7 @@ hosts_list(const struct ctx *ctx, sqlite3 *db, uint32_t key_number,
 	err = db_query(db, &st,
 	    "SELECT s.key_number, s.slot, s.activation, s.hold, "
 	    "s.reactivations, h.name, h.issued_day FROM slot s LEFT JOIN host h"
-	    " USING(key_number, host_pk) WHERE ?1 = 0 OR s.key_number = ?1 "
+	    " USING(key_number, fingerprint) WHERE ?1 = 0 OR s.key_number = ?1 "
 	    "ORDER BY s.key_number, s.slot",
 	    "i", (int64_t)key_number);
 	while (err == 0 && (err = db_row(st)) == 1) {

@@ -13,116 +13,9 @@
 #include <unistd.h>
 
 #include "authority/ctx.h"
+#include "authority/schema.h"
 
-#define STR_(x) #x
-#define STR(x) STR_(x)
 #define APPLICATION_ID 0x4d757341 /* "MusA" */
-#define SCHEMA_VERSION 1
-
-static const char schema[] = "PRAGMA application_id = " STR(
-    APPLICATION_ID) ";"
-                    "PRAGMA user_version = " STR(
-                        SCHEMA_VERSION) ";"
-                                        "CREATE TABLE self("
-                                        " id INTEGER PRIMARY KEY CHECK(id = "
-                                        "1), name TEXT NOT NULL,"
-                                        " url TEXT NOT NULL, contact TEXT NOT "
-                                        "NULL,"
-                                        " root_pk BLOB NOT NULL "
-                                        "CHECK(length(root_pk) = 32),"
-                                        " publisher BLOB NOT NULL "
-                                        "CHECK(length(publisher) = 16),"
-                                        " next_serial INTEGER NOT NULL "
-                                        "CHECK(next_serial BETWEEN 1 AND "
-                                        "4294967295)"
-                                        ") STRICT;"
-                                        "CREATE TABLE issuer("
-                                        " number INTEGER PRIMARY KEY "
-                                        "CHECK(number BETWEEN 1 AND 255),"
-                                        " pk BLOB NOT NULL CHECK(length(pk) = "
-                                        "32),"
-                                        " not_before INTEGER NOT NULL, "
-                                        "not_after INTEGER NOT NULL) STRICT;"
-                                        "CREATE TABLE host_key("
-                                        " number INTEGER PRIMARY KEY "
-                                        "CHECK(number BETWEEN 1 AND "
-                                        "4294967295),"
-                                        " sealed BLOB NOT NULL "
-                                        "CHECK(length(sealed) = 76),"
-                                        " level INTEGER NOT NULL CHECK(level "
-                                        "BETWEEN 1 AND 255),"
-                                        " lines INTEGER NOT NULL CHECK(lines "
-                                        "BETWEEN 1 AND 255),"
-                                        " customer TEXT NOT NULL,"
-                                        " hosts INTEGER NOT NULL CHECK(hosts "
-                                        "BETWEEN 1 AND 255),"
-                                        " reactivations INTEGER NOT NULL "
-                                        "CHECK(reactivations >= 0),"
-                                        " releases INTEGER NOT NULL "
-                                        "CHECK(releases >= 0),"
-                                        " releases_used INTEGER NOT NULL "
-                                        "DEFAULT 0,"
-                                        " issued INTEGER NOT NULL, is_revoked "
-                                        "INTEGER NOT NULL DEFAULT 0) STRICT;"
-                                        "CREATE TABLE slot("
-                                        " key_number INTEGER NOT NULL "
-                                        "REFERENCES host_key(number),"
-                                        " slot INTEGER NOT NULL CHECK(slot "
-                                        "BETWEEN 1 AND 255),"
-                                        " activation INTEGER NOT NULL "
-                                        "CHECK(activation BETWEEN 1 AND 255),"
-                                        " hold INTEGER NOT NULL CHECK(hold "
-                                        "BETWEEN 0 AND 2),"
-                                        " reactivations INTEGER NOT NULL,"
-                                        " host_pk BLOB NOT NULL "
-                                        "CHECK(length(host_pk) = 32),"
-                                        " PRIMARY KEY(key_number, slot)) "
-                                        "STRICT, WITHOUT ROWID;"
-                                        "CREATE TABLE host("
-                                        " key_number INTEGER NOT NULL "
-                                        "REFERENCES host_key(number),"
-                                        " host_pk BLOB NOT NULL "
-                                        "CHECK(length(host_pk) = 32),"
-                                        " name TEXT NOT NULL, counter INTEGER "
-                                        "NOT NULL,"
-                                        " body BLOB NOT NULL "
-                                        "CHECK(length(body) = 32),"
-                                        " issuer INTEGER NOT NULL, issued_day "
-                                        "INTEGER NOT NULL,"
-                                        " certificate BLOB NOT NULL "
-                                        "CHECK(length(certificate) = 120),"
-                                        " PRIMARY KEY(key_number, host_pk)) "
-                                        "STRICT, WITHOUT ROWID;"
-                                        "CREATE TABLE revocation("
-                                        " key_number INTEGER NOT NULL, slot "
-                                        "INTEGER NOT NULL,"
-                                        " activation INTEGER NOT NULL,"
-                                        " day INTEGER NOT NULL CHECK(day "
-                                        "BETWEEN 0 AND 65535),"
-                                        " PRIMARY KEY(key_number, slot, "
-                                        "activation)) STRICT, WITHOUT ROWID;"
-                                        "CREATE TABLE catalogue("
-                                        " serial INTEGER PRIMARY KEY, imported "
-                                        "INTEGER NOT NULL,"
-                                        " file BLOB NOT NULL) STRICT;"
-                                        "CREATE TABLE audit("
-                                        " number INTEGER PRIMARY KEY "
-                                        "CHECK(number > 0), at INTEGER NOT "
-                                        "NULL,"
-                                        " act TEXT NOT NULL, detail TEXT NOT "
-                                        "NULL,"
-                                        " previous BLOB NOT NULL "
-                                        "CHECK(length(previous) = 32),"
-                                        " hash BLOB NOT NULL "
-                                        "CHECK(length(hash) = 32)) STRICT;"
-                                        "CREATE TRIGGER audit_stays BEFORE "
-                                        "DELETE ON audit"
-                                        " BEGIN SELECT RAISE(ABORT, 'the audit "
-                                        "log is append-only'); END;"
-                                        "CREATE TRIGGER audit_holds BEFORE "
-                                        "UPDATE ON audit"
-                                        " BEGIN SELECT RAISE(ABORT, 'the audit "
-                                        "log is append-only'); END;";
 
 static int
 err_of(int rc)
@@ -212,7 +105,7 @@ db_create(const char *dir, sqlite3 **db_out)
 	(void)close(fd);
 	err = connect_file(path, &db);
 	if (err == 0)
-		err = script(db, schema);
+		err = schema_create(db, APPLICATION_ID);
 	if (err != 0) {
 		db_close(db);
 		db = NULL;
@@ -238,8 +131,10 @@ db_open(const char *dir, sqlite3 **db_out)
 		err = pragma_int(db, "PRAGMA application_id", &id);
 	if (err == 0)
 		err = pragma_int(db, "PRAGMA user_version", &version);
-	if (err == 0 && (id != APPLICATION_ID || version != SCHEMA_VERSION))
+	if (err == 0 && (id != APPLICATION_ID || version > SCHEMA_VERSION))
 		err = MUSTER_E_SCHEMA;
+	if (err == 0 && version != SCHEMA_VERSION)
+		err = schema_upgrade(db);
 	if (err != 0) {
 		db_close(db);
 		db = NULL;

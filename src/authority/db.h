@@ -39,11 +39,14 @@ struct db_self {
 MUSTER_NODISCARD int db_create(const char *dir, sqlite3 **db_out);
 
 /**
- * db_open(): open the database of a folder.
+ * db_open(): open the database of a folder; an older version is brought up to
+ * this one in place.
  *
  * Returns: 0
  *          MUSTER_E_NOENT   there is none
- *          MUSTER_E_SCHEMA  of another program or version
+ *          MUSTER_E_SCHEMA  of another program, or of a version that is not
+ *                           known here
+ *          MUSTER_E_LOCKED, MUSTER_E_FULL  while it is brought up
  *          MUSTER_E_DENIED, MUSTER_E_DAMAGED, MUSTER_E_IO, MUSTER_E_TOOBIG
  */
 MUSTER_NODISCARD int db_open(const char *dir, sqlite3 **db_out);

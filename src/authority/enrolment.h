@@ -17,6 +17,11 @@
 #include "authority/secrets.h"
 #include "trust/cert.h"
 #include "trust/enrol.h"
+#include "trust/phone.h"
+
+/* Wrong codes of a host key, after which its hosts are activated by file: of
+ * 2^24 proofs twenty are a chance of one in 800,000. */
+#define ENROLMENT_WRONG_MAX 20
 
 /* What stays the same from request to request. */
 struct enrolment_env {
@@ -26,12 +31,15 @@ struct enrolment_env {
 };
 
 struct enrolment {
-	struct enrol request;
-	uint8_t bytes[ENROL_MAX]; /* as received */
+	struct enrol request;     /* of a code: key number, counter, replaces */
+	uint8_t bytes[ENROL_MAX]; /* as received; of a code: what is proven */
 	size_t len;
+	bool is_code; /* by telephone: the public key is not known */
+	uint8_t fingerprint[CERT_FINGERPRINT_LEN];
 	struct keys_row key;
 	struct grant_answer answer;
-	uint8_t certificate[CERT_LEN]; /* only where not refused */
+	/* Only where not refused; of a code without its public key. */
+	uint8_t certificate[CERT_LEN];
 };
 
 /**
@@ -59,6 +67,16 @@ MUSTER_NODISCARD int
 enrolment_read(const uint8_t *p, size_t len, struct enrolment *out);
 
 /**
+ * enrolment_read_code(): take an installation ID; pure.
+ *
+ * In:      p        PHONE_ASK_LEN bytes
+ *          publisher  this authority's: a code does not say whose it is
+ *          replaces slot that the operator names, or 0
+ */
+void enrolment_read_code(const uint8_t *p, const uint8_t *publisher,
+    uint8_t replaces, struct enrolment *out);
+
+/**
  * enrolment_prove(): load a host key and judge a proof under it.
  *
  * An unknown number costs what a wrong proof costs.
@@ -79,6 +97,7 @@ MUSTER_NODISCARD int enrolment_prove(const struct enrolment_env *env,
  * Returns: 0
  *          MUSTER_E_PUBLISHER  for another authority
  *          MUSTER_E_SIG        unknown key number or wrong proof: one answer
+ *          MUSTER_E_REFUSED    of a code: ENROLMENT_WRONG_MAX were wrong
  *          MUSTER_E_ISSUER     no issuing key is in its time
  *          MUSTER_E_FULL, MUSTER_E_DAMAGED, MUSTER_E_IO
  *          Whatever is not 0 may have changed something: undo it.
@@ -89,8 +108,10 @@ enrolment_apply(struct enrolment_env *env, struct enrolment *e);
 /**
  * enrolment_run(): a transaction for one request that was read.
  *
- * Returns: 0; as enrolment_apply(); MUSTER_E_LOCKED; whatever is not 0 has
- *          changed nothing
+ * A wrong code is counted, and it and a code too many are audited; whatever
+ * else is not 0 has changed nothing.
+ *
+ * Returns: 0; as enrolment_apply(); MUSTER_E_LOCKED
  * Blocks:  up to DB_BUSY_MS
  */
 MUSTER_NODISCARD int

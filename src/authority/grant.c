@@ -44,11 +44,12 @@ by_number(const struct grant_slot *slots, size_t n, uint32_t number)
 }
 
 static const struct grant_slot *
-by_host(const struct grant_slot *slots, size_t n, const uint8_t *host_pk)
+by_host(const struct grant_slot *slots, size_t n, const uint8_t *print)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (slots[i].hold == GRANT_HELD &&
-		    memcmp(slots[i].host_pk, host_pk, PUBKEY_LEN) == 0)
+		    memcmp(slots[i].fingerprint, print, CERT_FINGERPRINT_LEN) ==
+		        0)
 			return &slots[i];
 	}
 	return NULL;
@@ -109,19 +110,26 @@ take_again(const struct grant_key *key, const struct grant_slot *s,
 	}
 }
 
+/* Whichever of its two forms was granted. */
+static bool
+is_same(const struct grant_past *past, const struct grant_ask *ask)
+{
+	return ask->counter == past->counter &&
+	    (ask->is_code || memcmp(ask->body, past->body, HASH_LEN) == 0 ||
+	        memcmp(ask->code, past->body, HASH_LEN) == 0);
+}
+
 struct grant_answer
 grant_decide(const struct grant_key *key, const struct grant_slot *slots,
     size_t n, const struct grant_past *past, const struct grant_ask *ask)
 {
-	const struct grant_slot *own = by_host(slots, n, ask->host_pk);
+	const struct grant_slot *own = by_host(slots, n, ask->fingerprint);
 	const struct grant_slot *old = by_number(slots, n, ask->replaces);
 	struct grant_answer a = {.hosts_used = grant_hosts_used(slots, n)};
 
 	if (key->is_revoked) {
 		a.kind = GRANT_KEY_REVOKED;
-	} else if (own != NULL && past->is_known &&
-	    ask->counter == past->counter &&
-	    memcmp(ask->body, past->body, HASH_LEN) == 0) {
+	} else if (own != NULL && past->is_known && is_same(past, ask)) {
 		a.kind = GRANT_SAME;
 		a.slot = own->slot;
 		a.activation = own->activation;

@@ -9,7 +9,7 @@
  *   higher counter, replaces 0 or own slot    reactivation             new
  *   higher counter, replaces another slot     slot_not_held            replace
  *
- * The caller has proven the request, and holds the transaction in which the
+ * A host is known by the fingerprint of its public key.  The caller has proven the request, and holds the transaction in which the
  * slots were read until the answer is stored.
  * Source: doc/protocol.md, "Activating a host"; behaviour b41, b42, b45.
  */
@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "trust/cert.h"
 #include "trust/label.h"
 
 #define GRANT_SLOTS_MAX 255
@@ -42,8 +43,8 @@ struct grant_slot {
 	uint8_t slot;
 	uint8_t activation; /* of its last host */
 	enum grant_hold hold;
-	uint32_t reactivations; /* used by its last host */
-	uint8_t host_pk[PUBKEY_LEN];
+	uint32_t reactivations;                    /* used by its last host */
+	uint8_t fingerprint[CERT_FINGERPRINT_LEN]; /* of its last host */
 };
 
 /* The last request of this host that was granted under this key, if any. */
@@ -53,11 +54,15 @@ struct grant_past {
 	uint8_t body[HASH_LEN]; /* hash of what was asked */
 };
 
+/* A request that came by telephone says no more than host and counter, so it
+ * is the same as any of that counter; code is what it would say. */
 struct grant_ask {
-	uint8_t host_pk[PUBKEY_LEN];
+	uint8_t fingerprint[CERT_FINGERPRINT_LEN];
 	uint8_t counter;
 	uint8_t replaces; /* slot, or 0 */
+	bool is_code;     /* came by telephone: body is code */
 	uint8_t body[HASH_LEN];
+	uint8_t code[HASH_LEN];
 };
 
 enum grant_kind {

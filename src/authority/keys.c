@@ -11,7 +11,7 @@
 	"SELECT number, sealed, level, lines, customer, hosts, "              \
 	"reactivations, releases, releases_used, issued, is_revoked, "        \
 	"(SELECT count(*) FROM slot WHERE key_number = number AND hold <> 0)" \
-	" FROM host_key "
+	", codes_wrong FROM host_key "
 
 static int
 load(sqlite3 *db, const char *sql, uint32_t number, struct keys_row *row_out)
@@ -40,6 +40,7 @@ load(sqlite3 *db, const char *sql, uint32_t number, struct keys_row *row_out)
 		r.issued_unix_s = sqlite3_column_int64(st, 9);
 		r.limits.is_revoked = sqlite3_column_int(st, 10) != 0;
 		r.hosts_used = (uint32_t)sqlite3_column_int64(st, 11);
+		r.codes_wrong = (uint32_t)sqlite3_column_int64(st, 12);
 		*row_out = r;
 	}
 	db_done(st);
@@ -68,7 +69,8 @@ keys_slots(sqlite3 *db, uint32_t number, struct grant_slot *slots_out,
 	int err;
 
 	err = db_query(db, &st,
-	    "SELECT slot, activation, hold, reactivations, host_pk FROM slot "
+	    "SELECT slot, activation, hold, reactivations, fingerprint FROM "
+	    "slot "
 	    "WHERE key_number = ? ORDER BY slot",
 	    "i", (int64_t)number);
 	while (err == 0 && (err = db_row(st)) == 1) {
@@ -82,7 +84,7 @@ keys_slots(sqlite3 *db, uint32_t number, struct grant_slot *slots_out,
 		s->activation = (uint8_t)sqlite3_column_int(st, 1);
 		s->hold = (enum grant_hold)sqlite3_column_int(st, 2);
 		s->reactivations = (uint32_t)sqlite3_column_int64(st, 3);
-		err = db_blob(st, 4, s->host_pk, PUBKEY_LEN);
+		err = db_blob(st, 4, s->fingerprint, CERT_FINGERPRINT_LEN);
 		n++;
 	}
 	if (err == 0)
@@ -126,7 +128,7 @@ keys_json(const struct keys_row *row)
 		if ((row->lines >> i & 1) != 0)
 			(void)json_array_append_new(lines, json_integer(i));
 	}
-	return json_pack("{s:I,s:i,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b}",
+	return json_pack("{s:I,s:i,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:I}",
 	    "key_number", (json_int_t)row->number, "level", (int)row->level,
 	    "lines", lines, "customer", row->customer, "hosts",
 	    (json_int_t)row->limits.hosts, "hosts_used",
@@ -135,5 +137,6 @@ keys_json(const struct keys_row *row)
 	    (json_int_t)row->releases, "releases_used",
 	    (json_int_t)row->releases_used, "issued_at",
 	    (json_int_t)row->issued_unix_s, "revoked",
-	    (int)row->limits.is_revoked);
+	    (int)row->limits.is_revoked, "codes_wrong",
+	    (json_int_t)row->codes_wrong);
 }

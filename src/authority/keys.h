@@ -22,6 +22,7 @@ struct keys_row {
 	uint32_t releases_used;
 	int64_t issued_unix_s;
 	uint32_t hosts_used;
+	uint32_t codes_wrong; /* by telephone, since the last whole proof */
 };
 
 /**

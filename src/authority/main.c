@@ -16,6 +16,7 @@
 #define OPTION_BASE 256 /* above every short option */
 
 #define O(name) (UINT32_C(1) << OPT_##name)
+_Static_assert(OPT_N <= 32, "options fit into a set");
 #define EVERYWHERE (O(HELP) | O(VERSION) | O(JSON) | O(CONFIG))
 
 static const struct {
@@ -51,6 +52,9 @@ static const struct {
     [OPT_TLS_CERT] = {"tls-cert", required_argument},
     [OPT_TLS_KEY] = {"tls-key", required_argument},
     [OPT_CHECK] = {"check", no_argument},
+    [OPT_INSTALLATION_ID] = {"installation-id", required_argument},
+    [OPT_QR] = {"qr", required_argument},
+    [OPT_REPLACES] = {"replaces", required_argument},
 };
 
 static const struct command {
@@ -101,9 +105,13 @@ static const struct command {
     {"host", "revoke", 0, O(DIR) | O(AS_OF) | O(YES), 2, 2, cmd_host_revoke,
         "KEYNO SLOT [--as-of YYYY-MM-DD] --yes",
         "end a host's certificate, at once or as of a day"},
-    {"activate", NULL, O(FILE) | O(OUT), O(DIR), 0, 0, cmd_activate,
-        "--file REQUEST -o CERTIFICATE",
-        "answer a host's request by a certificate"},
+    {"activate", NULL, 0,
+        O(DIR) | O(FILE) | O(OUT) | O(INSTALLATION_ID) | O(QR) | O(REPLACES), 0,
+        0, cmd_activate,
+        "--installation-id DIGITS|- [--replaces SLOT]\n"
+        "      | --file REQUEST [-o F] | --qr TEXT|- [-o F]",
+        "answer a host: digits by digits; a request by a certificate in\n"
+        "      -o F, as a QR code where F ends in .svg, or on the screen"},
     {"serve", NULL, 0, O(DIR) | O(LISTEN) | O(TLS_CERT) | O(TLS_KEY) | O(CHECK),
         0, 0, cmd_serve, "[--listen A:P] [--tls-cert F --tls-key F] [--check]",
         "the HTTPS service, in the foreground; --check tests the settings"},

@@ -12,17 +12,15 @@
 #define DAY_TEXT_MAX 16
 
 static json_t *
-slot_json(sqlite3_stmt *st, const char *name, const uint8_t *host_pk)
+slot_json(sqlite3_stmt *st, const char *name, const uint8_t *print)
 {
 	time_t at = (time_t)sqlite3_column_int64(st, 5) * S_PER_DAY;
-	uint8_t print[CERT_FINGERPRINT_LEN];
 	char hex[2 * CERT_FINGERPRINT_LEN + 1], day[DAY_TEXT_MAX] = "";
 	struct tm tm;
 
 	if (gmtime_r(&at, &tm) != NULL)
 		(void)!strftime(day, sizeof(day), "%Y-%m-%d", &tm);
-	cert_fingerprint(host_pk, print);
-	hex_encode(print, sizeof(print), hex);
+	hex_encode(print, CERT_FINGERPRINT_LEN, hex);
 	return json_pack("{s:i,s:i,s:s,s:s,s:I,s:s,s:s}", "slot",
 	    sqlite3_column_int(st, 0), "activation", sqlite3_column_int(st, 1),
 	    "name", name, "state",
@@ -37,21 +35,23 @@ slots_list(sqlite3 *db, uint32_t key_number, json_t **list_out)
 	json_t *list = json_array();
 	sqlite3_stmt *st = NULL;
 	char name[ENROL_NAME_MAX + 1];
-	uint8_t pk[PUBKEY_LEN];
+	uint8_t print[CERT_FINGERPRINT_LEN];
 	int err;
 
 	err = db_query(db, &st,
-	    "SELECT s.slot, s.activation, s.hold, s.reactivations, s.host_pk, "
+	    "SELECT s.slot, s.activation, s.hold, s.reactivations, "
+	    "fingerprint, "
 	    "h.issued_day, h.name FROM slot s JOIN host h "
-	    "USING(key_number, host_pk) WHERE s.key_number = ? AND "
+	    "USING(key_number, fingerprint) WHERE s.key_number = ? AND "
 	    "s.hold <> 0 ORDER BY s.slot",
 	    "i", (int64_t)key_number);
 	while (err == 0 && (err = db_row(st)) == 1) {
-		err = db_blob(st, 4, pk, sizeof(pk));
+		err = db_blob(st, 4, print, sizeof(print));
 		if (err == 0)
 			err = db_text(st, 6, name, sizeof(name));
 		if (err == 0 &&
-		    json_array_append_new(list, slot_json(st, name, pk)) != 0)
+		    json_array_append_new(list, slot_json(st, name, print)) !=
+		        0)
 			err = MUSTER_E_NOMEM;
 	}
 	db_done(st);

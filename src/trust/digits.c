@@ -177,3 +177,21 @@ digits_parse(const char *text, size_t text_len, uint8_t *out, size_t len,
 		*group_out = 1;
 	return err;
 }
+
+const char *
+digits_why(int err)
+{
+	switch (err) {
+	case MUSTER_E_TYPO:
+		return "a digit is wrong, two are swapped, or it is another "
+		       "group";
+	case MUSTER_E_PROTO:
+		return "it has something other than digits, or the code is of "
+		       "another version";
+	case MUSTER_E_TRUNC:
+	case MUSTER_E_NOENT:
+		return "digits are missing";
+	default:
+		return "it does not fit";
+	}
+}

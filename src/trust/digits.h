@@ -90,4 +90,12 @@ digits_join(const uint32_t *bare, size_t len, uint8_t *out);
 MUSTER_NODISCARD int digits_parse(const char *text, size_t text_len,
     uint8_t *out, size_t len, unsigned *group_out);
 
+/**
+ * digits_why(): what is wrong with a group, for people.
+ *
+ * In:      err      of digits_group(), or 0
+ * Returns: static text, such as "a digit is missing"
+ */
+const char *digits_why(int err);
+
 #endif /* MUSTER_TRUST_DIGITS_H */

@@ -35,7 +35,10 @@ ask_of(uint8_t host, uint8_t counter, uint8_t replaces)
 {
 	struct grant_ask a = {.counter = counter, .replaces = replaces};
 
-	memset(a.host_pk, host, sizeof(a.host_pk));
+	memset(a.fingerprint, host, sizeof(a.fingerprint));
+	a.code[0] = host;
+	a.code[1] = counter;
+	a.code[3] = 1;
 	a.body[0] = host;
 	a.body[1] = counter;
 	a.body[2] = replaces;
@@ -57,7 +60,7 @@ slot_at(struct site *s, uint8_t number)
 static struct grant_answer
 request(struct site *s, const struct grant_ask *ask)
 {
-	struct grant_past *past = &s->past[ask->host_pk[0]];
+	struct grant_past *past = &s->past[ask->fingerprint[0]];
 	struct grant_answer a =
 	    grant_decide(&s->key, s->slots, s->n, past, ask);
 	struct grant_slot *slot;
@@ -68,7 +71,7 @@ request(struct site *s, const struct grant_ask *ask)
 	slot->activation = a.activation;
 	slot->hold = GRANT_HELD;
 	slot->reactivations = a.reactivations;
-	memcpy(slot->host_pk, ask->host_pk, PUBKEY_LEN);
+	memcpy(slot->fingerprint, ask->fingerprint, CERT_FINGERPRINT_LEN);
 	past->is_known = true;
 	past->counter = ask->counter;
 	memcpy(past->body, ask->body, HASH_LEN);
@@ -154,6 +157,40 @@ test_b41_an_older_or_altered_request_is_old(void)
 	ask = ask_of(1, 5, 0);
 	ask.body[31] ^= 1;
 	is(request(&s, &ask).kind, GRANT_COUNTER_OLD);
+}
+
+/* The two forms of one request count once, whichever comes first. */
+static void
+test_b41_a_request_and_its_code_are_one(void)
+{
+	struct grant_ask ask, code;
+	struct site s;
+
+	site_init(&s);
+	ask = ask_of(1, 5, 0);
+	code = ask;
+	code.is_code = true;
+	memcpy(code.body, code.code, HASH_LEN);
+	is(request(&s, &ask).kind, GRANT_NEW);
+	is(request(&s, &code).kind, GRANT_SAME);
+	is(request(&s, &ask).kind, GRANT_SAME);
+	ask = ask_of(1, 6, 0);
+	code.counter = 6;
+	memcpy(code.body, ask.code, HASH_LEN);
+	is(request(&s, &code).reactivations, 1);
+	is(request(&s, &code).kind, GRANT_SAME);
+	is(request(&s, &ask).kind, GRANT_SAME);
+	ask.code[31] ^= 1;
+	is(request(&s, &ask).kind, GRANT_COUNTER_OLD);
+	code.counter = 5;
+	is(request(&s, &code).kind, GRANT_COUNTER_OLD);
+	/* the operator names the slot that a code cannot */
+	code = ask_of(2, 1, 1);
+	code.is_code = true;
+	is(request(&s, &code).kind, GRANT_REPLACEMENT);
+	is(request(&s, &code).kind, GRANT_SAME);
+	code.replaces = 0;
+	is(request(&s, &code).kind, GRANT_SAME);
 }
 
 static void
@@ -334,6 +371,7 @@ main(void)
 	test_b41_nine_reactivations_then_refused();
 	test_b41_a_retry_counts_nothing();
 	test_b41_an_older_or_altered_request_is_old();
+	test_b41_a_request_and_its_code_are_one();
 	test_b41_a_rebuilt_host_takes_its_old_slot();
 	test_b41_replacements_use_up_the_reactivations();
 	test_b41_a_slot_nobody_holds_is_not_replaced();
