@@ -17,7 +17,7 @@
 
 #include "muster/err.h"
 
-#define CLI_ARGS_MAX 8
+#define CLI_ARGS_MAX 32 /* a confirmation ID has 30 groups */
 #define CLI_OPTIONS_MAX 12
 
 enum cli_exit {
@@ -226,7 +226,7 @@ int cmd_host_install_key(struct cli *c, int argc, char **argv);
 int cmd_host_remove_key(struct cli *c, int argc, char **argv);
 
 /**
- * cmd_host_activate(): muster host activate --offline.
+ * cmd_host_activate(): muster host activate --offline, as digits, QR or file.
  *
  * Returns: exit code
  */

@@ -2,18 +2,14 @@
 /*
  * host.c -- muster host: everything goes through musterd's socket.
  */
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/hex.h"
 #include "cli/cli.h"
+#include "cli/host_offline.h"
 #include "cli/host_show.h"
 #include "cli/http.h"
-#include "trust/cert.h"
-#include "trust/enrol.h"
 
 /* Show a reply and give it up. */
 static int
@@ -118,86 +114,35 @@ parse_slot(const char *text, long *slot_out)
 	return 0;
 }
 
-/* The request of a reply into a file. */
-static int
-write_request(const struct cli *c, const json_t *reply, const char *path)
-{
-	const char *hex = json_string_value(json_object_get(reply, "request"));
-	uint8_t buf[ENROL_MAX];
-	size_t len = hex != NULL ? strlen(hex) / 2 : 0;
-	int err = MUSTER_E_PROTO;
-
-	if (len > 0 && len <= sizeof(buf))
-		err = hex_decode(hex, strlen(hex), buf, len);
-	if (err == 0)
-		err = file_replace(path, buf, len, 0644);
-	return err == 0 ? CLI_DONE : cli_fail(c, err, path, NULL);
-}
-
 int
 cmd_host_activate(struct cli *c, int argc, char **argv)
 {
-	const struct cli_error how = {"usage",
-	    "host activate needs --offline and --file F",
-	    "the file goes to the publisher's operator"};
-	const char *publisher = NULL, *file = NULL, *replaces = NULL;
+	const struct cli_error usage = {"usage",
+	    "host activate needs --offline",
+	    "add --qr or --file F, or nothing for the telephone"};
+	const char *publisher = NULL, *replaces = NULL;
+	struct host_offline how = {0};
 	bool offline = false;
 	const struct cli_option options[] = {{"offline", &offline, NULL, NULL},
-	    {"file", NULL, &file, NULL}, {"publisher", NULL, &publisher, NULL},
+	    {"qr", &how.is_qr, NULL, NULL}, {"file", NULL, &how.file, NULL},
+	    {"publisher", NULL, &publisher, NULL},
 	    {"replaces", NULL, &replaces, NULL}, {NULL, NULL, NULL, NULL}};
 	json_t *reply = NULL, *body;
-	long slot = 0;
 	int exit_code;
 
 	if (!cli_parse(c, argc, argv, options, 0, 0, &exit_code))
 		return exit_code;
-	if (!offline || file == NULL)
-		return cli_error(c, CLI_USAGE, &how);
-	if (replaces != NULL && parse_slot(replaces, &slot) != 0) {
+	if (!offline)
+		return cli_error(c, CLI_USAGE, &usage);
+	if (replaces != NULL && parse_slot(replaces, &how.replaces) != 0) {
 		(void)cli_fail(c, MUSTER_E_RANGE, "--replaces",
 		    "a slot is 1 to 255");
 		return CLI_USAGE;
 	}
 	body = with_publisher(publisher);
-	if (slot != 0)
-		(void)json_object_set_new(body, "replaces", json_integer(slot));
+	if (how.replaces != 0)
+		(void)json_object_set_new(body, "replaces",
+		    json_integer(how.replaces));
 	exit_code = http_call(c, "/v1/enrolment", body, &reply);
-	if (exit_code == CLI_DONE) {
-		exit_code = write_request(c, reply, file);
-		if (exit_code != CLI_DONE)
-			json_decref(reply);
-	}
-	return finish(c, exit_code, reply,
-	    "request written; the certificate that comes back goes to "
-	    "`muster host confirm --file F`");
-}
-
-int
-cmd_host_confirm(struct cli *c, int argc, char **argv)
-{
-	const struct cli_error how = {"usage", "host confirm needs --file F",
-	    "the file that the publisher's operator sent back"};
-	const char *file = NULL;
-	const struct cli_option options[] = {{"file", NULL, &file, NULL},
-	    {NULL, NULL, NULL, NULL}};
-	char hex[2 * CERT_LEN + 1];
-	uint8_t buf[CERT_LEN + 1];
-	json_t *reply = NULL;
-	size_t len = 0;
-	int exit_code, err;
-
-	if (!cli_parse(c, argc, argv, options, 0, 0, &exit_code))
-		return exit_code;
-	if (file == NULL)
-		return cli_error(c, CLI_USAGE, &how);
-	err = cli_read(file, buf, sizeof(buf), &len);
-	if (err == 0 && len != CERT_LEN)
-		err = MUSTER_E_PROTO;
-	if (err != 0)
-		return cli_fail_file(c, err, file,
-		    "hand over the certificate as it came; it has 120 bytes");
-	hex_encode(buf, len, hex);
-	exit_code = http_call(c, "/v1/certificate",
-	    json_pack("{s:s}", "certificate", hex), &reply);
-	return finish(c, exit_code, reply, "the host is activated");
+	return exit_code == CLI_DONE ? host_offline(c, &how, reply) : exit_code;
 }

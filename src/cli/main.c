@@ -64,9 +64,15 @@ static const struct cli_command commands[] = {
         "host key in: prompt, standard input or file", cmd_host_install_key},
     {"host remove-key", "[--publisher NAME|ID]", "host key out",
         cmd_host_remove_key},
-    {"host activate", "--offline --file F [--publisher NAME|ID] [--replaces N]",
-        "enrolment request out", cmd_host_activate},
-    {"host confirm", "--file F", "host certificate in", cmd_host_confirm},
+    {"host activate",
+        "--offline [--qr] [--file F] [--publisher NAME|ID] [--replaces N]",
+        "ask the publisher: digits for the telephone, a QR code (with "
+        "--file: as SVG), or a file",
+        cmd_host_activate},
+    {"host confirm", "[CODE... | --file F | --qr TEXT|-] [--publisher NAME|ID]",
+        "the publisher's answer in: digits, asked for group by group on a "
+        "terminal, a file or a QR code",
+        cmd_host_confirm},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

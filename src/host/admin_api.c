@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "host/confirmation.h"
 
 /* 0, or a problem is filled in; out_out is what is answered. */
 typedef int api_fn(const struct admin_host *host, json_t *in, json_t **out_out,
@@ -128,8 +129,8 @@ enrolment(const struct admin_host *host, json_t *in, json_t **out_out,
 {
 	static const char *const names[] = {"publisher", "replaces", NULL};
 	json_t *slot = json_object_get(in, "replaces");
-	char hex[2 * ENROL_MAX + 1];
-	uint8_t buf[ENROL_MAX];
+	char hex[2 * ENROL_MAX + 1], digits[DIGITS_TEXT_LEN(PHONE_ASK_LEN)];
+	uint8_t buf[ENROL_MAX], code[PHONE_ASK_LEN];
 	struct publisher *pub;
 	size_t len = 0;
 	int err = check_names(in, names, problem);
@@ -144,12 +145,17 @@ enrolment(const struct admin_host *host, json_t *in, json_t **out_out,
 	if (err == 0)
 		err = keyring_request(pub, (uint8_t)json_integer_value(slot),
 		    buf, &len, problem);
+	if (err == 0)
+		err = keyring_code(pub, code, problem);
 	if (err != 0)
 		return err;
 	hex_encode(buf, len, hex);
-	*out_out = json_pack("{s:s, s:s, s:i, s:s}", "publisher", pub->hex,
-	    "name", pub->catalogue->head.name, "counter", (int)pub->counter,
-	    "request", hex);
+	digits_format(code, sizeof(code), digits);
+	*out_out = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "publisher",
+	    pub->hex, "name", pub->catalogue->head.name, "counter",
+	    (int)pub->counter, "request", hex, "installation_id", digits,
+	    "contact", pub->catalogue->head.contact, "url",
+	    pub->catalogue->head.url);
 	return 0;
 }
 
@@ -173,30 +179,78 @@ owner(struct state *state, const uint8_t *bytes)
 }
 
 static int
-certificate(const struct admin_host *host, json_t *in, json_t **out_out,
-    struct problem *problem)
+whole_certificate(const struct admin_host *host, json_t *in, const char *text,
+    uint8_t *bytes, struct publisher **pub_out, struct problem *problem)
 {
-	static const char *const names[] = {"certificate", NULL};
-	uint8_t bytes[CERT_LEN];
-	struct publisher *pub = NULL;
-	const char *text;
-	int err = check_names(in, names, problem);
+	struct publisher *only = NULL;
+	int err = 0;
 
-	if (err == 0)
-		err = get_text(in, "certificate", true, &text, problem);
-	if (err == 0 && hex_decode(text, strlen(text), bytes, CERT_LEN) != 0)
-		err = problem_set(problem, MUSTER_E_PROTO, 422,
+	if (hex_decode(text, strlen(text), bytes, CERT_LEN) != 0)
+		return problem_set(problem, MUSTER_E_PROTO, 422,
 		    "certificate_bad", "hand over the file as it came",
 		    "a certificate has 120 bytes, here as 240 hex digits");
+	*pub_out = owner(host->state, bytes);
+	if (json_object_get(in, "publisher") != NULL)
+		err = get_publisher(host, in, &only, problem);
 	if (err != 0)
 		return err;
-	pub = owner(host->state, bytes);
-	if (pub == NULL)
+	if (*pub_out == NULL || (only != NULL && only != *pub_out))
 		return problem_set(problem, MUSTER_E_MISMATCH, 422,
 		    "certificate_other",
 		    "hand over the certificate that answers this host's "
 		    "request, or make a new request (muster host activate)",
 		    "the certificate is for no key of this host");
+	return 0;
+}
+
+/* By telephone; a publisher that is named is the only one tried. */
+static int
+confirmation(const struct admin_host *host, json_t *in, const char *text,
+    uint8_t *bytes, struct publisher **pub_out, struct problem *problem)
+{
+	uint8_t answer[PHONE_ANSWER_LEN];
+	struct publisher *only = NULL;
+	int err = 0;
+
+	if (hex_decode(text, strlen(text), answer, sizeof(answer)) != 0)
+		return problem_set(problem, MUSTER_E_PROTO, 422,
+		    "confirmation_bad", "take all groups as they were read out",
+		    "a confirmation ID has 73 bytes, here as 146 hex digits");
+	if (json_object_get(in, "publisher") != NULL)
+		err = get_publisher(host, in, &only, problem);
+	if (err == 0)
+		err = confirmation_find(host->state, only, answer, bytes,
+		    pub_out, problem);
+	return err;
+}
+
+static int
+certificate(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {"certificate", "confirmation",
+	    "publisher", NULL};
+	const char *text, *code = NULL;
+	struct publisher *pub = NULL;
+	uint8_t bytes[CERT_LEN];
+	bool is_same;
+	int err = check_names(in, names, problem);
+
+	if (err == 0)
+		err = get_text(in, "confirmation", false, &code, problem);
+	if (err == 0)
+		err = get_text(in, "certificate", code == NULL, &text, problem);
+	if (err == 0 && code != NULL && text != NULL)
+		err = bad_body(problem,
+		    "\"certificate\" and \"confirmation\" are one too many");
+	if (err == 0)
+		err = code != NULL
+		    ? confirmation(host, in, code, bytes, &pub, problem)
+		    : whole_certificate(host, in, text, bytes, &pub, problem);
+	if (err != 0)
+		return err;
+	is_same =
+	    pub->has_cert && memcmp(bytes, pub->cert_bytes, CERT_LEN) == 0;
 	turnloop_settle(host->turnloop);
 	err = keyring_certify(pub, bytes, clock_unix_s(), problem);
 	state_refresh(host->state);
@@ -210,6 +264,7 @@ certificate(const struct admin_host *host, json_t *in, json_t **out_out,
 	    json_integer(pub->cert.slot));
 	(void)json_object_set_new(*out_out, "activation",
 	    json_integer(pub->cert.activation));
+	(void)json_object_set_new(*out_out, "already", json_boolean(is_same));
 	return 0;
 }
 

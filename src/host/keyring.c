@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "trust/phone.h"
 
 #define SEAL_MAGIC "MUSTERS1"
 #define SEAL_MAGIC_LEN 8
@@ -492,6 +493,26 @@ out:
 }
 
 int
+keyring_code(const struct publisher *pub, uint8_t *out, struct problem *problem)
+{
+	struct phone_ask ask = {.counter = (uint8_t)pub->counter};
+	uint8_t pk[HOSTKEY_PK_LEN];
+	int err = unseal(pub, &ask.key_number, pk, problem);
+
+	if (err == MUSTER_E_NOENT)
+		return problem_set(problem, err, 500, "damaged", NEXT_RESTORE,
+		    "%s/hostkey is gone", pub->folder);
+	if (err == 0) {
+		cert_fingerprint(pub->host_sk + crypto_sign_SEEDBYTES,
+		    ask.fingerprint);
+		phone_ask_prove(&ask, pub->id, pk);
+		phone_ask_encode(&ask, out);
+	}
+	sodium_memzero(pk, sizeof(pk));
+	return err;
+}
+
+int
 keyring_certify(struct publisher *pub, const uint8_t *bytes, int64_t now_unix_s,
     struct problem *problem)
 {
@@ -515,6 +536,14 @@ keyring_certify(struct publisher *pub, const uint8_t *bytes, int64_t now_unix_s,
 		    "hand over the certificate again, or make a new request "
 		    "(muster host activate)",
 		    "certificate refused: %s", muster_strerror(err));
+	/* an answer to an earlier request of this host */
+	if (pub->is_cert_good && cert.issued_day < pub->cert.issued_day)
+		return problem_set(problem, MUSTER_E_SERIAL, 422,
+		    "certificate_old",
+		    "hand over the answer to the newest request (muster host "
+		    "activate makes one)",
+		    "certificate refused: it answers an earlier request than "
+		    "the one in place");
 	err = put(pub, "certificate", bytes, CERT_LEN, 0644, problem);
 	if (err != 0)
 		return err;

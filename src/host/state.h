@@ -192,12 +192,22 @@ MUSTER_NODISCARD int keyring_request(struct publisher *pub, uint8_t replaces,
     uint8_t *buf, size_t *len_out, struct problem *problem);
 
 /**
+ * keyring_code(): the installation ID of the request that is open.
+ *
+ * Out:     out      PHONE_ASK_LEN bytes
+ * Returns: 0; MUSTER_E_NOENT no host key; MUSTER_E_PROTO damaged; MUSTER_E_IO
+ */
+MUSTER_NODISCARD int keyring_code(const struct publisher *pub, uint8_t *out,
+    struct problem *problem);
+
+/**
  * keyring_certify(): take a certificate in, once it is found good.
  *
  * In:      bytes    CERT_LEN
  * Returns: 0; MUSTER_E_MISMATCH of another host key;
  *          MUSTER_E_ISSUER, MUSTER_E_SIG, MUSTER_E_ISSUED, MUSTER_E_REVOKED,
- *          MUSTER_E_EXPIRED; as file_replace()
+ *          MUSTER_E_EXPIRED; MUSTER_E_SERIAL older than the good one that is
+ *          in place; as file_replace()
  */
 MUSTER_NODISCARD int keyring_certify(struct publisher *pub,
     const uint8_t *bytes, int64_t now_unix_s, struct problem *problem);

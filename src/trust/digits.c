@@ -120,6 +120,8 @@ digits_group(const char **text, size_t *len_io, unsigned number,
 		return MUSTER_E_TRUNC;
 	if (check_of(number, digits, DIGITS_TYPED) != 0)
 		return MUSTER_E_TYPO;
+	if (number == 1 && digits[0] != DIGITS_VERSION)
+		return MUSTER_E_PROTO;
 	for (size_t i = 0; i < DIGITS_BARE; i++)
 		bare = bare * 10 + digits[i];
 	*bare_out = bare;
@@ -172,10 +174,7 @@ digits_parse(const char *text, size_t text_len, uint8_t *out, size_t len,
 	err = digits_group(&text, &text_len, n + 1, &more);
 	if (err != MUSTER_E_NOENT)
 		return MUSTER_E_TOOBIG;
-	err = digits_join(bare, len, out);
-	if (err == MUSTER_E_PROTO)
-		*group_out = 1;
-	return err;
+	return digits_join(bare, len, out);
 }
 
 const char *

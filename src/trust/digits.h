@@ -54,7 +54,8 @@ void digits_format(const uint8_t *p, size_t len, char *out);
  * Returns: 0
  *          MUSTER_E_NOENT   no digit is left
  *          MUSTER_E_TRUNC   fewer than DIGITS_TYPED digits are left
- *          MUSTER_E_PROTO   a character of no code
+ *          MUSTER_E_PROTO   a character of no code, or a group 1 of another
+ *                           version
  *          MUSTER_E_TYPO    the check digit does not match
  */
 MUSTER_NODISCARD int digits_group(const char **text, size_t *len_io,
