@@ -46,8 +46,10 @@ def fill(folder, first, n):
     db = sqlite3.connect(os.path.join(folder, "authority.db"))
     with db:
         db.executemany(
-            "INSERT INTO host_key VALUES(?, ?, 1, 1, 'Bench', 6, 9, 6, 0, "
-            "1700000000, 0)",
+            "INSERT INTO host_key(number, sealed, level, lines, customer, "
+            "hosts, reactivations, releases, issued) "
+            "VALUES(?, ?, 1, 1, 'Bench', 6, 9, 6, "
+            "1700000000)",
             ((int(k), bytes.fromhex(v)) for k, v in
              (line.split() for line in p.stdout)))
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
