@@ -240,6 +240,20 @@ int cmd_host_activate(struct cli *c, int argc, char **argv);
 int cmd_host_confirm(struct cli *c, int argc, char **argv);
 
 /**
+ * cmd_host_slots(): muster host slots.
+ *
+ * Returns: exit code
+ */
+int cmd_host_slots(struct cli *c, int argc, char **argv);
+
+/**
+ * cmd_host_release(): muster host release.
+ *
+ * Returns: exit code
+ */
+int cmd_host_release(struct cli *c, int argc, char **argv);
+
+/**
  * cmd_host_dns(): muster host dns [show|publish|withdraw].
  *
  * Returns: exit code; 1 unless every domain is as it was asked for

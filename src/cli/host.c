@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/host_offline.h"
+#include "cli/host_online.h"
 #include "cli/host_show.h"
 #include "cli/http.h"
 
@@ -118,13 +119,18 @@ int
 cmd_host_activate(struct cli *c, int argc, char **argv)
 {
 	const struct cli_error usage = {"usage",
-	    "host activate needs --offline",
-	    "add --qr or --file F, or nothing for the telephone"};
+	    "host activate needs --online or --offline",
+	    "--offline takes --qr or --file F, or nothing for the telephone"};
 	const char *publisher = NULL, *replaces = NULL;
 	struct host_offline how = {0};
-	bool offline = false;
-	const struct cli_option options[] = {{"offline", &offline, NULL, NULL},
-	    {"qr", &how.is_qr, NULL, NULL}, {"file", NULL, &how.file, NULL},
+	struct host_online online = {0};
+	bool is_offline = false, is_online = false;
+	const struct cli_option options[] = {{"offline", &is_offline, NULL,
+	                                         NULL},
+	    {"online", &is_online, NULL, NULL},
+	    {"authority", NULL, &online.url, NULL},
+	    {"ca", NULL, &online.ca, NULL}, {"qr", &how.is_qr, NULL, NULL},
+	    {"file", NULL, &how.file, NULL},
 	    {"publisher", NULL, &publisher, NULL},
 	    {"replaces", NULL, &replaces, NULL}, {NULL, NULL, NULL, NULL}};
 	json_t *reply = NULL, *body;
@@ -132,7 +138,9 @@ cmd_host_activate(struct cli *c, int argc, char **argv)
 
 	if (!cli_parse(c, argc, argv, options, 0, 0, &exit_code))
 		return exit_code;
-	if (!offline)
+	if (is_offline == is_online ||
+	    (is_online && (how.is_qr || how.file != NULL)) ||
+	    (is_offline && (online.url != NULL || online.ca != NULL)))
 		return cli_error(c, CLI_USAGE, &usage);
 	if (replaces != NULL && parse_slot(replaces, &how.replaces) != 0) {
 		(void)cli_fail(c, MUSTER_E_RANGE, "--replaces",
@@ -143,6 +151,12 @@ cmd_host_activate(struct cli *c, int argc, char **argv)
 	if (how.replaces != 0)
 		(void)json_object_set_new(body, "replaces",
 		    json_integer(how.replaces));
+	if (is_online) {
+		online.what = body;
+		exit_code = host_online(c, &online);
+		json_decref(body);
+		return exit_code;
+	}
 	exit_code = http_call(c, "/v1/enrolment", body, &reply);
 	return exit_code == CLI_DONE ? host_offline(c, &how, reply) : exit_code;
 }

@@ -65,14 +65,20 @@ static const struct cli_command commands[] = {
     {"host remove-key", "[--publisher NAME|ID]", "host key out",
         cmd_host_remove_key},
     {"host activate",
-        "--offline [--qr] [--file F] [--publisher NAME|ID] [--replaces N]",
-        "ask the publisher: digits for the telephone, a QR code (with "
-        "--file: as SVG), or a file",
+        "--online [--authority URL] [--ca F] | --offline [--qr] [--file F]; "
+        "[--publisher NAME|ID] [--replaces N]",
+        "ask the publisher: over HTTPS; or by digits for the telephone, a QR "
+        "code (with --file: as SVG), or a file",
         cmd_host_activate},
     {"host confirm", "[CODE... | --file F | --qr TEXT|-] [--publisher NAME|ID]",
         "the publisher's answer in: digits, asked for group by group on a "
         "terminal, a file or a QR code",
         cmd_host_confirm},
+    {"host slots", "[--authority URL] [--ca F] [--publisher NAME|ID]",
+        "what the host key is used for, at the authority", cmd_host_slots},
+    {"host release",
+        "SLOT [--yes] [--authority URL] [--ca F] [--publisher NAME|ID]",
+        "give a slot back; its host ends as one", cmd_host_release},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

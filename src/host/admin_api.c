@@ -127,8 +127,10 @@ static int
 enrolment(const struct admin_host *host, json_t *in, json_t **out_out,
     struct problem *problem)
 {
-	static const char *const names[] = {"publisher", "replaces", NULL};
+	static const char *const names[] = {"publisher", "replaces", "fresh",
+	    NULL};
 	json_t *slot = json_object_get(in, "replaces");
+	bool is_fresh = json_is_true(json_object_get(in, "fresh"));
 	char hex[2 * ENROL_MAX + 1], digits[DIGITS_TEXT_LEN(PHONE_ASK_LEN)];
 	uint8_t buf[ENROL_MAX], code[PHONE_ASK_LEN];
 	struct publisher *pub;
@@ -144,7 +146,7 @@ enrolment(const struct admin_host *host, json_t *in, json_t **out_out,
 		err = get_publisher(host, in, &pub, problem);
 	if (err == 0)
 		err = keyring_request(pub, (uint8_t)json_integer_value(slot),
-		    buf, &len, problem);
+		    is_fresh, buf, &len, problem);
 	if (err == 0)
 		err = keyring_code(pub, code, problem);
 	if (err != 0)
@@ -155,6 +157,55 @@ enrolment(const struct admin_host *host, json_t *in, json_t **out_out,
 	    pub->hex, "name", pub->catalogue->head.name, "counter",
 	    (int)pub->counter, "request", hex, "installation_id", digits,
 	    "contact", pub->catalogue->head.contact, "url",
+	    pub->catalogue->head.url);
+	return 0;
+}
+
+static int
+get_slot(json_t *in, const char *name, uint8_t *out, struct problem *problem)
+{
+	json_t *value = json_object_get(in, name);
+	json_int_t n = json_integer_value(value);
+
+	if (value == NULL)
+		return 0;
+	if (!json_is_integer(value) || n < 1 || n > UINT8_MAX)
+		return bad_body(problem, "slot and activation are 1 to 255");
+	*out = (uint8_t)n;
+	return 0;
+}
+
+/* {"slot","activation"}: a release; without them: the list. */
+static int
+slots_ask(const struct admin_host *host, json_t *in, json_t **out_out,
+    struct problem *problem)
+{
+	static const char *const names[] = {"publisher", "slot", "activation",
+	    NULL};
+	struct slotask ask = {.act = SLOTASK_LIST};
+	char hex[2 * SLOTASK_LEN + 1];
+	uint8_t buf[SLOTASK_LEN];
+	struct publisher *pub;
+	int err = check_names(in, names, problem);
+
+	if (err == 0)
+		err = get_slot(in, "slot", &ask.slot, problem);
+	if (err == 0)
+		err = get_slot(in, "activation", &ask.activation, problem);
+	if (err == 0 && (ask.slot == 0) != (ask.activation == 0))
+		err = bad_body(problem, "slot and activation go together");
+	if (err == 0)
+		err = get_publisher(host, in, &pub, problem);
+	if (err != 0)
+		return err;
+	if (ask.slot != 0)
+		ask.act = SLOTASK_RELEASE;
+	err = keyring_slotask(pub, &ask, clock_unix_s(), buf, problem);
+	if (err != 0)
+		return err;
+	hex_encode(buf, sizeof(buf), hex);
+	*out_out = json_pack("{s:s, s:s, s:s, s:s}", "publisher", pub->hex,
+	    "name", pub->catalogue->head.name, "ask", hex, "url",
 	    pub->catalogue->head.url);
 	return 0;
 }
@@ -390,6 +441,7 @@ static const struct {
     {"POST", "/v1/install-key", install_key},
     {"POST", "/v1/remove-key", remove_key},
     {"POST", "/v1/enrolment", enrolment},
+    {"POST", "/v1/slots-ask", slots_ask},
     {"POST", "/v1/certificate", certificate},
     {"POST", "/v1/catalogue", catalogue},
 };

@@ -451,9 +451,17 @@ store_counter(struct publisher *pub, struct problem *problem)
 	return err;
 }
 
+static int
+no_key(const struct publisher *pub, struct problem *problem)
+{
+	return problem_set(problem, MUSTER_E_NOENT, 409, "no_key",
+	    "install a host key first (muster host install-key)",
+	    "%s has no host key here", pub->catalogue->head.name);
+}
+
 int
-keyring_request(struct publisher *pub, uint8_t replaces, uint8_t *buf,
-    size_t *len_out, struct problem *problem)
+keyring_request(struct publisher *pub, uint8_t replaces, bool is_fresh,
+    uint8_t *buf, size_t *len_out, struct problem *problem)
 {
 	uint8_t pk[HOSTKEY_PK_LEN];
 	uint32_t number = 0;
@@ -461,16 +469,14 @@ keyring_request(struct publisher *pub, uint8_t replaces, uint8_t *buf,
 	int err;
 
 	if (!pub->has_hostkey)
-		return problem_set(problem, MUSTER_E_NOENT, 409, "no_key",
-		    "install a host key first (muster host install-key)",
-		    "%s has no host key here", pub->catalogue->head.name);
+		return no_key(pub, problem);
 	memset(&e, 0, sizeof(e));
 	memcpy(e.publisher, pub->id, PUBLISHER_LEN);
 	memcpy(e.host_pk, pub->host_sk + crypto_sign_SEEDBYTES, PUBKEY_LEN);
 	e.key_number = pub->key_number;
 	e.replaces = replaces;
 	host_name(e.name, sizeof(e.name));
-	if (is_open_request(pub, replaces, &e, buf, len_out))
+	if (!is_fresh && is_open_request(pub, replaces, &e, buf, len_out))
 		return 0;
 	err = unseal(pub, &number, pk, problem);
 	if (err == MUSTER_E_NOENT)
@@ -488,6 +494,28 @@ keyring_request(struct publisher *pub, uint8_t replaces, uint8_t *buf,
 	else
 		err = put(pub, "request", buf, *len_out, 0600, problem);
 out:
+	sodium_memzero(pk, sizeof(pk));
+	return err;
+}
+
+int
+keyring_slotask(const struct publisher *pub, struct slotask *ask,
+    int64_t now_unix_s, uint8_t *out, struct problem *problem)
+{
+	uint8_t pk[HOSTKEY_PK_LEN];
+	int err;
+
+	if (!pub->has_hostkey)
+		return no_key(pub, problem);
+	err = unseal(pub, &ask->key_number, pk, problem);
+	if (err == 0) {
+		memcpy(ask->publisher, pub->id, PUBLISHER_LEN);
+		ask->asked_unix_s = now_unix_s;
+		slotask_encode(ask, pk, out);
+	} else if (err == MUSTER_E_NOENT) {
+		err = problem_set(problem, err, 500, "damaged", NEXT_RESTORE,
+		    "%s/hostkey is gone", pub->folder);
+	}
 	sodium_memzero(pk, sizeof(pk));
 	return err;
 }

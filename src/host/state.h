@@ -28,6 +28,7 @@
 #include "host/problem.h"
 #include "store/store.h"
 #include "trust/enrol.h"
+#include "trust/slotask.h"
 #include "turn/turn.h"
 
 #define STATE_HEX_LEN (2 * PUBLISHER_LEN)
@@ -184,12 +185,24 @@ keyring_remove(struct publisher *pub, struct problem *problem);
  * keyring_request(): an enrolment request, the one that is open or a new one.
  *
  * In:      replaces  slot, or 0
+ *          is_fresh  never the open one: the authority knows its counter
  * Out:     buf      ENROL_MAX bytes
  * Returns: 0; MUSTER_E_NOENT no host key; MUSTER_E_FULL 255 requests made;
  *          as file_replace()
  */
 MUSTER_NODISCARD int keyring_request(struct publisher *pub, uint8_t replaces,
-    uint8_t *buf, size_t *len_out, struct problem *problem);
+    bool is_fresh, uint8_t *buf, size_t *len_out, struct problem *problem);
+
+/**
+ * keyring_slotask(): a question about the key's slots, proven by the host key.
+ *
+ * In:      ask      act, slot and activation; the rest is set here
+ * Out:     out      SLOTASK_LEN bytes
+ * Returns: 0; MUSTER_E_NOENT no host key; MUSTER_E_PROTO damaged; MUSTER_E_IO
+ */
+MUSTER_NODISCARD int
+keyring_slotask(const struct publisher *pub, struct slotask *ask,
+    int64_t now_unix_s, uint8_t *out, struct problem *problem);
 
 /**
  * keyring_code(): the installation ID of the request that is open.

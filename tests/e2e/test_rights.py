@@ -103,7 +103,8 @@ s.sendall(b"POST /v1/%s HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n"
 print(s.recv(4096).split()[1].decode())
 """
     gid = os.stat(sock(site)).st_gid
-    for path in ("install-key", "remove-key", "enrolment", "certificate",
+    for path in ("install-key", "remove-key", "enrolment", "slots-ask",
+                 "certificate",
                  "catalogue", "dns/publish", "dns/withdraw"):
         for who, want in (((), "400"), (as_id(GROUP, gid), "403")):
             if who and not IS_ROOT:

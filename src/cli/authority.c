@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/authority.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#define HEADER_MAX 256
+#define TEXT_MAX 1024 /* of an authority's words that are shown */
+
+struct answer {
+	char text[AUTHORITY_REPLY_MAX];
+	size_t len;
+	CURLcode code;
+	long status;
+	curl_off_t retry_s;
+	bool is_sent; /* the request may have been taken */
+};
+
+static size_t
+collect(char *p, size_t size, size_t n, void *arg)
+{
+	struct answer *a = arg;
+	size_t more = size * n;
+
+	if (more > sizeof(a->text) - a->len)
+		return 0;
+	memcpy(a->text + a->len, p, more);
+	a->len += more;
+	return more;
+}
+
+static void
+set_up(CURL *h, const struct authority *a, const char *method, const char *url,
+    const char *body, struct answer *out)
+{
+	(void)curl_easy_setopt(h, CURLOPT_URL, url);
+	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
+	(void)curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+	(void)curl_easy_setopt(h, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 1L);
+	(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 2L);
+	(void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, AUTHORITY_CONNECT_S);
+	(void)curl_easy_setopt(h, CURLOPT_TIMEOUT, AUTHORITY_TOTAL_S);
+	(void)curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
+	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, collect);
+	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, out);
+	if (a->ca != NULL) {
+		(void)curl_easy_setopt(h, CURLOPT_CAINFO, a->ca);
+		(void)curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
+	}
+	if (body != NULL)
+		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDS, body);
+}
+
+static void
+attempt(const struct authority *a, const char *method, const char *url,
+    const char *body, struct answer *out)
+{
+	char ask[HEADER_MAX];
+	struct curl_slist *headers =
+	    curl_slist_append(NULL, "Content-Type: application/json");
+	CURL *h = curl_easy_init();
+	curl_off_t sent = 0;
+
+	*out = (struct answer){.code = CURLE_OUT_OF_MEMORY};
+	if (a->ask != NULL) {
+		struct curl_slist *more;
+
+		(void)snprintf(ask, sizeof(ask), "Muster-Ask: %s", a->ask);
+		more = curl_slist_append(headers, ask);
+		headers = more != NULL ? more : headers;
+	}
+	if (h != NULL && headers != NULL) {
+		set_up(h, a, method, url, body, out);
+		(void)curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
+		out->code = curl_easy_perform(h);
+		(void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE,
+		    &out->status);
+		(void)curl_easy_getinfo(h, CURLINFO_RETRY_AFTER, &out->retry_s);
+		(void)curl_easy_getinfo(h, CURLINFO_SIZE_UPLOAD_T, &sent);
+		out->is_sent = sent > 0 ||
+		    (body == NULL && out->code != CURLE_COULDNT_CONNECT);
+	}
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(h);
+}
+
+/* Would the same again, a little later, help? */
+static bool
+is_passing(const struct answer *a)
+{
+	static const CURLcode passing[] = {CURLE_COULDNT_RESOLVE_HOST,
+	    CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT, CURLE_SEND_ERROR,
+	    CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE,
+	    CURLE_SSL_CONNECT_ERROR};
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		if (a->code == passing[i])
+			return true;
+	}
+	return a->code == CURLE_OK && (a->status == 429 || a->status == 503);
+}
+
+static int64_t
+wait_s(const struct answer *a, unsigned n_tried)
+{
+	int64_t s = (int64_t)AUTHORITY_WAIT_S << (n_tried - 1);
+
+	if (a->code == CURLE_OK && a->retry_s > s)
+		s = a->retry_s;
+	return s < AUTHORITY_WAIT_MAX_S ? s : AUTHORITY_WAIT_MAX_S;
+}
+
+static void
+ask_patiently(const struct authority *a, const char *method, const char *url,
+    const char *body, struct answer *out)
+{
+	bool was_sent = false;
+
+	for (unsigned n = 1;; n++) {
+		attempt(a, method, url, body, out);
+		was_sent |= out->is_sent && out->code != CURLE_OK;
+		if (n == AUTHORITY_TRIES || !is_passing(out))
+			break;
+		(void)nanosleep(&(struct timespec){.tv_sec =
+		                                       (time_t)wait_s(out, n)},
+		    NULL);
+	}
+	out->is_sent |= was_sent;
+}
+
+static int
+report_silence(const struct cli *c, const struct authority *a,
+    const struct answer *out)
+{
+	const char *why = curl_easy_strerror(out->code);
+
+	if (out->code == CURLE_PEER_FAILED_VERIFICATION ||
+	    out->code == CURLE_SSL_CACERT_BADFILE)
+		return cli_errorf(c, CLI_UNREACHABLE, "not_trusted",
+		    "name the file of the authority's CA by --ca FILE; do not "
+		    "go on with a server that cannot prove its name",
+		    "%s: %s", a->url, why);
+	if (out->code == CURLE_WRITE_ERROR)
+		return cli_errorf(c, CLI_FAILED, "bad_answer",
+		    "check the URL, and what is between this machine and it",
+		    "%s answers with more than %u bytes", a->url,
+		    AUTHORITY_REPLY_MAX);
+	if (out->is_sent)
+		return cli_errorf(c, CLI_UNREACHABLE, "outcome_unknown",
+		    "run the same command again: the same request is asked, "
+		    "and counted once",
+		    "%s: %s; whether the request was granted is not known",
+		    a->url, why);
+	return cli_errorf(c, CLI_UNREACHABLE, "no_authority",
+	    "check the URL, the network and the proxy (HTTPS_PROXY); without a "
+	    "way out: muster host activate --offline",
+	    "%s: %s", a->url, why);
+}
+
+static int
+judge(const struct cli *c, const struct authority *a, const struct answer *out,
+    json_t **reply_out, json_t **problem_out)
+{
+	json_t *reply;
+
+	if (out->code != CURLE_OK)
+		return report_silence(c, a, out);
+	reply = json_loadb(out->text, out->len, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_object(reply) && out->status >= 200 && out->status < 300) {
+		*reply_out = reply;
+		return CLI_DONE;
+	}
+	if (json_is_string(json_object_get(reply, "code"))) {
+		*problem_out = reply;
+		return CLI_FAILED;
+	}
+	json_decref(reply);
+	return cli_errorf(c, CLI_FAILED, "bad_answer",
+	    "check the URL, and what is between this machine and it",
+	    "%s answers by status %ld and nothing that an authority says",
+	    a->url, out->status);
+}
+
+int
+authority_call(const struct cli *c, const struct authority *a,
+    const char *method, const char *path, json_t *body, json_t **reply_out,
+    json_t **problem_out)
+{
+	struct answer *out = malloc(sizeof(*out));
+	char url[AUTHORITY_URL_MAX + HEADER_MAX];
+	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+	size_t len = strlen(a->url);
+	int exit_code = CLI_FAILED;
+
+	*reply_out = *problem_out = NULL;
+	while (len > 0 && a->url[len - 1] == '/')
+		len--;
+	if (strncasecmp(a->url, "https://", 8) != 0 || len <= 8 ||
+	    len > AUTHORITY_URL_MAX) {
+		exit_code = cli_errorf(c, CLI_USAGE, "url",
+		    "name the authority by --authority https://NAME, or "
+		    "activate by telephone: muster host activate --offline",
+		    a->url[0] == '\0' ? "the catalogue names no authority%s"
+		                      : "%.300s is no https URL",
+		    a->url);
+	} else if (out == NULL || (body != NULL && text == NULL)) {
+		exit_code = cli_fail(c, MUSTER_E_NOMEM, NULL, NULL);
+	} else {
+		(void)snprintf(url, sizeof(url), "%.*s%s", (int)len, a->url,
+		    path);
+		ask_patiently(a, method, url, text, out);
+		exit_code = judge(c, a, out, reply_out, problem_out);
+	}
+	free(text);
+	free(out);
+	json_decref(body);
+	return exit_code;
+}
+
+bool
+authority_problem_is(const json_t *problem, const char *code)
+{
+	const char *text = json_string_value(json_object_get(problem, "code"));
+
+	return text != NULL && strcmp(text, code) == 0;
+}
+
+/* A stranger's words: no control characters reach the terminal. */
+static const char *
+words(const json_t *problem, const char *name, const char *fallback, char *out)
+{
+	const char *text = json_string_value(json_object_get(problem, name));
+
+	(void)snprintf(out, TEXT_MAX, "%s",
+	    text != NULL && text[0] != '\0' ? text : fallback);
+	for (char *p = out; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
+	}
+	return out;
+}
+
+int
+authority_report(const struct cli *c, json_t *problem)
+{
+	char code[TEXT_MAX], detail[TEXT_MAX], next[TEXT_MAX];
+	const struct cli_error e = {words(problem, "code", "refused", code),
+	    words(problem, "detail", "the authority refused", detail),
+	    words(problem, "next_step", "ask the publisher", next)};
+	int exit_code = cli_error(c, CLI_FAILED, &e);
+
+	json_decref(problem);
+	return exit_code;
+}

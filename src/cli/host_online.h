@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host_online.h -- a host is activated over HTTPS.
+ */
+#ifndef MUSTER_CLI_HOST_ONLINE_H
+#define MUSTER_CLI_HOST_ONLINE_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+struct host_online {
+	const char *url; /* NULL: the catalogue's */
+	const char *ca;  /* NULL: the system's */
+	json_t *what;    /* publisher and slot to replace, for musterd */
+};
+
+/**
+ * host_online(): have musterd make a request, carry it to the authority, and
+ * the certificate back.
+ *
+ * Where the authority knows a later counter (this host's state was restored),
+ * a fresh request is made once.
+ *
+ * In:      how->what  borrowed
+ * Returns: exit code
+ */
+int host_online(const struct cli *c, const struct host_online *how);
+
+#endif /* MUSTER_CLI_HOST_ONLINE_H */
