@@ -83,6 +83,7 @@ row sanitizers sanitized_row
 row valgrind memcheck
 row coverage coverage
 row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n 2 --dist load tests/e2e/test_agent_kill.py tests/e2e/test_agent_disk.py
+row tls /usr/bin/python3 tests/e2e/tls_scan.py
 row mutants sh tools/mutants.sh
 cat "$table"
 n=$(grep -c passed "$table")

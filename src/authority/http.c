@@ -14,6 +14,7 @@
 #include "authority/rate.h"
 #include "base/clock.h"
 
+#define HSTS_S "31536000" /* a year, as testers of TLS ask for */
 #define RETRY_TEXT_MAX 16
 #define ASK_HEADER "Muster-Ask"
 
@@ -179,6 +180,9 @@ send_answer(struct incoming *in)
 		return MHD_NO;
 	a->text = NULL;
 	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
+	/* RFC 6797: whoever was here by HTTPS comes back by nothing else */
+	(void)MHD_add_response_header(r,
+	    MHD_HTTP_HEADER_STRICT_TRANSPORT_SECURITY, "max-age=" HSTS_S);
 	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL,
 	    "no-store");
 	if (a->allow != NULL)

@@ -41,7 +41,7 @@ def make_certificates(folder):
                 "-out", p(name + ".key"))
         os.chmod(p(name + ".key"), 0o600)
     openssl("req", "-x509", "-new", "-key", p("ca.key"), "-subj", "/CN=Test CA",
-            "-days", "30", "-out", p("ca.pem"), "-addext",
+            "-days", "365", "-out", p("ca.pem"), "-addext",
             "keyUsage=critical,keyCertSign,cRLSign")
     openssl("req", "-new", "-key", p("tls.key"), "-subj", "/CN=localhost",
             "-out", p("tls.csr"))
@@ -51,7 +51,7 @@ def make_certificates(folder):
                 "keyUsage=critical,digitalSignature\n"
                 "extendedKeyUsage=serverAuth\n")
     openssl("x509", "-req", "-in", p("tls.csr"), "-CA", p("ca.pem"), "-CAkey",
-            p("ca.key"), "-CAcreateserial", "-days", "30", "-extfile",
+            p("ca.key"), "-CAcreateserial", "-days", "365", "-extfile",
             p("ext"), "-out", p("tls.pem"))
 
 
