@@ -48,6 +48,7 @@ class Site:
         self.host_root = self.path("host")
         self.catalogue = self.path("acme.muster")
         self.daemon = None
+        self.wrap = ()
         self.port = 0
         self.settings = ""  # more of musterd.conf
         self.env = None  # of musterd
@@ -94,7 +95,8 @@ class Site:
             self.host_root, "usr/share/muster/catalogues/acme.muster"))
         log = open(self.path("musterd.log"), "a+")
         self.daemon = subprocess.Popen(
-            [os.path.join(BIN, "musterd"), "--root", self.host_root],
+            [*self.wrap, os.path.join(BIN, "musterd"), "--root",
+             self.host_root],
             stderr=log, stdout=log, env=self.env)
         begin = os.path.getsize(log.name)
         end = time.monotonic() + START_S

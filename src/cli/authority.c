@@ -7,9 +7,9 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #define HEADER_MAX 256
-#define TEXT_MAX 1024 /* of an authority's words that are shown */
 
 struct answer {
 	char text[AUTHORITY_REPLY_MAX];
@@ -17,7 +17,7 @@ struct answer {
 	CURLcode code;
 	long status;
 	curl_off_t retry_s;
-	bool is_sent; /* the request may have been taken */
+	bool is_lost; /* it may have been acted on, and nobody said so */
 };
 
 static size_t
@@ -65,7 +65,7 @@ attempt(const struct authority *a, const char *method, const char *url,
 	struct curl_slist *headers =
 	    curl_slist_append(NULL, "Content-Type: application/json");
 	CURL *h = curl_easy_init();
-	curl_off_t sent = 0;
+	curl_off_t handshake_us = 0;
 
 	*out = (struct answer){.code = CURLE_OUT_OF_MEMORY};
 	if (a->ask != NULL) {
@@ -82,9 +82,11 @@ attempt(const struct authority *a, const char *method, const char *url,
 		(void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE,
 		    &out->status);
 		(void)curl_easy_getinfo(h, CURLINFO_RETRY_AFTER, &out->retry_s);
-		(void)curl_easy_getinfo(h, CURLINFO_SIZE_UPLOAD_T, &sent);
-		out->is_sent = sent > 0 ||
-		    (body == NULL && out->code != CURLE_COULDNT_CONNECT);
+		(void)curl_easy_getinfo(h, CURLINFO_APPCONNECT_TIME_T,
+		    &handshake_us);
+		/* nothing is sent before the handshake; a list changes none */
+		out->is_lost = out->code != CURLE_OK && handshake_us > 0 &&
+		    strcmp(method, "GET") != 0;
 	}
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(h);
@@ -117,28 +119,38 @@ wait_s(const struct answer *a, unsigned n_tried)
 }
 
 static void
-ask_patiently(const struct authority *a, const char *method, const char *url,
-    const char *body, struct answer *out)
+ask_patiently(const struct cli *c, const struct authority *a,
+    const char *method, const char *url, const char *body, struct answer *out)
 {
-	bool was_sent = false;
+	bool was_lost = false;
 
 	for (unsigned n = 1;; n++) {
+		int64_t s = 0;
+
 		attempt(a, method, url, body, out);
-		was_sent |= out->is_sent && out->code != CURLE_OK;
+		was_lost |= out->is_lost;
 		if (n == AUTHORITY_TRIES || !is_passing(out))
 			break;
-		(void)nanosleep(&(struct timespec){.tv_sec =
-		                                       (time_t)wait_s(out, n)},
-		    NULL);
+		s = wait_s(out, n);
+		if (!c->is_json && isatty(STDERR_FILENO))
+			(void)fprintf(stderr,
+			    "muster: %s: %s; asked again in %d s\n", a->url,
+			    out->code == CURLE_OK
+			        ? "busy"
+			        : curl_easy_strerror(out->code),
+			    (int)s);
+		(void)nanosleep(&(struct timespec){.tv_sec = (time_t)s}, NULL);
 	}
-	out->is_sent |= was_sent;
+	/* "busy" says nothing of what went before; any other answer does */
+	out->is_lost |= was_lost && is_passing(out);
 }
 
 static int
 report_silence(const struct cli *c, const struct authority *a,
     const struct answer *out)
 {
-	const char *why = curl_easy_strerror(out->code);
+	const char *why = out->code == CURLE_OK ? "busy in the end"
+	                                        : curl_easy_strerror(out->code);
 
 	if (out->code == CURLE_PEER_FAILED_VERIFICATION ||
 	    out->code == CURLE_SSL_CACERT_BADFILE)
@@ -151,7 +163,7 @@ report_silence(const struct cli *c, const struct authority *a,
 		    "check the URL, and what is between this machine and it",
 		    "%s answers with more than %u bytes", a->url,
 		    AUTHORITY_REPLY_MAX);
-	if (out->is_sent)
+	if (out->is_lost)
 		return cli_errorf(c, CLI_UNREACHABLE, "outcome_unknown",
 		    "run the same command again: the same request is asked, "
 		    "and counted once",
@@ -169,7 +181,7 @@ judge(const struct cli *c, const struct authority *a, const struct answer *out,
 {
 	json_t *reply;
 
-	if (out->code != CURLE_OK)
+	if (out->code != CURLE_OK || out->is_lost)
 		return report_silence(c, a, out);
 	reply = json_loadb(out->text, out->len, JSON_REJECT_DUPLICATES, NULL);
 	if (json_is_object(reply) && out->status >= 200 && out->status < 300) {
@@ -214,47 +226,11 @@ authority_call(const struct cli *c, const struct authority *a,
 	} else {
 		(void)snprintf(url, sizeof(url), "%.*s%s", (int)len, a->url,
 		    path);
-		ask_patiently(a, method, url, text, out);
+		ask_patiently(c, a, method, url, text, out);
 		exit_code = judge(c, a, out, reply_out, problem_out);
 	}
 	free(text);
 	free(out);
 	json_decref(body);
-	return exit_code;
-}
-
-bool
-authority_problem_is(const json_t *problem, const char *code)
-{
-	const char *text = json_string_value(json_object_get(problem, "code"));
-
-	return text != NULL && strcmp(text, code) == 0;
-}
-
-/* A stranger's words: no control characters reach the terminal. */
-static const char *
-words(const json_t *problem, const char *name, const char *fallback, char *out)
-{
-	const char *text = json_string_value(json_object_get(problem, name));
-
-	(void)snprintf(out, TEXT_MAX, "%s",
-	    text != NULL && text[0] != '\0' ? text : fallback);
-	for (char *p = out; *p != '\0'; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = ' ';
-	}
-	return out;
-}
-
-int
-authority_report(const struct cli *c, json_t *problem)
-{
-	char code[TEXT_MAX], detail[TEXT_MAX], next[TEXT_MAX];
-	const struct cli_error e = {words(problem, "code", "refused", code),
-	    words(problem, "detail", "the authority refused", detail),
-	    words(problem, "next_step", "ask the publisher", next)};
-	int exit_code = cli_error(c, CLI_FAILED, &e);
-
-	json_decref(problem);
 	return exit_code;
 }

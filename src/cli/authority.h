@@ -12,6 +12,9 @@
 #define MUSTER_CLI_AUTHORITY_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include "cli/cli.h"
 
@@ -22,6 +25,8 @@
 #define AUTHORITY_WAIT_MAX_S 30 /* of a Retry-After that is respected */
 #define AUTHORITY_REPLY_MAX (64U * 1024) /* 255 slots take half of it */
 #define AUTHORITY_URL_MAX 256
+#define AUTHORITY_WORD_MAX \
+	1024 /* a contact has 500 bytes; longer is not shown */
 
 /* One call; borrowed for it. */
 struct authority {
@@ -56,12 +61,45 @@ int authority_call(const struct cli *c, const struct authority *a,
 bool authority_problem_is(const json_t *problem, const char *code);
 
 /**
- * authority_report(): tell a problem that was answered, in the authority's
- * words.
+ * authority_word(): a text of an answer, for a terminal.
+ *
+ * Out:     out      AUTHORITY_WORD_MAX bytes; the fallback where the text is
+ *                   missing, empty, too long, or has control codes
+ * Returns: out
+ */
+const char *authority_word(const json_t *object, const char *name,
+    const char *fallback, char *out);
+
+/**
+ * authority_number(): a number of an answer.
+ *
+ * Returns: 0 also where there is none
+ */
+int64_t authority_number(const json_t *object, const char *name);
+
+/**
+ * authority_show_slots(): a line for each slot that an answer names.
+ */
+void authority_show_slots(FILE *to, const json_t *answer);
+
+/**
+ * authority_report(): tell a problem that was answered, with what to do on
+ * this host.
+ *
+ * By --json the authority's own object stands beside the error as "problem";
+ * otherwise the slots that it names are listed.
  *
  * In:      problem  its reference is taken
  * Returns: CLI_FAILED
  */
 int authority_report(const struct cli *c, json_t *problem);
+
+/**
+ * authority_bad_answer(): tell that an answer lacks what it must say.
+ *
+ * In:      answer   its reference is taken
+ * Returns: CLI_FAILED
+ */
+int authority_bad_answer(const struct cli *c, json_t *answer);
 
 #endif /* MUSTER_CLI_AUTHORITY_H */

@@ -33,39 +33,16 @@ carry(const struct cli *c, const struct host_online *how, bool is_fresh,
 	return exit_code;
 }
 
-static int64_t
-number(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
-/* Who holds the slots that are used up, beside the authority's own words. */
-static void
-show_slots(const struct cli *c, const json_t *problem)
-{
-	const json_t *list = json_object_get(problem, "slots"), *item;
-	size_t i;
-
-	if (c->is_json)
-		return;
-	json_array_foreach(list, i, item)
-	{
-		const char *name =
-		    json_string_value(json_object_get(item, "name"));
-
-		(void)fprintf(stderr, "  slot %" PRId64 ": %.64s\n",
-		    number(item, "slot"), name != NULL ? name : "-");
-	}
-}
-
 static int
 take(const struct cli *c, json_t *granted)
 {
-	json_t *reply = NULL;
-	int exit_code = http_call(c, "/v1/certificate",
-	    json_pack("{s:O}", "certificate",
-	        json_object_get(granted, "certificate")),
-	    &reply);
+	json_t *reply = NULL, *cert = json_object_get(granted, "certificate");
+	int exit_code;
+
+	if (!json_is_string(cert))
+		return authority_bad_answer(c, granted);
+	exit_code = http_call(c, "/v1/certificate",
+	    json_pack("{s:O}", "certificate", cert), &reply);
 
 	json_decref(reply);
 	if (exit_code != CLI_DONE) {
@@ -81,9 +58,11 @@ take(const struct cli *c, json_t *granted)
 	(void)printf("the host is activated: slot %" PRId64 ", %" PRId64
 	             " of %" PRId64 " hosts and %" PRId64 " of %" PRId64
 	             " reactivations used\n",
-	    number(granted, "slot"), number(granted, "hosts_used"),
-	    number(granted, "hosts"), number(granted, "reactivations_used"),
-	    number(granted, "reactivations"));
+	    authority_number(granted, "slot"),
+	    authority_number(granted, "hosts_used"),
+	    authority_number(granted, "hosts"),
+	    authority_number(granted, "reactivations_used"),
+	    authority_number(granted, "reactivations"));
 	json_decref(granted);
 	return CLI_DONE;
 }
@@ -94,15 +73,13 @@ host_online(const struct cli *c, const struct host_online *how)
 	json_t *granted, *problem;
 	int exit_code = carry(c, how, false, &granted, &problem);
 
-	if (problem != NULL && authority_problem_is(problem, "counter_old")) {
+	for (int n = 0; n < HOST_ONLINE_FRESH_MAX &&
+	     authority_problem_is(problem, "counter_old");
+	     n++) {
 		json_decref(problem);
 		exit_code = carry(c, how, true, &granted, &problem);
 	}
-	if (problem != NULL) {
-		exit_code = authority_report(c, json_incref(problem));
-		show_slots(c, problem);
-		json_decref(problem);
-		return exit_code;
-	}
+	if (problem != NULL)
+		return authority_report(c, problem);
 	return exit_code == CLI_DONE ? take(c, granted) : exit_code;
 }

@@ -9,6 +9,10 @@
 
 #include "cli/cli.h"
 
+/* A key has nine reactivations, so the authority is hardly further ahead of a
+ * state that was restored; each try is a request that it may limit. */
+#define HOST_ONLINE_FRESH_MAX 16
+
 struct host_online {
 	const char *url; /* NULL: the catalogue's */
 	const char *ca;  /* NULL: the system's */
@@ -20,7 +24,7 @@ struct host_online {
  * the certificate back.
  *
  * Where the authority knows a later counter (this host's state was restored),
- * a fresh request is made once.
+ * fresh requests are made, HOST_ONLINE_FRESH_MAX at most.
  *
  * In:      how->what  borrowed
  * Returns: exit code

@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/authority.h"
-#include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/http.h"
 
 #define PATH_MAX_SLOT 32
@@ -19,6 +18,16 @@
 struct where {
 	const char *publisher, *url, *ca;
 };
+
+/* Is it the answer to a list (slot 0), or to the release of that slot? */
+static bool
+says_it(const json_t *reply, long slot)
+{
+	if (slot == 0)
+		return json_is_array(json_object_get(reply, "slots"));
+	return json_is_true(json_object_get(reply, "released")) &&
+	    authority_number(reply, "slot") == slot;
+}
 
 /* Have musterd prove a question, and carry it. */
 static int
@@ -51,43 +60,27 @@ ask(const struct cli *c, const struct where *w, long slot, long activation,
 	exit_code = authority_call(c, &a, slot == 0 ? "GET" : "DELETE", path,
 	    NULL, reply_out, &problem);
 	json_decref(proof);
-	return problem != NULL ? authority_report(c, problem) : exit_code;
-}
-
-static int64_t
-number(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
-static const char *
-text(const json_t *object, const char *name)
-{
-	const char *s = json_string_value(json_object_get(object, name));
-
-	return s != NULL ? s : "-";
+	if (problem != NULL)
+		return authority_report(c, problem);
+	if (exit_code == CLI_DONE && !says_it(*reply_out, slot)) {
+		exit_code = authority_bad_answer(c, *reply_out);
+		*reply_out = NULL;
+	}
+	return exit_code;
 }
 
 static void
 show(const json_t *reply)
 {
-	const json_t *list = json_object_get(reply, "slots"), *item;
-	size_t i;
-
 	(void)printf("host key %" PRId64 "%s: %" PRId64 " of %" PRId64
 	             " hosts, %" PRId64 " of %" PRId64 " releases used\n",
-	    number(reply, "key"),
+	    authority_number(reply, "key"),
 	    json_is_true(json_object_get(reply, "revoked")) ? " (revoked)" : "",
-	    number(reply, "hosts_used"), number(reply, "hosts"),
-	    number(reply, "releases_used"), number(reply, "releases"));
-	json_array_foreach(list, i, item)
-	{
-		(void)printf("  slot %3" PRId64 "  %-8.16s  %-10.10s  %" PRId64
-		             " reactivations  %.64s\n",
-		    number(item, "slot"), text(item, "state"),
-		    text(item, "activated_day"),
-		    number(item, "reactivations_used"), text(item, "name"));
-	}
+	    authority_number(reply, "hosts_used"),
+	    authority_number(reply, "hosts"),
+	    authority_number(reply, "releases_used"),
+	    authority_number(reply, "releases"));
+	authority_show_slots(stdout, reply);
 }
 
 int
@@ -106,8 +99,11 @@ cmd_host_slots(struct cli *c, int argc, char **argv)
 	exit_code = ask(c, &w, 0, 0, &reply);
 	if (exit_code != CLI_DONE)
 		return exit_code;
-	if (c->is_json)
+	if (c->is_json) {
+		(void)json_object_set_new(reply, "schema",
+		    json_string("muster.host.slots/1"));
 		return cli_print(reply);
+	}
 	show(reply);
 	json_decref(reply);
 	return CLI_DONE;
@@ -117,43 +113,36 @@ cmd_host_slots(struct cli *c, int argc, char **argv)
  * nothing once the slot has changed hands. */
 static int
 find(const struct cli *c, const struct where *w, long slot,
-    long *activation_out, char *name_out, size_t cap)
+    long *activation_out, char *name_out)
 {
-	json_t *reply, *item;
+	json_t *reply, *item, *found = NULL;
+	char state[AUTHORITY_WORD_MAX] = "";
 	size_t i;
 	int exit_code = ask(c, w, 0, 0, &reply);
 
 	if (exit_code != CLI_DONE)
 		return exit_code;
-	*activation_out = 0;
 	json_array_foreach(json_object_get(reply, "slots"), i, item)
 	{
-		if (number(item, "slot") != slot ||
-		    strcmp(text(item, "state"), "held") != 0)
-			continue;
-		*activation_out = (long)number(item, "activation");
-		(void)snprintf(name_out, cap, "%s", text(item, "name"));
+		if (authority_number(item, "slot") == slot)
+			found = item;
+	}
+	if (found != NULL) {
+		(void)authority_word(found, "state", "", state);
+		(void)authority_word(found, "name", "without a name", name_out);
+		*activation_out = (long)authority_number(found, "activation");
 	}
 	json_decref(reply);
-	if (*activation_out == 0)
+	if (strcmp(state, "held") == 0)
+		return CLI_DONE;
+	if (strcmp(state, "released") == 0)
 		return cli_errorf(c, CLI_FAILED, "slot_not_held",
-		    "muster host slots lists those that are",
-		    "no host holds slot %ld of this key", slot);
-	return CLI_DONE;
-}
-
-static bool
-is_confirmed(long slot, const char *name)
-{
-	char line[16] = "";
-
-	if (!isatty(STDIN_FILENO))
-		return false;
-	(void)fprintf(stderr,
-	    "The host %.64s in slot %ld ends as a KMS host. Release it? [y/N] ",
-	    name, slot);
-	return fgets(line, sizeof(line), stdin) != NULL &&
-	    (line[0] == 'y' || line[0] == 'Y');
+		    "nothing is left to do: it is free with the publisher's "
+		    "next catalogue",
+		    "slot %ld is released already", slot);
+	return cli_errorf(c, CLI_FAILED, "slot_not_held",
+	    "muster host slots lists those that are",
+	    "no host holds slot %ld of this key", slot);
 }
 
 int
@@ -165,7 +154,8 @@ cmd_host_release(struct cli *c, int argc, char **argv)
 	                                         NULL},
 	    {"authority", NULL, &w.url, NULL}, {"ca", NULL, &w.ca, NULL},
 	    {"yes", &is_yes, NULL, NULL}, {NULL, NULL, NULL, NULL}};
-	char name[64] = "", *end;
+	char name[AUTHORITY_WORD_MAX] = "", after[AUTHORITY_WORD_MAX], *end;
+	char what[AUTHORITY_WORD_MAX + 128];
 	long slot, activation = 0;
 	json_t *reply;
 	int exit_code;
@@ -176,21 +166,29 @@ cmd_host_release(struct cli *c, int argc, char **argv)
 	if (*end != '\0' || slot < 1 || slot > 255)
 		return cli_errorf(c, CLI_USAGE, "range",
 		    "muster host slots lists them", "a slot is 1 to 255");
-	exit_code = find(c, &w, slot, &activation, name, sizeof(name));
+	exit_code = find(c, &w, slot, &activation, name);
 	if (exit_code != CLI_DONE)
 		return exit_code;
-	if (!is_yes && !is_confirmed(slot, name))
-		return cli_errorf(c, CLI_USAGE, "not_confirmed",
-		    "add --yes to release it", "nothing was released");
+	(void)snprintf(what, sizeof(what),
+	    "This gives up slot %ld: the host %s there ends as a KMS host.",
+	    slot, name);
+	exit_code = client_ask(c, what, is_yes);
+	if (exit_code != CLI_DONE)
+		return exit_code;
 	exit_code = ask(c, &w, slot, activation, &reply);
 	if (exit_code != CLI_DONE)
 		return exit_code;
-	if (c->is_json)
+	if (c->is_json) {
+		(void)json_object_set_new(reply, "schema",
+		    json_string("muster.host.release/1"));
 		return cli_print(reply);
+	}
 	(void)printf("slot %ld is released, and free again with %s; %" PRId64
 	             " of %" PRId64 " releases used\n",
-	    slot, text(reply, "free_after"), number(reply, "releases_used"),
-	    number(reply, "releases"));
+	    slot,
+	    authority_word(reply, "free_after", "the next catalogue", after),
+	    authority_number(reply, "releases_used"),
+	    authority_number(reply, "releases"));
 	json_decref(reply);
 	return CLI_DONE;
 }

@@ -93,6 +93,13 @@ def test_b41_the_customers_story(site, customer):
     assert hosts[0].activate(1, demo.SERVER)["count"] == 1
     error = refused(hosts[6], "hosts_used_up")
     assert "6" in error["message"]
+    told = subprocess.run(
+        [MUSTER, "host", "activate", "--online", "--authority", site.url,
+         "--ca", site.path("ca.pem"), "--root", hosts[6].host_root],
+        capture_output=True, text=True, timeout=60)
+    assert told.returncode == 1 and told.stdout == ""
+    assert [n for n in range(1, 10) if f"  slot   {n}  held" in told.stderr] \
+        == [1, 2, 3, 4, 5, 6]
     demo.run("muster-authority", "key", "grant", str(customer.number),
              "--hosts", "7", "--dir", site.path("authority"))
     out = activate(hosts[6])
@@ -120,7 +127,7 @@ def test_b41_replaces_and_b45_slots_and_release(site, customer):
             for s in seen["slots"]] == [(1, "held", 1), (2, "held", 0)]
     # nothing destructive without --yes or a prompt
     error = muster(c, "host", "release", "1", code=2)["error"]
-    assert error["code"] == "not_confirmed"
+    assert error["code"] == "usage"
     out = muster(c, "host", "release", "1", "--yes")
     assert (out["slot"], out["activation"], out["releases_used"]) == (1, 2, 1)
     seen = muster(c, "host", "slots")
@@ -168,7 +175,8 @@ def test_b41_a_state_that_was_restored_finds_its_counter(customer, tmp_path):
 
 class Relay:
     """Between a host and the service: what becomes of each request is told by
-    a list; the last word goes on for ever."""
+    a list; the last word goes on for ever.  "pass" and "lose" are of the
+    service's answer, as is a function; bytes are an answer of the relay's."""
 
     def __init__(self, site, words, address="127.0.0.1"):
         self.site, self.words, self.seen = site, list(words), []
@@ -204,12 +212,16 @@ class Relay:
         word = self.words.pop(0) if len(self.words) > 1 else self.words[0]
         self.seen.append(body)
         reply = b""
-        if word in ("pass", "lose"):
+        if word in ("pass", "lose") or callable(word):
             with self.site.service.connect() as s:
                 s.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)
                 reply = b"".join(iter(lambda: s.recv(65536), b""))
-        if word != "lose":
-            c.sendall(reply if word == "pass" else word)
+        if word == "pass":
+            c.sendall(reply)
+        elif callable(word):
+            c.sendall(word(reply))
+        elif word != "lose":
+            c.sendall(word)
 
     def close(self):
         self.server.shutdown(socket.SHUT_RDWR)
