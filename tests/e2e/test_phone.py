@@ -14,6 +14,7 @@ import time
 import pytest
 
 import demo
+import faked_time
 import phonecode
 from test_admin import error, install, muster, status
 
@@ -243,7 +244,6 @@ def test_b40_codes_of_another_counter(bare):
 
 def test_b40_an_answer_to_an_earlier_request_is_old(bare):
     """The authority's clock makes the days; musterd's own is today's."""
-    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 20 * 86400))
     demo.run("muster", "host", "activate", "--offline", "--file",
              bare.path("old"), "--root", bare.host_root)
     with open(bare.path("old"), "rb") as f:
@@ -251,7 +251,7 @@ def test_b40_an_answer_to_an_earlier_request_is_old(bare):
     bare.stop()
     # an issuing key begins on the day it was made: let it begin earlier
     _backdate(bare)
-    p = subprocess.run(["faketime", day, AUTHORITY, "activate", "--qr",
+    p = subprocess.run([*faked_time.at("-20d"), AUTHORITY, "activate", "--qr",
                         phonecode.base45(request), "--dir",
                         bare.path("authority"), "--json"],
                        capture_output=True, text=True, timeout=30)
