@@ -301,8 +301,8 @@ serve(struct muster_agent *m)
 	notify_send("READY=1");
 	(void)uv_run(&m->loop, UV_RUN_DEFAULT);
 	if (m->agent.n_rounds > 0) {
-		/* it may take minutes, and nothing was written of it: whoever
-		 * was asked is asked again at the next start */
+		/* it may take a minute and more, and nothing was written of
+		 * it: as if no host had answered */
 		(void)uv_run(&m->loop, UV_RUN_NOWAIT); /* close what is open */
 		log_line(LOG_NOTE, "stopped", "a round was given up; exit 0");
 		_exit(EXIT_DONE);

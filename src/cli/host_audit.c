@@ -57,13 +57,6 @@ struct audit {
 
 /* ---- one target ---- */
 
-static bool
-is_of_network(int err)
-{
-	return err == MUSTER_E_CONNECT || err == MUSTER_E_TIMEOUT ||
-	    err == MUSTER_E_IO || err == MUSTER_E_TRUNC;
-}
-
 /* What a call that was not answered says, by how far it came. */
 static const char *
 verdict_of(enum exchange_phase phase, int err)
@@ -73,7 +66,7 @@ verdict_of(enum exchange_phase phase, int err)
 		return err == MUSTER_E_RESOLVE || err == MUSTER_E_ALIAS
 		    ? "stale"
 		    : "unsure";
-	return is_of_network(err) ? "unreachable" : "unknown";
+	return probe_is_unheard(phase, err) ? "unreachable" : "unknown";
 }
 
 /* The key itself is seen by a signed reply, for any product it covers; a host

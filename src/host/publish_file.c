@@ -56,8 +56,10 @@ on_work(uv_work_t *work)
 {
 	struct publish_file *f = work->data;
 	char path[FILE_PATH_MAX];
-	int err = file_join(f->folder, FILE_NAME, path, sizeof(path));
+	int err = f->work_err; /* of the text */
 
+	if (err == 0)
+		err = file_join(f->folder, FILE_NAME, path, sizeof(path));
 	if (err == 0)
 		err = file_replace(path, f->text, f->len, 0600);
 	f->work_err = err;
@@ -88,8 +90,8 @@ begin(struct publish_file *f)
 	f->is_busy = true;
 	f->writing = f->wanted;
 	f->len = 0;
-	/* there is room for all that can stand: PUBLISH_TEXT_MAX */
-	(void)!publish_write(f->life, f->text, PUBLISH_TEXT_MAX, &f->len);
+	f->work_err =
+	    publish_write(f->life, f->text, PUBLISH_TEXT_MAX, &f->len);
 	/* fails only without a function to call */
 	(void)uv_queue_work(f->loop, &f->work, on_work, after_work);
 }
