@@ -71,6 +71,14 @@ const char *authority_word(const json_t *object, const char *name,
     const char *fallback, char *out);
 
 /**
+ * authority_url(): the URL that was given, else the catalogue's, which musterd
+ * says beside a request; empty where it has none.
+ *
+ * Returns: given, or a text of the reply
+ */
+const char *authority_url(const char *given, const json_t *reply);
+
+/**
  * authority_number(): a number of an answer.
  *
  * Returns: 0 also where there is none

@@ -54,6 +54,16 @@ authority_word(const json_t *object, const char *name, const char *fallback,
 	return out;
 }
 
+const char *
+authority_url(const char *given, const json_t *reply)
+{
+	const char *url = json_string_value(json_object_get(reply, "url"));
+
+	if (given != NULL)
+		return given;
+	return url != NULL ? url : "";
+}
+
 int64_t
 authority_number(const json_t *object, const char *name)
 {

@@ -13,8 +13,7 @@ carry(const struct cli *c, const struct host_online *how, bool is_fresh,
     json_t **granted_out, json_t **problem_out)
 {
 	json_t *body = json_copy(how->what), *reply = NULL;
-	struct authority a = {.url = how->url, .ca = how->ca};
-	const char *url;
+	struct authority a = {.ca = how->ca};
 	int exit_code;
 
 	*granted_out = *problem_out = NULL;
@@ -23,9 +22,7 @@ carry(const struct cli *c, const struct host_online *how, bool is_fresh,
 	exit_code = http_call(c, "/v1/enrolment", body, &reply);
 	if (exit_code != CLI_DONE)
 		return exit_code;
-	url = json_string_value(json_object_get(reply, "url"));
-	if (a.url == NULL)
-		a.url = url != NULL ? url : "";
+	a.url = authority_url(how->url, reply);
 	exit_code = authority_call(c, &a, "POST", "/v1/hosts",
 	    json_pack("{s:O}", "request", json_object_get(reply, "request")),
 	    granted_out, problem_out);

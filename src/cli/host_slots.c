@@ -36,8 +36,7 @@ ask(const struct cli *c, const struct where *w, long slot, long activation,
 {
 	char path[PATH_MAX_SLOT] = "/v1/hosts";
 	json_t *body = json_object(), *proof = NULL, *problem = NULL;
-	struct authority a = {.url = w->url, .ca = w->ca};
-	const char *url;
+	struct authority a = {.ca = w->ca};
 	int exit_code;
 
 	*reply_out = NULL;
@@ -54,9 +53,7 @@ ask(const struct cli *c, const struct where *w, long slot, long activation,
 	if (exit_code != CLI_DONE)
 		return exit_code;
 	a.ask = json_string_value(json_object_get(proof, "ask"));
-	url = json_string_value(json_object_get(proof, "url"));
-	if (a.url == NULL)
-		a.url = url != NULL ? url : "";
+	a.url = authority_url(w->url, proof);
 	exit_code = authority_call(c, &a, slot == 0 ? "GET" : "DELETE", path,
 	    NULL, reply_out, &problem);
 	json_decref(proof);
