@@ -40,6 +40,8 @@ class Reference:
         calls = s.calls()
         start = next((i for i, c in enumerate(calls) if c.name == "write" and
                       agent_calls.LISTENING in c.texts[-1]), 0)
+        for i, c in enumerate(calls):
+            c.nth = nth(calls[:i + 1])
         self.points = [c for i, c in enumerate(calls) if c.changes and
                        (c.done or c.name != "unlink") and
                        (scene.at_start or scene.once or i > start)]
@@ -69,6 +71,11 @@ def kind(name):
 
 def place(call):
     return call.name, (call.path or "").partition(".new.")[0]
+
+
+def nth(calls):
+    """A folder is synced more than once: which time is the last call's?"""
+    return [place(c) for c in calls].count(place(calls[-1]))
 
 
 def numbers(point):
