@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The agent under strace: which file operations it does, and what a folder
 holds after any number of them."""
-import collections
 import os
 import re
 import signal
@@ -9,6 +8,7 @@ import subprocess
 import time
 
 import agent
+import demo
 
 CALLS = "openat,write,pwrite64,ftruncate,fchmod,fsync,rename,unlink,link,mkdir,sendto"
 LINE = re.compile(r"(?:\d+ +)?(\w+)\((.*?)(?:\) += +(-?\d+|\?).*)?$")
@@ -17,14 +17,12 @@ LISTENING = b"listening: "
 
 
 class Call:
-    def __init__(self, number, line, state):
+    def __init__(self, line, state):
         m = LINE.match(line)
         assert m, line
         self.pid = line.split()[0]
-        self.number = number  # of its name, as strace counts in its thread
         self.name, args = m[1], m[2]
         self.done = m[3] not in (None, "?") and int(m[3]) >= 0
-        self.injected = "(INJECTED)" in line
         self.flags = args
         self.fds = [bytes.fromhex(h.replace("\\x", "")) for h in
                     re.findall(r"<((?:\\x[0-9a-f]{2})+)>", args)]
@@ -56,24 +54,27 @@ class Call:
         return self.path is not None and \
             (self.name != "openat" or "O_CREAT" in self.flags)
 
+    @property
+    def place(self):
+        """What it works on, under the name that a rename gives it."""
+        return self.name, (self.path or "").partition(".new.")[0]
+
     def __repr__(self):
-        return f"{self.name} number {self.number} of {self.path}"
+        return f"{self.name} of {self.path}"
 
 
 def parse(path, state):
-    n, out = collections.Counter(), []
+    out = []
     with open(path, errors="replace") as f:
         for line in f:
             if "unfinished ..." in line:
                 line = line.replace("<unfinished ...>", ") = ?")
             if "resumed>" in line or "+++" in line or "---" in line:
                 continue
-            call = re.match(r"(\d+) +(\w+)\(", line)
+            call = re.match(r"\d+ +\w+\(", line)
             if call is None:  # what strace says of itself
                 continue
-            pid, name = call.groups()
-            n[pid, name] += 1
-            out.append(Call(n[pid, name], line.rstrip("\n"), state))
+            out.append(Call(line.rstrip("\n"), state))
     return [c for c in out if c.pid == out[0].pid]  # the loop's own thread
 
 
@@ -81,7 +82,7 @@ def after(calls, old):
     """The folder after these calls, when files change by rename alone."""
     files, temp = dict(old), {}
     for c in calls:
-        if c.path is None or not c.done or c.injected:
+        if c.path is None or not c.done:
             continue
         if c.name == "openat" and "O_CREAT" in c.flags:
             if c.path == "lock":
@@ -105,20 +106,36 @@ def after(calls, old):
     return files
 
 
+class Fault:
+    """One call of the agent, by its place and which time it is that it comes
+    there, that kills it or fails."""
+    LIBRARY = os.path.join(demo.REPO, "build/tests/nth_call.so")
+
+    def __init__(self, place, nth, end=0):
+        self.place, self.nth, self.end = place, nth, end
+
+    def env(self, m):
+        name, path = self.place
+        return {"MUSTER_NTH_CALL":
+                f"{name} {os.path.normpath(m.state(path))} "
+                f"{self.nth} {self.end}"}
+
+
 class Strace:
     """One start of a machine's agent, held by strace."""
 
-    def __init__(self, m, *more, once=False, wrap=(), env=None):
+    def __init__(self, m, once=False, wrap=(), env=None):
         self.m = m
         self.out = os.path.join(m.site.folder, "calls")
         if os.path.exists(self.out):
             os.unlink(self.out)
-        begin = os.path.getsize(m.log) if os.path.exists(m.log) else 0
+        self.log_begin = os.path.getsize(m.log) \
+            if os.path.exists(m.log) else 0
         log = open(m.log, "a")
         self.begin_s = int(time.time())
         self.p = subprocess.Popen(
             [*agent.AS_ROOT, "strace", "-f", "-qq", "-y", "-xx", "-s", "4096",
-             "-o", self.out, "-e", f"trace={CALLS}", *more, *wrap, m.binary,
+             "-o", self.out, "-e", f"trace={CALLS}", *wrap, m.binary,
              "--root", m.root, *(["--once"] if once else [])],
             stdout=subprocess.PIPE, stderr=log, text=True,
             env={**os.environ, **(env or {})})
@@ -127,10 +144,17 @@ class Strace:
         end = time.monotonic() + agent.WAIT_S
         while not once and self.p.poll() is None and not self.listens:
             assert time.monotonic() < end
-            with open(m.log) as f:
-                f.seek(begin)
-                self.listens = "listening: " in f.read()
+            self.listens = "listening: " in self.said()
             time.sleep(0.003)
+
+    def said(self):
+        with open(self.m.log) as f:
+            f.seek(self.log_begin)
+            return f.read()
+
+    def met(self):
+        """Did the fault come that it was started with?"""
+        return "nth_call: met" in self.said()
 
     def wait(self):
         """Until it ends by itself; its exit code."""

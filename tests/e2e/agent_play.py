@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Scenes played: undisturbed, as a measure for the others; what a machine is
 like at its next start; and what was cut short, done again."""
+import collections
 import os
 import random
 import time
@@ -40,8 +41,11 @@ class Reference:
         calls = s.calls()
         start = next((i for i, c in enumerate(calls) if c.name == "write" and
                       agent_calls.LISTENING in c.texts[-1]), 0)
-        for i, c in enumerate(calls):
-            c.nth = nth(calls[:i + 1])
+        seen = collections.Counter()
+        for c in calls:
+            if c.changes:
+                seen[c.place] += 1
+                c.nth = seen[c.place]
         self.points = [c for i, c in enumerate(calls) if c.changes and
                        (c.done or c.name != "unlink") and
                        (scene.at_start or scene.once or i > start)]
@@ -69,22 +73,11 @@ def kind(name):
     return f"{folder}/*.{base.rpartition('.')[2]}" if folder else base
 
 
-def place(call):
-    return call.name, (call.path or "").partition(".new.")[0]
-
-
-def nth(calls):
-    """A folder is synced more than once: which time is the last call's?"""
-    return [place(c) for c in calls].count(place(calls[-1]))
-
-
-def numbers(point):
-    """The number of a call drifts between runs, by what chance puts before
-    it: its own first, then its neighbours, twice each."""
-    for _ in range(2):
-        for away in (0, 1, -1, 2, -2, 3, -3, 4, -4):
-            if point.number + away > 0:
-                yield point.number + away
+def faults(point, end=0):
+    """How often a file is written is chance in part: a run may come to its
+    place fewer times than the reference did."""
+    for nth in (*[point.nth] * 3, *range(point.nth - 1, 0, -1)):
+        yield agent_calls.Fault(point.place, nth, end)
 
 
 def restarted(scene, m):

@@ -136,7 +136,7 @@ class Stage:
 class Scene:
     """Base: the agent of an activated machine runs, and nothing is done."""
     template, other, hosts, once = "licensed", False, (), False
-    wrap = ()
+    offset = None  # of the agent's clock, in faketime's notation
     at_start = False  # the start itself is what is looked at
     is_counted = False  # done twice, it is not the same
     rearms = 1  # that were used when it is done
@@ -151,10 +151,17 @@ class Scene:
     def env(self, m):
         return {}
 
-    def run(self, m, *more):
+    def run(self, m, fault=None):
         """The agent under strace, and what is done to it."""
-        s = agent_calls.Strace(m, *more, once=self.once, wrap=self.wrap,
-                               env=self.env(m))
+        wrap, env = (), self.env(m)
+        preload = () if fault is None else (fault.LIBRARY,)
+        if self.offset is not None:
+            wrap = faked_time.at(self.offset, *preload)
+        elif fault is not None:
+            wrap = ("env", "LD_PRELOAD=" + fault.LIBRARY)
+        if fault is not None:
+            env = {**env, **fault.env(m)}
+        s = agent_calls.Strace(m, once=self.once, wrap=wrap, env=env)
         self.stage.started.append(s)
         self.code, self.said = None, ""
         if self.once:
@@ -331,9 +338,9 @@ class Activate(Scene):
     """First contact, by the daemon."""
     name, template, hosts = "activate", None, None
 
-    def run(self, m, *more):
+    def run(self, m, fault=None):
         self.before = self.stage.cmids()
-        return super().run(m, *more)
+        return super().run(m, fault)
 
     def act(self, m):
         return tell(m, "activate", demo.SERVER)
@@ -371,7 +378,7 @@ class Renew(Activate):
 class RenewOnce(Renew):
     """By a clock that stands after the renewal interval."""
     name, once = "renewal of --once", True
-    wrap = faked_time.at("+20m")
+    offset = "+20m"
 
 
 class FirstOnce(Activate):

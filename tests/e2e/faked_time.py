@@ -13,7 +13,8 @@ def library():
     return found[0]
 
 
-def at(offset):
+def at(offset, *others):
     """The words before a command that begins at now + `offset`, in
-    faketime's notation: "+30d", "-1h"."""
-    return ("env", "LD_PRELOAD=" + library(), "FAKETIME=" + offset)
+    faketime's notation: "+30d", "-1h"; others are preloaded too."""
+    return ("env", "LD_PRELOAD=" + ":".join((library(), *others)),
+            "FAKETIME=" + offset)

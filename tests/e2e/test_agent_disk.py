@@ -2,6 +2,7 @@
 """Goal: a disk that is full or fails costs nothing but time: it is told, what
 the agent says is what its files say, and the next event repairs it; and each
 change of a file is on disk before anything is built on it."""
+import errno
 import os
 
 import pytest
@@ -42,35 +43,22 @@ def faults(reference):
 
 
 class Failed:
-    """A scene in which one call fails; hit is None when chance put another
-    call in its place."""
+    """A scene in which one call fails."""
 
-    def __init__(self, scene, point, error, number):
+    def __init__(self, scene, fault):
         self.m = scene.machine()
         self.old = agent_files.files(self.m.state())
-        begin = os.path.getsize(self.m.log) \
-            if os.path.exists(self.m.log) else 0
-        self.s = scene.run(self.m, "-e", f"inject={point.name}:error={error}:"
-                           f"when={number}")
-        self.calls = self.s.calls()
-        self.hit = [c for c in self.calls if c.injected and
-                    agent_play.place(c) == agent_play.place(point)]
-        with open(self.m.log) as f:
-            f.seek(begin)
-            self.told = f.read() + scene.said
+        self.s = scene.run(self.m, fault)
+        self.told = self.s.said() + scene.said
 
 
 def play(scene, point, error):
-    seen = []  # the numbers that the call had in runs that missed it
-    for number in agent_play.numbers(point):
-        run = Failed(scene, point, error, seen.pop() if seen else number)
-        if run.hit:
+    for fault in agent_play.faults(point, getattr(errno, error)):
+        run = Failed(scene, fault)
+        if run.s.met():
             return run
-        run.s.stop()
-        seen = sorted((c.number for c in run.calls if agent_play.place(c) ==
-                       agent_play.place(point)),
-                      key=lambda n: -abs(n - point.number))[-1:]
-    raise AssertionError("another call came in its place")
+        run.s.kill()
+    raise AssertionError(f"no run came to {point}")
 
 
 def look(scene, run):
@@ -154,7 +142,7 @@ def test_a_first_lease_that_cannot_be_written_is_written_again(stage, call):
     reference = agent_play.Reference(scene)
     lease = f"leases/{demo.SERVER}.lease"
     point, = [p for p in reference.points if p.name == call and
-              agent_play.place(p)[1] == lease]
+              p.place[1] == lease]
     run = play(scene, point, "ENOSPC")
     assert scene.code != 0 and "no space" in scene.said, scene.said
     assert not os.path.exists(run.m.state(lease))

@@ -23,21 +23,17 @@ def stage(tmp_path_factory):
     s.close()
 
 
-def killed(scene, point, number):
-    """A run that is ended as it begins this call; None: another call has
-    that number, since starts are spread by chance."""
-    m = scene.machine()
-    old = agent_files.files(m.state())
-    s = scene.run(m, "-e", f"inject={point.name}:signal=KILL:"
-                  f"when={number}")
-    if s.runs():
-        s.stop()
-        return None
-    code, calls = s.wait(), s.calls()
-    if agent_play.place(calls[-1]) != agent_play.place(point):
-        return None
-    assert code != 0 and not calls[-1].done
-    return m, old, calls, s.begin_s
+def killed(scene, point):
+    """A run that is ended before it begins this call."""
+    for fault in agent_play.faults(point):
+        m = scene.machine()
+        old = agent_files.files(m.state())
+        s = scene.run(m, fault)
+        if s.met():
+            assert s.wait() != 0
+            return m, old, s.calls(), s.begin_s
+        s.kill()
+    raise AssertionError(f"no run came to {point}")
 
 
 def either(shape):
@@ -53,15 +49,7 @@ def test_killed_at_each_file_operation(stage, name):
     outcomes = set()
     points = agent_play.sample(reference.points, name, FEW)
     for point in points:
-        run = other = None
-        for number in agent_play.numbers(point):
-            run = killed(scene, point, number)
-            if run is not None and agent_play.nth(run[2]) == point.nth:
-                break
-            other, run = run or other, None
-        run = run or other  # at the same place, but another time
-        assert run is not None, point
-        m, old, calls, since = run
+        m, old, calls, since = killed(scene, point)
         try:
             # byte for byte what the calls before made of it, by rename alone
             torn = agent_files.files(m.state())
