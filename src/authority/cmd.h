@@ -114,6 +114,13 @@ int cmd_serve(struct ctx *ctx);
 int cmd_audit_verify(struct ctx *ctx);
 
 /**
+ * cmd_backup(): copy the database into a new file, while others use it.
+ *
+ * Returns: exit code
+ */
+int cmd_backup(struct ctx *ctx);
+
+/**
  * cmd_audit_export(): the whole log to standard output, a JSON object a line.
  *
  * Returns: exit code

@@ -118,6 +118,8 @@ static const struct command {
     {"audit", "verify", 0, O(DIR) | O(CATALOGUE), 0, 4096, cmd_audit_verify,
         "[--catalogue FILE...]",
         "check the audit log, also against catalogues"},
+    {"backup", NULL, 0, O(DIR), 1, 1, cmd_backup, "FILE",
+        "the database as it stands into a new file, also while it is served"},
     {"audit", "export", 0, O(DIR), 0, 0, cmd_audit_export, "",
         "the audit log to standard output, a JSON object a line"},
 };

@@ -24,6 +24,8 @@ from_errno(int number)
 	case EDQUOT:
 	case EFBIG:
 		return MUSTER_E_FULL;
+	case EEXIST:
+		return MUSTER_E_EXIST;
 	default:
 		return MUSTER_E_IO;
 	}
@@ -154,6 +156,17 @@ file_replace(const char *path, const void *data, size_t len, mode_t mode)
 		(void)unlink(temp);
 		return err;
 	}
+	return sync_folder(path) == 0 ? 0 : MUSTER_E_UNSURE;
+}
+
+int
+file_publish(const char *temp, const char *path)
+{
+	int err = link(temp, path) != 0 ? from_errno(errno) : 0;
+
+	(void)unlink(temp);
+	if (err != 0)
+		return err;
 	return sync_folder(path) == 0 ? 0 : MUSTER_E_UNSURE;
 }
 

@@ -59,6 +59,18 @@ MUSTER_NODISCARD int
 file_replace(const char *path, const void *data, size_t len, mode_t mode);
 
 /**
+ * file_publish(): give a file that is complete and synced its name, unless
+ * there is one of that name.
+ *
+ * temp  its name until now, in the same folder; gone in every case
+ *
+ * Returns: 0, MUSTER_E_EXIST (there is one: it is as before), MUSTER_E_UNSURE
+ * (it is in its place, its folder could not be synced), MUSTER_E_DENIED,
+ * MUSTER_E_FULL or MUSTER_E_IO
+ */
+MUSTER_NODISCARD int file_publish(const char *temp, const char *path);
+
+/**
  * file_remove(): remove a file, durably.
  *
  * Returns: 0, also when there was none; MUSTER_E_DENIED, MUSTER_E_IO

@@ -3,10 +3,13 @@
 the service is stopped or killed; it starts as other daemons do."""
 import concurrent.futures
 import os
+import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -156,3 +159,70 @@ def test_the_service_manager_gives_the_socket_and_is_told(s, tmp_path):
         assert s.ask("GET", "/healthz").status == 200
         assert s.stop() == 0
         assert told.recv(64) == b"STOPPING=1"
+
+
+def test_a_backup_while_hosts_are_activated(s, tmp_path):
+    """Whole, as of one moment, and good for a service that goes on with it."""
+    s.start()
+    a, key = s.a, s.a.issue("--hosts", "200")
+    answers, over = [], threading.Event()
+
+    def go():
+        while not over.is_set():
+            h = Host(5000 + len(answers))
+            answers.append((h, s.enrol(h.request(a, key)).json))
+
+    t = threading.Thread(target=go)
+    t.start()
+    end = time.monotonic() + 30
+    while len(answers) < 5 and time.monotonic() < end:
+        time.sleep(0.01)
+    path = str(tmp_path / "copied.db")
+    before = len(answers)
+    out = a.run("backup", path)
+    after = len(answers)
+    over.set()
+    t.join(30)
+    assert before >= 5 and out["file"] == path
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    # nothing is written over, and nothing else is left
+    assert a.run("backup", path, rc=1)["error"]["code"] == "exist"
+    assert [n for n in os.listdir(tmp_path) if "copied" in n] == ["copied.db"]
+    # restored as the guide says
+    s.stop()
+    for name in os.listdir(a.dir):
+        if name.startswith("authority.db"):
+            os.unlink(os.path.join(a.dir, name))
+    shutil.move(path, os.path.join(a.dir, "authority.db"))
+    s.start()
+    used = s.slots(key).json["hosts_used"]
+    assert before <= used <= after + 1
+    for h, given in answers[:before]:
+        again = s.enrol(h.request(a, key)).json
+        assert again["certificate"] == given["certificate"]
+        assert again["outcome"] == "same"
+    a.run("audit", "verify")
+
+
+@pytest.mark.parametrize("where, code", [
+    ("nowhere/copy.db", "noent"), ("copy" * 300, "toobig"),
+    ("there", "exist")])
+def test_a_backup_that_cannot_be_made(s, tmp_path, where, code):
+    (tmp_path / "there").write_bytes(b"kept")
+    before = sorted(os.listdir(tmp_path))
+    e = s.a.run("backup", str(tmp_path / where), rc=1)["error"]
+    assert e["code"] == code and e["next_step"]
+    assert (tmp_path / "there").read_bytes() == b"kept"
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_backup_onto_a_full_disk_leaves_nothing(s, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    script = (f"mount -t tmpfs -o size=16k none {small} && "
+              f"{BIN}/muster-authority backup {small}/copy.db --dir {s.a.dir} "
+              f"--json; echo code $?; ls -A {small}")
+    p = subprocess.run(["unshare", "-rm", "sh", "-c", script], text=True,
+                       capture_output=True, timeout=60)
+    assert '"full"' in p.stdout + p.stderr, p
+    assert p.stdout.endswith("code 1\n"), p

@@ -52,6 +52,25 @@ test_file_read_refuses(void)
 }
 
 static void
+test_file_publish_never_writes_over(void)
+{
+	char temp[FILE_PATH_MAX];
+	uint8_t buf[8];
+	size_t len = 0;
+
+	snprintf(temp, sizeof(temp), "%s", at("temp"));
+	is(file_replace(temp, "one", 3, 0600), 0);
+	is(file_publish(temp, at("name")), 0);
+	is(access(temp, F_OK), -1);
+	is(file_replace(temp, "another", 7, 0600), 0);
+	is(file_publish(temp, at("name")), MUSTER_E_EXIST);
+	is(access(temp, F_OK), -1);
+	is(file_read(at("name"), buf, sizeof(buf), &len), 0);
+	is((long long)len, 3);
+	is(file_publish(temp, at("name2")), MUSTER_E_NOENT);
+}
+
+static void
 test_file_replace_refuses(void)
 {
 	is(file_replace(at("no/such/folder"), "x", 1, 0600), MUSTER_E_NOENT);
@@ -121,6 +140,7 @@ main(void)
 	ok(mkdtemp(dir) != NULL);
 	test_file_replace_then_read();
 	test_file_read_refuses();
+	test_file_publish_never_writes_over();
 	test_file_replace_refuses();
 	test_file_change_that_may_not_last_is_unsure();
 	test_file_join();
