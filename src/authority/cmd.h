@@ -114,6 +114,27 @@ int cmd_serve(struct ctx *ctx);
 int cmd_audit_verify(struct ctx *ctx);
 
 /**
+ * cmd_issuer_list(): issuing keys, and what each is used for.
+ *
+ * Returns: exit code
+ */
+int cmd_issuer_list(struct ctx *ctx);
+
+/**
+ * cmd_issuer_add(): a new issuing key, for the next catalogue.
+ *
+ * Returns: exit code
+ */
+int cmd_issuer_add(struct ctx *ctx);
+
+/**
+ * cmd_issuer_drop(): sign nothing more by one; no catalogue to come has it.
+ *
+ * Returns: exit code
+ */
+int cmd_issuer_drop(struct ctx *ctx);
+
+/**
  * cmd_backup(): copy the database into a new file, while others use it.
  *
  * Returns: exit code

@@ -95,7 +95,10 @@ explain(const struct ctx *ctx, int err, const char *what)
 		    ENROLMENT_WRONG_MAX);
 	if (err == MUSTER_E_ISSUER)
 		return ctx_fail(ctx, EXIT_FAILED, "no_issuing_key",
-		    "check the clock", "no issuing key is in its time");
+		    "muster-authority issuer list; issuer add --as-of TODAY, "
+		    "then prepare, sign and import a catalogue; check the "
+		    "clock",
+		    "no issuing key that a catalogue has is in its time");
 	return ctx_fail_err(ctx, err, what);
 }
 

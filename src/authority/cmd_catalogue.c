@@ -11,35 +11,30 @@
 #include "authority/audit.h"
 #include "authority/db.h"
 #include "authority/grant.h"
+#include "authority/issuers.h"
 #include "authority/prepared.h"
 #include "base/clock.h"
 
 static int
 load_issuers(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
 {
-	sqlite3_stmt *st = NULL;
-	int err;
+	static struct issuer all[ISSUERS_MAX];
+	size_t n = 0;
+	int err = issuers_all(db, all, &n);
 
-	err = db_query(db, &st,
-	    "SELECT number, pk, not_before, not_after, (SELECT count(*) FROM "
-	    "host WHERE issuer = issuer.number) FROM issuer ORDER BY number",
-	    "");
-	while (err == 0 && (err = db_row(st)) == 1) {
+	for (size_t i = 0; err == 0 && i < n; i++) {
 		struct cat_issuer *is = &cat->issuers[cat->n_issuers];
 
-		if (cat->n_issuers == CAT_ISSUERS_MAX) {
-			err = MUSTER_E_TOOBIG;
-			break;
-		}
-		is->number = (uint32_t)sqlite3_column_int64(st, 0);
-		err = db_blob(st, 1, is->pk, PUBKEY_LEN);
-		is->not_before_day = (uint32_t)sqlite3_column_int64(st, 2);
-		is->not_after_day = (uint32_t)sqlite3_column_int64(st, 3);
-		hosts->n[is->number & 0xff] =
-		    (uint32_t)sqlite3_column_int64(st, 4);
-		cat->n_issuers++;
+		hosts->n[all[i].number & 0xff] = all[i].n_hosts;
+		if (all[i].is_dropped)
+			continue;
+		if (cat->n_issuers++ == CAT_ISSUERS_MAX)
+			return MUSTER_E_TOOBIG;
+		is->number = all[i].number;
+		memcpy(is->pk, all[i].pk, PUBKEY_LEN);
+		is->not_before_day = all[i].not_before_day;
+		is->not_after_day = all[i].not_after_day;
 	}
-	db_done(st);
 	return err;
 }
 
@@ -221,6 +216,8 @@ import(sqlite3 *db, const struct bytes *file, struct catalogue *cat)
 	    (int64_t)cat->head.serial, clock_unix_s(), file->p, (int)file->len);
 	if (err == 0)
 		err = free_slots(db, cat);
+	if (err == 0)
+		err = issuers_publish(db, cat);
 	if (err == 0)
 		err = audit_add(db, "catalogue.import",
 		    json_pack("{s:I,s:I}", "serial",

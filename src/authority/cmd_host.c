@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "authority/hosts.h"
 #include "authority/keys.h"
@@ -63,26 +62,13 @@ hosts_list(const struct ctx *ctx, sqlite3 *db, uint32_t key_number,
 int
 hosts_revocation_day(const struct ctx *ctx, uint16_t *day_out)
 {
-	const char *text = ctx->value[OPT_AS_OF];
-	struct tm tm = {0};
-	const char *end;
-	int64_t day;
+	uint32_t day = 0;
+	int rc = ctx_confirmed(ctx);
 
-	if (ctx->value[OPT_YES] == NULL)
-		return ctx_fail(ctx, EXIT_USAGE, "not_confirmed",
-		    "give --yes if you mean it",
-		    "this cannot be undone once a catalogue is signed");
-	*day_out = 0;
-	if (text == NULL)
-		return EXIT_DONE;
-	end = strptime(text, "%Y-%m-%d", &tm);
-	day = end == NULL || *end != '\0' ? -1 : timegm(&tm) / S_PER_DAY;
-	if (day < 1 || day > UINT16_MAX)
-		return ctx_fail(ctx, EXIT_USAGE, "bad_date",
-		    "give the day as 2031-05-17",
-		    "--as-of must be a date as YYYY-MM-DD, not \"%s\"", text);
+	if (rc == EXIT_DONE)
+		rc = ctx_day(ctx, OPT_AS_OF, 0, &day);
 	*day_out = (uint16_t)day;
-	return EXIT_DONE;
+	return rc;
 }
 
 int

@@ -13,12 +13,10 @@
 
 #include "authority/audit.h"
 #include "authority/db.h"
+#include "authority/issuers.h"
 #include "authority/vault.h"
 #include "base/clock.h"
 #include "base/hex.h"
-
-#define ISSUING_DAYS 3650
-#define FIRST_ISSUER 1
 
 /* The root secret shall not lie where the service could read it. */
 static int
@@ -93,13 +91,13 @@ fill(sqlite3 *db, const struct ctx *ctx, const uint8_t *root_pk,
 		        contact == NULL ? "" : contact, root_pk, PUBKEY_LEN,
 		        publisher, PUBLISHER_LEN);
 	if (err == 0)
-		err = db_exec(db, "INSERT INTO issuer VALUES(?, ?, ?, ?)",
-		    "ibii", (int64_t)FIRST_ISSUER, issuer_pk, PUBKEY_LEN, today,
-		    today + ISSUING_DAYS);
+		err = db_exec(db, "INSERT INTO issuer VALUES(?, ?, ?, ?, 1, 0)",
+		    "ibii", (int64_t)ISSUERS_FIRST, issuer_pk, PUBKEY_LEN,
+		    today, today + ISSUERS_DAYS);
 	if (err == 0)
 		err = audit_add(db, "init",
 		    json_pack("{s:s,s:s,s:i}", "name", ctx->value[OPT_NAME],
-		        "root_public_key", hex, "issuer", FIRST_ISSUER));
+		        "root_public_key", hex, "issuer", ISSUERS_FIRST));
 	if (err == 0)
 		err = db_commit(db);
 	return err;
@@ -149,7 +147,7 @@ make(const struct ctx *ctx, const char *passphrase, uint8_t *root_pk,
 		err = vault_seal_new(ctx->dir);
 	}
 	if (err == 0)
-		err = vault_issuing_save(ctx->dir, FIRST_ISSUER, issuer_sk);
+		err = vault_issuing_save(ctx->dir, ISSUERS_FIRST, issuer_sk);
 	if (err == 0)
 		err = fill(db, ctx, root_pk, publisher, issuer_pk);
 	if (err != 0)
@@ -172,7 +170,7 @@ print(const struct ctx *ctx, const uint8_t *root_pk, const uint8_t *publisher)
 	        json_pack("{s:s,s:s,s:s,s:s,s:s,s:i}", "name",
 	            ctx->value[OPT_NAME], "publisher_id", id, "root_public_key",
 	            pk, "root_key_file", ctx->value[OPT_ROOT_KEY], "dir",
-	            ctx->dir, "issuer", FIRST_ISSUER)))
+	            ctx->dir, "issuer", ISSUERS_FIRST)))
 		printf("publisher id     %s\n"
 		       "root public key  %s\n"
 		       "Pin the root public key in your products; keep %s and "

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/errcode.h"
 
@@ -140,6 +141,39 @@ ctx_number(const struct ctx *ctx, int operand, const char *what, uint32_t min,
 		    "give a number in this range",
 		    "%s must be a number from %u to %u, not \"%s\"", what, min,
 		    max, text);
+	return EXIT_DONE;
+}
+
+int
+ctx_day(const struct ctx *ctx, enum opt opt, uint32_t fallback,
+    uint32_t *day_out)
+{
+	const char *text = ctx->value[opt];
+	struct tm tm = {0};
+	const char *end;
+	int64_t day;
+
+	*day_out = fallback;
+	if (text == NULL)
+		return EXIT_DONE;
+	end = strptime(text, "%Y-%m-%d", &tm);
+	day = end == NULL || *end != '\0' ? -1 : timegm(&tm) / S_PER_DAY;
+	if (day < 1 || day > UINT16_MAX)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_date",
+		    "give the day as 2031-05-17",
+		    "--%s must be a date as YYYY-MM-DD, not \"%s\"",
+		    ctx_option_name(opt), text);
+	*day_out = (uint32_t)day;
+	return EXIT_DONE;
+}
+
+int
+ctx_confirmed(const struct ctx *ctx)
+{
+	if (ctx->value[OPT_YES] == NULL)
+		return ctx_fail(ctx, EXIT_USAGE, "not_confirmed",
+		    "give --yes if you mean it",
+		    "this cannot be undone once a catalogue is signed");
 	return EXIT_DONE;
 }
 

@@ -55,6 +55,7 @@ enum opt {
 	OPT_INSTALLATION_ID,
 	OPT_QR,
 	OPT_REPLACES,
+	OPT_DAYS,
 	OPT_N
 };
 
@@ -113,6 +114,23 @@ MUSTER_NODISCARD int ctx_u32(const struct ctx *ctx, enum opt opt, uint32_t min,
  */
 MUSTER_NODISCARD int ctx_number(const struct ctx *ctx, int operand,
     const char *what, uint32_t min, uint32_t max, uint32_t *out);
+
+/**
+ * ctx_day(): a day given as an option, as YYYY-MM-DD.
+ *
+ * In:      fallback used when the option is not there
+ * Out:     day_out  days since 1970, 1 to 65535
+ * Returns: EXIT_DONE, or EXIT_USAGE with the error printed
+ */
+MUSTER_NODISCARD int ctx_day(const struct ctx *ctx, enum opt opt,
+    uint32_t fallback, uint32_t *day_out);
+
+/**
+ * ctx_confirmed(): is --yes there?
+ *
+ * Returns: EXIT_DONE, or EXIT_USAGE with the error printed
+ */
+MUSTER_NODISCARD int ctx_confirmed(const struct ctx *ctx);
 
 /**
  * ctx_path(): a file in the authority's folder.

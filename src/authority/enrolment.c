@@ -9,6 +9,7 @@
 
 #include "authority/audit.h"
 #include "authority/ctx.h"
+#include "authority/issuers.h"
 #include "base/clock.h"
 #include "base/hex.h"
 
@@ -116,33 +117,11 @@ load_past(sqlite3 *db, struct enrolment *e, struct grant_past *past)
 	return err;
 }
 
-/* The newest issuing key that is in its time. */
-static int
-find_issuer(sqlite3 *db, uint32_t today, uint32_t *number_out)
-{
-	sqlite3_stmt *st = NULL;
-	int err;
-
-	err = db_query(db, &st,
-	    "SELECT number FROM issuer WHERE ?1 BETWEEN not_before AND "
-	    "not_after ORDER BY number DESC LIMIT 1",
-	    "i", (int64_t)today);
-	if (err == 0)
-		err = db_row(st);
-	if (err == 0)
-		err = MUSTER_E_ISSUER;
-	if (err == 1) {
-		*number_out = (uint32_t)sqlite3_column_int64(st, 0);
-		err = 0;
-	}
-	db_done(st);
-	return err;
-}
-
 static int
 certify(struct enrolment_env *env, struct enrolment *e, struct cert *c)
 {
 	const uint8_t *sk = NULL;
+	struct issuer is = {0};
 	int err;
 
 	*c = (struct cert){
@@ -154,9 +133,10 @@ certify(struct enrolment_env *env, struct enrolment *e, struct cert *c)
 	    .issued_day = (uint32_t)(clock_unix_s() / S_PER_DAY),
 	};
 	memcpy(c->host_pk, e->request.host_pk, PUBKEY_LEN);
-	err = find_issuer(env->db, c->issued_day, &c->issuer);
+	err = issuers_find(env->db, c->issued_day, &is);
+	c->issuer = is.number;
 	if (err == 0)
-		err = secrets_issuing(env->secrets, c->issuer, &sk);
+		err = secrets_issuing(env->secrets, is.number, is.pk, &sk);
 	if (err == 0) {
 		cert_sign_print(c, e->fingerprint, env->self.publisher, sk);
 		cert_encode(c, e->certificate);

@@ -15,8 +15,8 @@
 #define DEFAULT_CONFIG "/etc/muster/authority.conf"
 #define OPTION_BASE 256 /* above every short option */
 
-#define O(name) (UINT32_C(1) << OPT_##name)
-_Static_assert(OPT_N <= 32, "options fit into a set");
+#define O(name) (UINT64_C(1) << OPT_##name)
+_Static_assert(OPT_N <= 64, "options fit into a set");
 #define EVERYWHERE (O(HELP) | O(VERSION) | O(JSON) | O(CONFIG))
 
 static const struct {
@@ -55,13 +55,14 @@ static const struct {
     [OPT_INSTALLATION_ID] = {"installation-id", required_argument},
     [OPT_QR] = {"qr", required_argument},
     [OPT_REPLACES] = {"replaces", required_argument},
+    [OPT_DAYS] = {"days", required_argument},
 };
 
 static const struct command {
 	const char *noun;
 	const char *verb; /* NULL: the noun alone */
-	uint32_t required;
-	uint32_t allowed; /* beside required and EVERYWHERE */
+	uint64_t required;
+	uint64_t allowed; /* beside required and EVERYWHERE */
 	int operands_min;
 	int operands_max;
 	int (*run)(struct ctx *ctx);
@@ -82,6 +83,15 @@ static const struct command {
         "sign the catalogue; needs no database"},
     {"catalogue", "import", 0, O(DIR), 1, 1, cmd_catalogue_import,
         "NAME.muster", "give the signed catalogue back to the service"},
+    {"issuer", "list", 0, O(DIR), 0, 0, cmd_issuer_list, "",
+        "issuing keys, and what each is used for"},
+    {"issuer", "add", 0, O(DIR) | O(AS_OF) | O(DAYS), 0, 0, cmd_issuer_add,
+        "[--as-of YYYY-MM-DD] [--days 3650]",
+        "a new issuing key for the next catalogue, to sign certificates\n"
+        "      from that day on (in 90 days)"},
+    {"issuer", "drop", 0, O(DIR) | O(YES), 1, 1, cmd_issuer_drop,
+        "NUMBER --yes",
+        "sign nothing more by it; the next catalogue leaves it out"},
     {"key", "issue", O(LEVEL) | O(CUSTOMER),
         O(DIR) | O(LINES) | O(HOSTS) | O(REACTIVATIONS) | O(RELEASES), 0, 0,
         cmd_key_issue,
@@ -230,7 +240,7 @@ find_command(struct ctx *ctx)
 static int
 check_usage(const struct ctx *ctx, const struct command *c)
 {
-	uint32_t allowed = EVERYWHERE | c->required | c->allowed;
+	uint64_t allowed = EVERYWHERE | c->required | c->allowed;
 
 	for (int i = 0; i < OPT_N; i++) {
 		bool given = ctx->value[i] != NULL;

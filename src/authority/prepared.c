@@ -30,6 +30,22 @@ issuers_json(const struct catalogue *cat, const struct prepared_hosts *hosts)
 	return list;
 }
 
+/* Issuing keys that the catalogue lacks, and what hangs on them. */
+static json_t *
+dropped_json(const struct catalogue *cat, const struct prepared_hosts *hosts)
+{
+	json_t *list = json_array();
+
+	for (uint32_t n = 1; n < PREPARED_ISSUERS; n++) {
+		if (hosts->n[n] == 0 || cat_issuer(cat, n) != NULL)
+			continue;
+		(void)json_array_append_new(list,
+		    json_pack("{s:I,s:I}", "number", (json_int_t)n,
+		        "certificates", (json_int_t)hosts->n[n]));
+	}
+	return list;
+}
+
 static json_t *
 revocations_json(const struct catalogue *cat)
 {
@@ -53,13 +69,13 @@ prepared_json(const struct catalogue *cat, const struct prepared_hosts *hosts)
 
 	hex_encode(cat->head.root_pk, PUBKEY_LEN, pk);
 	hex_encode(cat->head.audit_hash, HASH_LEN, audit);
-	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:{s:I,s:s}}",
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o,s:{s:I,s:s}}",
 	    "schema", PREPARED_SCHEMA, "root_public_key", pk, "name",
 	    cat->head.name, "url", cat->head.url, "contact", cat->head.contact,
 	    "serial", (json_int_t)cat->head.serial, "issuers",
-	    issuers_json(cat, hosts), "revocations", revocations_json(cat),
-	    "audit", "number", (json_int_t)cat->head.audit_number, "hash",
-	    audit);
+	    issuers_json(cat, hosts), "dropped", dropped_json(cat, hosts),
+	    "revocations", revocations_json(cat), "audit", "number",
+	    (json_int_t)cat->head.audit_number, "hash", audit);
 }
 
 /* Each reader clears *ok where the value is not there or not in range. */
@@ -97,6 +113,29 @@ get_hex(const json_t *o, const char *key, uint8_t *out, size_t len, bool *ok)
 	    hex_decode(json_string_value(v), json_string_length(v), out, len) !=
 	        0)
 		*ok = false;
+}
+
+/* A file that was prepared before keys could be dropped has no such list. */
+static void
+get_dropped(const json_t *root, struct prepared_hosts *hosts, bool *ok)
+{
+	const json_t *dropped = json_object_get(root, "dropped");
+	const json_t *v;
+	size_t i;
+
+	if (dropped != NULL &&
+	    (!json_is_array(dropped) ||
+	        json_array_size(dropped) >= PREPARED_ISSUERS))
+		*ok = false;
+	json_array_foreach(dropped, i, v)
+	{
+		uint32_t number =
+		    get_u32(v, "number", PREPARED_ISSUERS - 1, ok);
+		uint32_t n = get_u32(v, "certificates", UINT32_MAX, ok);
+
+		if (*ok)
+			hosts->n[number] = n;
+	}
 }
 
 static void
@@ -172,6 +211,7 @@ prepared_read(const struct ctx *ctx, const char *path,
 	head->audit_number = get_u32(audit, "number", UINT32_MAX, &ok);
 	get_hex(audit, "hash", head->audit_hash, HASH_LEN, &ok);
 	get_lists(root, cat_out, hosts_out, &ok);
+	get_dropped(root, hosts_out, &ok);
 	if (!ok || strcmp(schema, PREPARED_SCHEMA) != 0)
 		rc = ctx_fail(ctx, EXIT_FAILED, "bad_prepared",
 		    "run `muster-authority catalogue prepare` again",

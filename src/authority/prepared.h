@@ -9,11 +9,12 @@
 #include "trust/catalogue.h"
 
 #define PREPARED_SCHEMA "muster.prepared/1"
+#define PREPARED_ISSUERS 256       /* their numbers are 1 to 255 */
 #define PREPARED_MAX (1024 * 1024) /* bytes of the file */
 
 /* Host certificates that hang on an issuing key, by its number. */
 struct prepared_hosts {
-	uint32_t n[256];
+	uint32_t n[PREPARED_ISSUERS];
 };
 
 /**

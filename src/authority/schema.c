@@ -31,6 +31,12 @@
 #define COLUMN_WRONG \
 	"codes_wrong INTEGER NOT NULL DEFAULT 0 CHECK(codes_wrong >= 0)"
 
+#define COLUMN_PUBLISHED                                                     \
+	"is_published INTEGER NOT NULL DEFAULT 0 CHECK(is_published IN (0, " \
+	"1))"
+#define COLUMN_DROPPED \
+	"is_dropped INTEGER NOT NULL DEFAULT 0 CHECK(is_dropped IN (0, 1))"
+
 static const char *const tables[] = {
     "CREATE TABLE self("
     " id INTEGER PRIMARY KEY CHECK(id = 1), name TEXT NOT NULL,"
@@ -42,7 +48,8 @@ static const char *const tables[] = {
     "CREATE TABLE issuer("
     " number INTEGER PRIMARY KEY CHECK(number BETWEEN 1 AND 255),"
     " pk BLOB NOT NULL CHECK(length(pk) = 32),"
-    " not_before INTEGER NOT NULL, not_after INTEGER NOT NULL) STRICT",
+    " not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,"
+    " " COLUMN_PUBLISHED ", " COLUMN_DROPPED ") STRICT",
     "CREATE TABLE host_key("
     " number INTEGER PRIMARY KEY CHECK(number BETWEEN 1 AND 4294967295),"
     " sealed BLOB NOT NULL CHECK(length(sealed) = 76),"
@@ -77,8 +84,7 @@ static const char *const tables[] = {
     NULL,
 };
 
-/* From version 1. */
-static const char *const upgrade[] = {
+static const char *const from_1[] = {
     "ALTER TABLE host_key ADD COLUMN " COLUMN_WRONG,
     "ALTER TABLE slot RENAME TO slot_1",
     "ALTER TABLE host RENAME TO host_1",
@@ -90,6 +96,14 @@ static const char *const upgrade[] = {
     "counter, body, issuer, issued_day, certificate FROM host_1",
     "DROP TABLE slot_1",
     "DROP TABLE host_1",
+    NULL,
+};
+
+/* There was one issuing key, and every catalogue has it. */
+static const char *const from_2[] = {
+    "ALTER TABLE issuer ADD COLUMN " COLUMN_PUBLISHED,
+    "ALTER TABLE issuer ADD COLUMN " COLUMN_DROPPED,
+    "UPDATE issuer SET is_published = 1",
     NULL,
 };
 
@@ -166,10 +180,12 @@ schema_upgrade(sqlite3 *db)
 	    : MUSTER_E_NOMEM;
 	if (err == 0)
 		err = version_of(db, &version);
-	if (err == 0 && version != 1 && version != SCHEMA_VERSION)
+	if (err == 0 && (version < 1 || version > SCHEMA_VERSION))
 		err = MUSTER_E_SCHEMA;
-	if (err == 0 && version == 1)
-		err = run(db, upgrade);
+	if (err == 0 && version < 2)
+		err = run(db, from_1);
+	if (err == 0 && version < 3)
+		err = run(db, from_2);
 	if (err == 0)
 		err = set_pragma(db, "user_version", SCHEMA_VERSION);
 	if (err == 0)

@@ -6,13 +6,15 @@
  *         1  slots and hosts by the host's public key
  *         2  by its fingerprint, which a telephone call carries; wrong codes
  *            of a key are counted
+ *         3  of an issuing key: whether the newest catalogue has it, whether
+ *            it was dropped
  */
 #ifndef MUSTER_AUTHORITY_SCHEMA_H
 #define MUSTER_AUTHORITY_SCHEMA_H
 
 #include "authority/db.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /**
  * schema_create(): the tables, in an empty database.

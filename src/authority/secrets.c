@@ -78,17 +78,23 @@ secrets_decoy(const struct secrets *s, uint8_t *pk_out)
 }
 
 int
-secrets_issuing(struct secrets *s, uint32_t number, const uint8_t **sk_out)
+secrets_issuing(struct secrets *s, uint32_t number, const uint8_t *pk,
+    const uint8_t **sk_out)
 {
+	const uint8_t *sk;
 	int err = 0;
 
 	if (number < 1 || number > SECRETS_ISSUERS_MAX)
 		return MUSTER_E_NOENT;
+	sk = s->issuing[number];
 	if (!s->has[number])
 		err = vault_issuing_load(s->dir, number, s->issuing[number]);
+	if (err == 0 &&
+	    memcmp(sk + SECKEY_LEN - PUBKEY_LEN, pk, PUBKEY_LEN) != 0)
+		err = MUSTER_E_DAMAGED;
 	if (err == 0) {
 		s->has[number] = true;
-		*sk_out = s->issuing[number];
+		*sk_out = sk;
 	}
 	return err;
 }

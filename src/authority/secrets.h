@@ -48,10 +48,12 @@ MUSTER_NODISCARD int secrets_decoy(const struct secrets *s, uint8_t *pk_out);
  * secrets_issuing(): one issuing key, read when it is first wanted: one may be
  * added while a service runs.
  *
+ * In:      pk       that the database has for it
  * Out:     sk_out   SECKEY_LEN bytes, borrowed until secrets_close()
- * Returns: 0; as vault_issuing_load()
+ * Returns: 0; MUSTER_E_DAMAGED (file and database are not of one authority,
+ *          or not of one age), as vault_issuing_load()
  */
-MUSTER_NODISCARD int
-secrets_issuing(struct secrets *s, uint32_t number, const uint8_t **sk_out);
+MUSTER_NODISCARD int secrets_issuing(struct secrets *s, uint32_t number,
+    const uint8_t *pk, const uint8_t **sk_out);
 
 #endif /* MUSTER_AUTHORITY_SECRETS_H */

@@ -18,6 +18,7 @@
 
 #include "authority/cmd.h"
 #include "authority/http.h"
+#include "authority/issuers.h"
 #include "authority/serve_check.h"
 #include "authority/tls.h"
 #include "base/clock.h"
@@ -124,6 +125,20 @@ warn_expiry(const struct tls *tls)
 		    (long long)(left_s / S_PER_DAY));
 }
 
+/* In time for a catalogue to reach every machine. */
+static void
+warn_issuers(sqlite3 *db)
+{
+	uint32_t day = (uint32_t)(clock_unix_s() / S_PER_DAY);
+	struct issuer is;
+
+	if (issuers_find(db, day + ISSUERS_SPREAD_DAYS, &is) == MUSTER_E_ISSUER)
+		log_line(LOG_WARN, "issuer",
+		    "no issuing key signs certificates in %d days: see "
+		    "muster-authority issuer list and add",
+		    ISSUERS_SPREAD_DAYS);
+}
+
 static int
 prepare(struct ctx *ctx, struct serve *s)
 {
@@ -162,6 +177,7 @@ start(struct ctx *ctx, struct serve *s)
 	log_set_level((enum log_level)s->settings.log_level);
 	harden(&s->settings);
 	warn_expiry(&s->tls);
+	warn_issuers(s->env.db);
 	s->metrics.started_unix_s = clock_unix_s();
 	rc = bind_socket(ctx, &s->settings, &how.fd);
 	if (rc != EXIT_DONE)

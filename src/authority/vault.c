@@ -25,7 +25,8 @@
 /* What a file may ask of this machine before its passphrase is known. */
 #define KDF_OPS_MAX 16
 #define KDF_MEMORY_MAX (UINT64_C(1) << 30)
-#define ISSUING_FILE_MAX 65536
+#define ISSUING_FILE_MAX 65536 /* 255 lines and to spare */
+#define ISSUING_LINE_MAX 160   /* three digits, a key in hex */
 
 static int
 read_line(int fd, char *out)
@@ -216,21 +217,48 @@ vault_root_open(const char *path, const char *passphrase, uint8_t *root_sk_out)
 	return err;
 }
 
-/* One line a key: its number, a space, the secret key in hex. */
+/*
+ * One line a key: its number, a space, the secret key in hex.  NULL where the
+ * text has none of that number.
+ */
+static char *
+issuing_line(char *text, uint32_t number)
+{
+	char want[16];
+	char *line = text;
+
+	(void)snprintf(want, sizeof(want), "%u ", number);
+	while (line != NULL && *line != '\0') {
+		if (strncmp(line, want, strlen(want)) == 0)
+			return line;
+		line = strchr(line, '\n');
+		line = line == NULL ? NULL : line + 1;
+	}
+	return NULL;
+}
+
 int
 vault_issuing_save(const char *dir, uint32_t number, const uint8_t *sk)
 {
 	char path[FILE_PATH_MAX], hex[2 * SECKEY_LEN + 1];
-	char text[ISSUING_FILE_MAX];
+	char text[ISSUING_FILE_MAX + 1], *old, *end;
 	size_t len = 0;
 	int n, err;
 
 	err = ctx_path(dir, VAULT_ISSUING_FILE, path, sizeof(path));
 	if (err == 0)
-		err = file_read(path, (uint8_t *)text, sizeof(text) / 2, &len);
+		err = file_read(path, (uint8_t *)text,
+		    ISSUING_FILE_MAX - ISSUING_LINE_MAX, &len);
 	if (err == MUSTER_E_NOENT)
 		err = 0;
 	if (err == 0) {
+		text[len] = '\0';
+		old = issuing_line(text, number);
+		end = old == NULL ? NULL : strchr(old, '\n');
+		if (old != NULL)
+			memmove(old, end == NULL ? "" : end + 1,
+			    end == NULL ? 1 : strlen(end + 1) + 1);
+		len = strlen(text);
 		hex_encode(sk, SECKEY_LEN, hex);
 		n = snprintf(text + len, sizeof(text) - len, "%u %s\n", number,
 		    hex);
@@ -244,7 +272,7 @@ vault_issuing_save(const char *dir, uint32_t number, const uint8_t *sk)
 int
 vault_issuing_load(const char *dir, uint32_t number, uint8_t *sk_out)
 {
-	char path[FILE_PATH_MAX], text[ISSUING_FILE_MAX + 1], want[16];
+	char path[FILE_PATH_MAX], text[ISSUING_FILE_MAX + 1];
 	size_t len = 0;
 	char *line;
 	int err;
@@ -252,22 +280,17 @@ vault_issuing_load(const char *dir, uint32_t number, uint8_t *sk_out)
 	err = ctx_path(dir, VAULT_ISSUING_FILE, path, sizeof(path));
 	if (err == 0)
 		err = file_read(path, (uint8_t *)text, ISSUING_FILE_MAX, &len);
-	if (err != 0)
-		goto out;
-	text[len] = '\0';
-	(void)snprintf(want, sizeof(want), "%u ", number);
-	err = MUSTER_E_NOENT;
-	for (line = text; line != NULL && *line != '\0';) {
-		if (strncmp(line, want, strlen(want)) == 0) {
-			line += strlen(want);
+	if (err == 0) {
+		text[len] = '\0';
+		line = issuing_line(text, number);
+		if (line == NULL) {
+			err = MUSTER_E_NOENT;
+		} else {
+			line = strchr(line, ' ') + 1;
 			err = hex_decode(line, strcspn(line, "\n"), sk_out,
 			    SECKEY_LEN);
-			break;
 		}
-		line = strchr(line, '\n');
-		line = line == NULL ? NULL : line + 1;
 	}
-out:
 	sodium_memzero(text, sizeof(text));
 	return err;
 }

@@ -50,7 +50,7 @@ def direct(site, product, n=1):
                   root=site.machine(n))
 
 
-def resign(site, products, name="new.muster", back=True):
+def resign(site, products, name="new.muster", back=True, drop=False):
     """The publisher's next catalogue, of other products."""
     conf, out = site.path("next.conf"), site.path(name)
     with open(conf, "w") as f:
@@ -61,7 +61,8 @@ def resign(site, products, name="new.muster", back=True):
     demo.run("muster-authority", "catalogue", "sign", "--root-key",
              site.path("vault", "root.key"), "--passphrase-file",
              site.path("vault", "passphrase"), "--prepared", prepared, conf,
-             "-o", out, "--previous", site.catalogue)
+             "-o", out, "--previous", site.catalogue,
+             *(["--drop"] if drop else []))
     if back:
         demo.run("muster-authority", "catalogue", "import", *where, out)
     return out

@@ -41,6 +41,8 @@ DROP TABLE host;
 ALTER TABLE slot_1 RENAME TO slot;
 ALTER TABLE host_1 RENAME TO host;
 ALTER TABLE host_key DROP COLUMN codes_wrong;
+ALTER TABLE issuer DROP COLUMN is_published;
+ALTER TABLE issuer DROP COLUMN is_dropped;
 PRAGMA user_version = 1;
 COMMIT;
 """
@@ -221,7 +223,7 @@ def test_a_database_of_version_1_is_brought_up_in_place(a):
     db.close()
     assert a.run("host", "list")["slots"] == before
     db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (3,)
     names = {r[0] for r in db.execute("SELECT name FROM sqlite_schema")}
     assert "slot_1" not in names and "host_1" not in names
     db.close()
@@ -232,7 +234,7 @@ def test_a_database_of_version_1_is_brought_up_in_place(a):
     a.run("audit", "verify")
 
 
-@pytest.mark.parametrize("version", [0, 3])
+@pytest.mark.parametrize("version", [0, 4])
 def test_a_database_of_an_unknown_version_is_let_be(a, version):
     db = sqlite3.connect(os.path.join(a.dir, "authority.db"))
     db.execute(f"PRAGMA user_version = {version}")

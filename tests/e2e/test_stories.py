@@ -80,6 +80,47 @@ def wait_for(m, what):
     return m.info(demo.SERVER)
 
 
+def test_an_issuing_key_follows_another(site):
+    """Both side by side first; a host moves to the new one by its next
+    activation; then the old one goes, and what hung on it."""
+    other = Host(site, "second")
+    other.start()
+    where = ("--dir", site.path("authority"))
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    demo.run("muster-authority", "issuer", "add", "--as-of", today, *where)
+    both = resign(site, demo.PRODUCTS)
+    other.catalogue = both
+    a, b = (f"127.0.0.1:{s.port}" for s in (site, other))
+    m = Machine(site, 1, [a, b])
+    give_catalogue(m.root, both)
+    for host in (site, other):
+        assert muster(host, "catalogue", "install", both)[0] == 0
+    other.activate_host()
+    for n in range(100, 105):
+        other.activate(n, demo.SERVER)
+    m.start()
+    try:
+        # the old key's host is as good as the new key's
+        assert m.activate(demo.SERVER)["info"]["host"] == a
+        demo.run("muster-authority", "issuer", "drop", "1", "--yes", *where)
+        only = resign(site, demo.PRODUCTS, name="only.muster", drop=True)
+        give_catalogue(m.root, only)
+        os.kill(m.process.pid, signal.SIGHUP)
+        info = wait_for(m, lambda i: i["host"] == b)
+        assert info["host"] == b and info["state"] == "licensed"
+        assert [(o["target"], o["err"]) for o in info["outcomes"]] == \
+            [(a, -15), (b, 0)]
+        # until that host is activated again
+        give_catalogue(site.machine(2), only)
+        assert direct(site, demo.SERVER, 2)[0] == 1
+        assert muster(site, "catalogue", "install", only)[0] == 0
+        site.activate_host()
+        assert direct(site, demo.SERVER, 2)[0] == 0
+    finally:
+        m.stop()
+        other.stop()
+
+
 def test_b45_who_holds_the_newer_catalogue_leaves_a_revoked_host(site):
     other = Host(site, "second")
     other.start()
