@@ -161,9 +161,12 @@ def test_each_field_has_its_place(busy):
 
 
 def test_with_the_agent(busy):
-    m = agent.Machine(busy, 30).start()
+    m = agent.Machine(busy, 30, []).start()  # nobody to be asked by itself
     p = product(busy, 30)
     assert not muster.info(p).is_licensed
+    m.stop()
+    m.hosts([f"127.0.0.1:{busy.port}"])
+    m.start()
     got = muster.activate(p)
     assert got.is_licensed and got.round == 0
     assert got.host == f"127.0.0.1:{busy.port}" and got.count >= 5
