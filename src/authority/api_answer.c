@@ -46,6 +46,10 @@ static const struct {
         "look at the slots with `muster host slots`"},
     [API_SLOT_CLOSED] = {409, "slot_closed", "The slot is closed",
         "take another slot, or ask the publisher"},
+    [API_HOST_REVOKED] = {409, "host_revoked", "This host is revoked",
+        "ask the publisher; the key's other hosts are as before"},
+    [API_SLOT_REVOKED] = {409, "slot_revoked", "The slot is revoked",
+        "take another slot, or ask the publisher"},
     [API_RELEASES_USED_UP] = {409, "releases_used_up", "All releases are used",
         "ask the publisher for more releases"},
     [API_CLOCK] = {400, "clock", "The clocks are too far apart",
@@ -190,6 +194,16 @@ refuse_grant(struct batch_item *item, const char *contact,
 		    json_pack("{s:i}", "slot", (int)a->slot), 0,
 		    "slot %u of host key %u cannot be replaced by this host",
 		    a->slot, e->key.number);
+		break;
+	case GRANT_HOST_REVOKED:
+	case GRANT_SLOT_REVOKED:
+		api_refuse(answer,
+		    a->kind == GRANT_HOST_REVOKED ? API_HOST_REVOKED
+		                                  : API_SLOT_REVOKED,
+		    json_pack("{s:i}", "slot", (int)a->slot), 0,
+		    "slot %u of host key %u is revoked%s", a->slot,
+		    e->key.number,
+		    a->kind == GRANT_HOST_REVOKED ? " for this host" : "");
 		break;
 	case GRANT_NEW:
 	case GRANT_SAME:

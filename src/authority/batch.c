@@ -24,13 +24,20 @@ struct batch {
 	int last_err; /* of the store, so that each is logged once */
 };
 
+static uint32_t
+day_of(const struct batch_item *item)
+{
+	return (uint32_t)(item->now_unix_s / S_PER_DAY);
+}
+
 static int
 apply_enrol(struct enrolment_env *env, struct batch_item *item)
 {
 	int err = enrolment_apply(env, &item->enrol);
 
 	if (err == 0 && item->enrol.answer.kind == GRANT_HOSTS_USED_UP)
-		err = slots_list(env->db, item->enrol.key.number, &item->slots);
+		err = slots_list(env->db, item->enrol.key.number, day_of(item),
+		    &item->slots);
 	return err;
 }
 
@@ -49,6 +56,8 @@ prove_ask(struct enrolment_env *env, struct batch_item *item)
 	/* only who has the key learns the time here */
 	if (err == 0 && (apart > SLOTASK_CLOCK_S || apart < -SLOTASK_CLOCK_S))
 		err = MUSTER_E_CLOCK;
+	if (err == 0)
+		err = keys_is_revoked(env->db, &item->key, day_of(item));
 	return err;
 }
 
@@ -61,9 +70,11 @@ apply_list(struct enrolment_env *env, struct batch_item *item)
 
 	err = prove_ask(env, item);
 	if (err == 0)
-		err = keys_slots(env->db, item->key.number, slots, &n);
+		err = keys_slots(env->db, item->key.number, day_of(item), slots,
+		    &n);
 	if (err == 0)
-		err = slots_list(env->db, item->key.number, &item->slots);
+		err = slots_list(env->db, item->key.number, day_of(item),
+		    &item->slots);
 	if (err == 0)
 		item->hosts_used = grant_hosts_used(slots, n);
 	return err;
@@ -78,8 +89,7 @@ apply_release(struct enrolment_env *env, struct batch_item *item)
 		err = MUSTER_E_REVOKED;
 	if (err == 0)
 		err = slots_release(env->db, &item->key, item->ask.slot,
-		    item->ask.activation,
-		    (uint16_t)(item->now_unix_s / S_PER_DAY));
+		    item->ask.activation, (uint16_t)day_of(item));
 	return err;
 }
 

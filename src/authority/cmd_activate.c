@@ -60,6 +60,17 @@ refuse(const struct ctx *ctx, const struct enrolment *e, const char *contact)
 		    "see `muster-authority host list`",
 		    "slot %u of host key %u cannot be replaced by this host",
 		    a->slot, e->key.number);
+	case GRANT_HOST_REVOKED:
+	case GRANT_SLOT_REVOKED:
+		return ctx_fail(ctx, EXIT_FAILED, code,
+		    a->kind == GRANT_HOST_REVOKED
+		        ? "`muster-authority host release KEYNO SLOT` makes "
+		          "room for it again, with the next catalogue"
+		        : "`muster-authority key grant KEYNO --hosts N` makes "
+		          "room for another",
+		    "slot %u of host key %u is revoked%s", a->slot,
+		    e->key.number,
+		    a->kind == GRANT_HOST_REVOKED ? " for this host" : "");
 	case GRANT_NEW:
 	case GRANT_SAME:
 	case GRANT_REACTIVATION:

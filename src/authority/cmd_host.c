@@ -30,17 +30,20 @@ hosts_list(const struct ctx *ctx, sqlite3 *db, uint32_t key_number,
 
 	err = db_query(db, &st,
 	    "SELECT s.key_number, s.slot, s.activation, s.hold, "
-	    "s.reactivations, h.name, h.issued_day FROM slot s LEFT JOIN host h"
+	    "s.reactivations, h.name, h.issued_day, s.hold = 1 "
+	    "AND " KEYS_SLOT_REVOKED " FROM slot s LEFT JOIN host h"
 	    " USING(key_number, fingerprint) WHERE ?1 = 0 OR s.key_number = ?1 "
 	    "ORDER BY s.key_number, s.slot",
-	    "i", (int64_t)key_number);
+	    "ii", (int64_t)key_number, clock_unix_s() / S_PER_DAY);
 	while (err == 0 && (err = db_row(st)) == 1) {
 		json_int_t key = sqlite3_column_int64(st, 0);
 		int slot = sqlite3_column_int(st, 1);
 		int activation = sqlite3_column_int(st, 2);
 		int used = sqlite3_column_int(st, 4);
 		json_int_t day = sqlite3_column_int64(st, 6);
-		const char *hold = hold_text(sqlite3_column_int(st, 3));
+		const char *hold = sqlite3_column_int(st, 7) != 0
+		    ? "revoked"
+		    : hold_text(sqlite3_column_int(st, 3));
 
 		err = db_text(st, 5, name, sizeof(name));
 		if (err != 0)
@@ -96,18 +99,21 @@ out:
 	return rc;
 }
 
+/* A slot that any host ever had, or one that a host holds now. */
 static int
-load_slot(sqlite3 *db, uint32_t key, uint32_t slot, struct grant_slot *out)
+load_slot(sqlite3 *db, uint32_t key, uint32_t slot, bool is_any,
+    struct grant_slot *out)
 {
 	struct grant_slot slots[GRANT_SLOTS_MAX];
 	size_t n = 0;
 	int err;
 
-	err = keys_slots(db, key, slots, &n);
+	err = keys_slots(db, key, 0, slots, &n);
 	if (err != 0)
 		return err;
 	for (size_t i = 0; i < n; i++) {
-		if (slots[i].slot == slot && slots[i].hold == GRANT_HELD) {
+		if (slots[i].slot == slot &&
+		    (is_any || slots[i].hold == GRANT_HELD)) {
 			*out = slots[i];
 			return 0;
 		}
@@ -115,10 +121,14 @@ load_slot(sqlite3 *db, uint32_t key, uint32_t slot, struct grant_slot *out)
 	return MUSTER_E_NOENT;
 }
 
-/* Both end the slot's certificate; a release also gives the slot back. */
+enum end {
+	END_RELEASE, /* ends its host's certificate and gives it back */
+	END_HOST,    /* ends its host's certificate */
+	END_SLOT /* ends every certificate of the slot, also those to come */
+};
+
 static int
-end_slot(sqlite3 *db, uint32_t key, uint32_t slot, bool is_release,
-    uint16_t day)
+end_slot(sqlite3 *db, uint32_t key, uint32_t slot, enum end end, uint16_t day)
 {
 	struct grant_slot s;
 	struct keys_row row;
@@ -128,19 +138,22 @@ end_slot(sqlite3 *db, uint32_t key, uint32_t slot, bool is_release,
 	if (err == 0)
 		err = keys_load(db, key, &row);
 	if (err == 0)
-		err = load_slot(db, key, slot, &s);
-	if (err == 0 && is_release && row.releases_used >= row.releases)
+		err = load_slot(db, key, slot, end == END_SLOT, &s);
+	if (err == 0 && end == END_RELEASE && row.releases_used >= row.releases)
 		err = MUSTER_E_FULL;
 	if (err == 0)
-		err = slots_end(db, key, &s, is_release, day);
+		err = end == END_SLOT
+		    ? slots_close(db, key, (uint8_t)slot, day)
+		    : slots_end(db, key, &s, end == END_RELEASE, day);
 	if (err == 0)
 		err = db_commit(db);
 	return err;
 }
 
 static int
-run_end(struct ctx *ctx, bool is_release)
+run_end(struct ctx *ctx, enum end end)
 {
+	bool is_release = end == END_RELEASE;
 	uint32_t key = 0, slot = 0;
 	uint16_t day = 0;
 	sqlite3 *db = NULL;
@@ -157,11 +170,13 @@ run_end(struct ctx *ctx, bool is_release)
 		day = (uint16_t)(clock_unix_s() / S_PER_DAY);
 	err = db_open(ctx->dir, &db);
 	if (err == 0)
-		err = end_slot(db, key, slot, is_release, day);
+		err = end_slot(db, key, slot, end, day);
 	if (err == MUSTER_E_NOENT && db != NULL)
 		rc = ctx_fail(ctx, EXIT_FAILED, "slot_not_held",
 		    "see `muster-authority host list`",
-		    "no host holds slot %u of host key %u", slot, key);
+		    end == END_SLOT ? "no host ever held slot %u of host key %u"
+		                    : "no host holds slot %u of host key %u",
+		    slot, key);
 	else if (err == MUSTER_E_FULL && is_release)
 		rc = ctx_fail(ctx, EXIT_FAILED, "releases_used_up",
 		    "`muster-authority key grant KEYNO --releases N`",
@@ -181,11 +196,12 @@ run_end(struct ctx *ctx, bool is_release)
 int
 cmd_host_release(struct ctx *ctx)
 {
-	return run_end(ctx, true);
+	return run_end(ctx, END_RELEASE);
 }
 
 int
 cmd_host_revoke(struct ctx *ctx)
 {
-	return run_end(ctx, false);
+	return run_end(ctx,
+	    ctx->value[OPT_FOR_GOOD] != NULL ? END_SLOT : END_HOST);
 }

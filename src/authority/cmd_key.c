@@ -324,7 +324,8 @@ cmd_key_revoke(struct ctx *ctx)
 		err = db_begin(db);
 	if (err == 0)
 		err = keys_load(db, number, &row);
-	if (err == 0)
+	/* as of a day to come, it is used until then */
+	if (err == 0 && day <= clock_unix_s() / S_PER_DAY)
 		err = db_exec(db,
 		    "UPDATE host_key SET is_revoked = 1 WHERE number = ?", "i",
 		    (int64_t)number);

@@ -56,6 +56,7 @@ enum opt {
 	OPT_QR,
 	OPT_REPLACES,
 	OPT_DAYS,
+	OPT_FOR_GOOD,
 	OPT_N
 };
 

@@ -90,20 +90,30 @@ hash_code(const struct enrolment_env *env, const struct enrolment *e,
 	label_hash(LABEL_ENROL, &body, 1, out);
 }
 
+/*
+ * What was given before.  is_anew_out: nobody can use that certificate, for
+ * its day lies ahead (a clock was wrong) or its issuing key was dropped; the
+ * same grant is then signed once more, and counts nothing.
+ */
 static int
-load_past(sqlite3 *db, struct enrolment *e, struct grant_past *past)
+load_past(sqlite3 *db, struct enrolment *e, uint32_t today,
+    struct grant_past *past, bool *is_anew_out)
 {
 	sqlite3_stmt *st = NULL;
 	int err;
 
 	err = db_query(db, &st,
-	    "SELECT counter, body, certificate, name FROM host WHERE "
-	    "key_number = ? AND fingerprint = ?",
-	    "ib", (int64_t)e->key.number, e->fingerprint, CERT_FINGERPRINT_LEN);
+	    "SELECT counter, body, certificate, name, issued_day > ?3 OR "
+	    "issuer IN (SELECT number FROM issuer WHERE is_dropped) FROM host "
+	    "WHERE "
+	    "key_number = ?1 AND fingerprint = ?2",
+	    "ibi", (int64_t)e->key.number, e->fingerprint, CERT_FINGERPRINT_LEN,
+	    (int64_t)today);
 	if (err == 0)
 		err = db_row(st);
 	if (err == 1) {
 		past->is_known = true;
+		*is_anew_out = sqlite3_column_int(st, 4) != 0;
 		past->counter = (uint8_t)sqlite3_column_int(st, 0);
 		err = db_blob(st, 1, past->body, HASH_LEN);
 		if (err == 0)
@@ -227,6 +237,8 @@ judge(struct enrolment_env *env, struct enrolment *e)
 	    .replaces = e->request.replaces,
 	    .is_code = e->is_code,
 	};
+	uint32_t today = (uint32_t)(clock_unix_s() / S_PER_DAY);
+	bool is_anew = false;
 	struct cert cert;
 	size_t n = 0;
 	int err;
@@ -237,19 +249,22 @@ judge(struct enrolment_env *env, struct enrolment *e)
 		memcpy(ask.body, ask.code, HASH_LEN);
 	else
 		hash_body(e, ask.body);
-	err = keys_slots(env->db, e->key.number, slots, &n);
+	err = keys_slots(env->db, e->key.number, today, slots, &n);
 	if (err == 0)
-		err = load_past(env->db, e, &past);
+		err = keys_is_revoked(env->db, &e->key, today);
+	if (err == 0)
+		err = load_past(env->db, e, today, &past, &is_anew);
 	if (err != 0)
 		return err;
 	e->answer = grant_decide(&e->key.limits, slots, n, &past, &ask);
-	if (!grant_is_refusal(e->answer.kind) && e->answer.kind != GRANT_SAME) {
+	if (!grant_is_refusal(e->answer.kind) &&
+	    (e->answer.kind != GRANT_SAME || is_anew)) {
 		err = certify(env, e, &cert);
 		if (err == 0)
 			err = store(env->db, e, &cert, &ask);
 	}
 	/* given by telephone, it was stored without its public key */
-	if (e->answer.kind == GRANT_SAME && !e->is_code)
+	if (err == 0 && e->answer.kind == GRANT_SAME && !e->is_code)
 		memcpy(e->certificate + CERT_PK_OFF, e->request.host_pk,
 		    PUBKEY_LEN);
 	if (err == 0 && !grant_is_refusal(e->answer.kind))

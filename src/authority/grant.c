@@ -18,6 +18,8 @@ static const char *const codes[] = {
     [GRANT_REACTIVATIONS_USED_UP] = "reactivations_used_up",
     [GRANT_SLOT_NOT_HELD] = "slot_not_held",
     [GRANT_SLOT_CLOSED] = "slot_closed",
+    [GRANT_HOST_REVOKED] = "host_revoked",
+    [GRANT_SLOT_REVOKED] = "slot_revoked",
 };
 
 const char *
@@ -55,14 +57,21 @@ by_host(const struct grant_slot *slots, size_t n, const uint8_t *print)
 	return NULL;
 }
 
+/* Could another host come in? */
+static bool
+is_free(const struct grant_slot *s)
+{
+	return s->hold == GRANT_FREE && s->revoked != GRANT_SLOT_ENDED &&
+	    s->activation != GRANT_ACTIVATION_MAX;
+}
+
 uint32_t
 grant_hosts_used(const struct grant_slot *slots, size_t n)
 {
 	uint32_t used = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (slots[i].hold != GRANT_FREE ||
-		    slots[i].activation == GRANT_ACTIVATION_MAX)
+		if (!is_free(&slots[i]))
 			used++;
 	}
 	return used;
@@ -76,9 +85,7 @@ take_new(const struct grant_key *key, const struct grant_slot *slots, size_t n,
 	for (uint32_t i = 1; i <= key->hosts && i <= GRANT_SLOTS_MAX; i++) {
 		const struct grant_slot *s = by_number(slots, n, i);
 
-		if (s != NULL &&
-		    (s->hold != GRANT_FREE ||
-		        s->activation == GRANT_ACTIVATION_MAX))
+		if (s != NULL && !is_free(s))
 			continue;
 		a->kind = GRANT_NEW;
 		a->slot = (uint8_t)i;
@@ -129,6 +136,10 @@ grant_decide(const struct grant_key *key, const struct grant_slot *slots,
 
 	if (key->is_revoked) {
 		a.kind = GRANT_KEY_REVOKED;
+	} else if (own != NULL && own->revoked != GRANT_STANDS) {
+		a.kind = own->revoked == GRANT_SLOT_ENDED ? GRANT_SLOT_REVOKED
+		                                          : GRANT_HOST_REVOKED;
+		a.slot = own->slot;
 	} else if (own != NULL && past->is_known && is_same(past, ask)) {
 		a.kind = GRANT_SAME;
 		a.slot = own->slot;
@@ -143,6 +154,9 @@ grant_decide(const struct grant_key *key, const struct grant_slot *slots,
 		take_new(key, slots, n, &a);
 	} else if (own != NULL || old == NULL || old->hold != GRANT_HELD) {
 		a.kind = GRANT_SLOT_NOT_HELD;
+		a.slot = ask->replaces;
+	} else if (old->revoked == GRANT_SLOT_ENDED) {
+		a.kind = GRANT_SLOT_REVOKED;
 		a.slot = ask->replaces;
 	} else {
 		take_again(key, old, true, &a);

@@ -9,6 +9,9 @@
  *   higher counter, replaces 0 or own slot    reactivation             new
  *   higher counter, replaces another slot     slot_not_held            replace
  *
+ * Before all of it: a host whose certificate is revoked gets host_revoked, and
+ * nobody gets a slot that is revoked as a whole.
+ *
  * A host is known by the fingerprint of its public key.  The caller has proven the request, and holds the transaction in which the
  * slots were read until the answer is stored.
  * Source: doc/protocol.md, "Activating a host"; behaviour b41, b42, b45.
@@ -33,6 +36,13 @@
 /* A released slot counts as used until a catalogue revokes its last host. */
 enum grant_hold { GRANT_FREE = 0, GRANT_HELD = 1, GRANT_RELEASED = 2 };
 
+/* By the publisher; what a release or a replacement ends is not held here. */
+enum grant_revoked {
+	GRANT_STANDS = 0,
+	GRANT_HOST_ENDED, /* its last host; another one may follow */
+	GRANT_SLOT_ENDED  /* for every host to come */
+};
+
 struct grant_key {
 	bool is_revoked;
 	uint32_t hosts;         /* slots, 1 to GRANT_SLOTS_MAX */
@@ -43,6 +53,7 @@ struct grant_slot {
 	uint8_t slot;
 	uint8_t activation; /* of its last host */
 	enum grant_hold hold;
+	enum grant_revoked revoked;
 	uint32_t reactivations;                    /* used by its last host */
 	uint8_t fingerprint[CERT_FINGERPRINT_LEN]; /* of its last host */
 };
@@ -76,6 +87,8 @@ enum grant_kind {
 	GRANT_REACTIVATIONS_USED_UP,
 	GRANT_SLOT_NOT_HELD,
 	GRANT_SLOT_CLOSED,
+	GRANT_HOST_REVOKED,
+	GRANT_SLOT_REVOKED,
 };
 
 struct grant_answer {

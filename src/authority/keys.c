@@ -61,18 +61,23 @@ keys_next(sqlite3 *db, uint32_t after, struct keys_row *row_out)
 }
 
 int
-keys_slots(sqlite3 *db, uint32_t number, struct grant_slot *slots_out,
-    size_t *n_out)
+keys_slots(sqlite3 *db, uint32_t number, uint32_t today,
+    struct grant_slot *slots_out, size_t *n_out)
 {
 	sqlite3_stmt *st = NULL;
 	size_t n = 0;
 	int err;
 
 	err = db_query(db, &st,
-	    "SELECT slot, activation, hold, reactivations, fingerprint FROM "
-	    "slot "
-	    "WHERE key_number = ? ORDER BY slot",
-	    "i", (int64_t)number);
+	    "SELECT slot, activation, hold, reactivations, fingerprint, "
+	    "EXISTS(SELECT 1 FROM revocation r WHERE r.key_number = "
+	    "s.key_number AND r.slot = s.slot AND r.activation = "
+	    "s.activation AND r.day <= ?2), "
+	    "EXISTS(SELECT 1 FROM revocation r WHERE r.key_number = "
+	    "s.key_number AND r.slot = s.slot AND r.activation = 0 AND "
+	    "r.day <= ?2) "
+	    "FROM slot s WHERE key_number = ?1 ORDER BY slot",
+	    "ii", (int64_t)number, (int64_t)today);
 	while (err == 0 && (err = db_row(st)) == 1) {
 		struct grant_slot *s = &slots_out[n];
 
@@ -84,6 +89,9 @@ keys_slots(sqlite3 *db, uint32_t number, struct grant_slot *slots_out,
 		s->activation = (uint8_t)sqlite3_column_int(st, 1);
 		s->hold = (enum grant_hold)sqlite3_column_int(st, 2);
 		s->reactivations = (uint32_t)sqlite3_column_int64(st, 3);
+		s->revoked = sqlite3_column_int(st, 6) != 0 ? GRANT_SLOT_ENDED
+		    : sqlite3_column_int(st, 5) != 0        ? GRANT_HOST_ENDED
+		                                            : GRANT_STANDS;
 		err = db_blob(st, 4, s->fingerprint, CERT_FINGERPRINT_LEN);
 		n++;
 	}
@@ -91,6 +99,24 @@ keys_slots(sqlite3 *db, uint32_t number, struct grant_slot *slots_out,
 		*n_out = n;
 	db_done(st);
 	return err;
+}
+
+int
+keys_is_revoked(sqlite3 *db, struct keys_row *row, uint32_t today)
+{
+	sqlite3_stmt *st = NULL;
+	int err;
+
+	err = db_query(db, &st,
+	    "SELECT 1 FROM revocation WHERE key_number = ? AND slot = 0 AND "
+	    "activation = 0 AND day <= ?",
+	    "ii", (int64_t)row->number, (int64_t)today);
+	if (err == 0)
+		err = db_row(st);
+	if (err == 1)
+		row->limits.is_revoked = true;
+	db_done(st);
+	return err == 1 ? 0 : err;
 }
 
 int

@@ -11,6 +11,12 @@
 
 #define KEYS_CUSTOMER_MAX 200
 
+/* In SQL, of slot s and day ?2: its last host, or the slot, is revoked. */
+#define KEYS_SLOT_REVOKED                                           \
+	"EXISTS(SELECT 1 FROM revocation r WHERE r.key_number = "   \
+	"s.key_number AND r.slot = s.slot AND r.activation IN (0, " \
+	"s.activation) AND r.day <= ?2)"
+
 struct keys_row {
 	uint32_t number;
 	uint8_t sealed[VAULT_SEALED_LEN];
@@ -44,11 +50,22 @@ keys_next(sqlite3 *db, uint32_t after, struct keys_row *row_out);
 /**
  * keys_slots(): every slot that a key ever used.
  *
+ * In:      today    days since 1970: a revocation as of a later day does not
+ *                   hold yet
  * Out:     slots_out  room for GRANT_SLOTS_MAX
  * Returns: 0; MUSTER_E_DAMAGED, MUSTER_E_IO
  */
-MUSTER_NODISCARD int keys_slots(sqlite3 *db, uint32_t number,
+MUSTER_NODISCARD int keys_slots(sqlite3 *db, uint32_t number, uint32_t today,
     struct grant_slot *slots_out, size_t *n_out);
+
+/**
+ * keys_is_revoked(): note in the row whether the whole key is revoked as of
+ * today or an earlier day.
+ *
+ * Returns: 0; as db_row()
+ */
+MUSTER_NODISCARD int
+keys_is_revoked(sqlite3 *db, struct keys_row *row, uint32_t today);
 
 /**
  * keys_revoke(): note a revocation for the next catalogue; of two days for

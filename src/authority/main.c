@@ -56,6 +56,7 @@ static const struct {
     [OPT_QR] = {"qr", required_argument},
     [OPT_REPLACES] = {"replaces", required_argument},
     [OPT_DAYS] = {"days", required_argument},
+    [OPT_FOR_GOOD] = {"for-good", no_argument},
 };
 
 static const struct command {
@@ -112,9 +113,10 @@ static const struct command {
         "slots and the hosts in them"},
     {"host", "release", 0, O(DIR) | O(YES), 2, 2, cmd_host_release,
         "KEYNO SLOT --yes", "free a slot with the next catalogue"},
-    {"host", "revoke", 0, O(DIR) | O(AS_OF) | O(YES), 2, 2, cmd_host_revoke,
-        "KEYNO SLOT [--as-of YYYY-MM-DD] --yes",
-        "end a host's certificate, at once or as of a day"},
+    {"host", "revoke", 0, O(DIR) | O(AS_OF) | O(FOR_GOOD) | O(YES), 2, 2,
+        cmd_host_revoke, "KEYNO SLOT [--as-of YYYY-MM-DD] [--for-good] --yes",
+        "end a host's certificate, at once or as of a day; --for-good: the\n"
+        "      slot's, so that no other host takes it over"},
     {"activate", NULL, 0,
         O(DIR) | O(FILE) | O(OUT) | O(INSTALLATION_ID) | O(QR) | O(REPLACES), 0,
         0, cmd_activate,

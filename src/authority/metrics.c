@@ -32,6 +32,8 @@ static const char *const names[] = {
     "counter_old",
     "slot_not_held",
     "slot_closed",
+    "host_revoked",
+    "slot_revoked",
     "releases_used_up",
     "clock",
     "rate_limited",

@@ -24,13 +24,15 @@ slot_json(sqlite3_stmt *st, const char *name, const uint8_t *print)
 	return json_pack("{s:i,s:i,s:s,s:s,s:I,s:s,s:s}", "slot",
 	    sqlite3_column_int(st, 0), "activation", sqlite3_column_int(st, 1),
 	    "name", name, "state",
-	    sqlite3_column_int(st, 2) == GRANT_HELD ? "held" : "released",
+	    sqlite3_column_int(st, 7) != 0                ? "revoked"
+	        : sqlite3_column_int(st, 2) == GRANT_HELD ? "held"
+	                                                  : "released",
 	    "reactivations_used", (json_int_t)sqlite3_column_int64(st, 3),
 	    "activated_day", day, "fingerprint", hex);
 }
 
 int
-slots_list(sqlite3 *db, uint32_t key_number, json_t **list_out)
+slots_list(sqlite3 *db, uint32_t key_number, uint32_t today, json_t **list_out)
 {
 	json_t *list = json_array();
 	sqlite3_stmt *st = NULL;
@@ -41,10 +43,11 @@ slots_list(sqlite3 *db, uint32_t key_number, json_t **list_out)
 	err = db_query(db, &st,
 	    "SELECT s.slot, s.activation, s.hold, s.reactivations, "
 	    "fingerprint, "
-	    "h.issued_day, h.name FROM slot s JOIN host h "
-	    "USING(key_number, fingerprint) WHERE s.key_number = ? AND "
+	    "h.issued_day, h.name, s.hold = 1 AND " KEYS_SLOT_REVOKED
+	    " FROM slot s JOIN host h "
+	    "USING(key_number, fingerprint) WHERE s.key_number = ?1 AND "
 	    "s.hold <> 0 ORDER BY s.slot",
-	    "i", (int64_t)key_number);
+	    "ii", (int64_t)key_number, (int64_t)today);
 	while (err == 0 && (err = db_row(st)) == 1) {
 		err = db_blob(st, 4, print, sizeof(print));
 		if (err == 0)
@@ -91,6 +94,19 @@ slots_end(sqlite3 *db, uint32_t key_number, const struct grant_slot *slot,
 }
 
 int
+slots_close(sqlite3 *db, uint32_t key_number, uint8_t slot, uint16_t day)
+{
+	int err = keys_revoke(db, key_number, slot, 0, day);
+
+	if (err == 0)
+		err = audit_add(db, "slot.revoke",
+		    json_pack("{s:I,s:i,s:i}", "key_number",
+		        (json_int_t)key_number, "slot", (int)slot, "day",
+		        (int)day));
+	return err;
+}
+
+int
 slots_release(sqlite3 *db, struct keys_row *key, uint8_t slot,
     uint8_t activation, uint16_t day)
 {
@@ -99,7 +115,7 @@ slots_release(sqlite3 *db, struct keys_row *key, uint8_t slot,
 	size_t n = 0;
 	int err;
 
-	err = keys_slots(db, key->number, slots, &n);
+	err = keys_slots(db, key->number, day, slots, &n);
 	for (size_t i = 0; err == 0 && i < n && s == NULL; i++) {
 		if (slots[i].slot == slot && slots[i].activation == activation)
 			s = &slots[i];

@@ -10,11 +10,12 @@
 /**
  * slots_list(): the slots of a key that are not free, as a customer sees them.
  *
+ * In:      today    days since 1970, for revocations as of a day
  * Out:     list_out  a new array; the caller's
  * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_DAMAGED, MUSTER_E_IO
  */
 MUSTER_NODISCARD int
-slots_list(sqlite3 *db, uint32_t key_number, json_t **list_out);
+slots_list(sqlite3 *db, uint32_t key_number, uint32_t today, json_t **list_out);
 
 /**
  * slots_end(): end the certificate of a held slot, in an open transaction.
@@ -25,6 +26,14 @@ slots_list(sqlite3 *db, uint32_t key_number, json_t **list_out);
  */
 MUSTER_NODISCARD int slots_end(sqlite3 *db, uint32_t key_number,
     const struct grant_slot *slot, bool is_release, uint16_t day);
+
+/**
+ * slots_close(): end every certificate of a slot, also those to come.
+ *
+ * Returns: 0; as db_exec(); MUSTER_E_NOMEM
+ */
+MUSTER_NODISCARD int
+slots_close(sqlite3 *db, uint32_t key_number, uint8_t slot, uint16_t day);
 
 /**
  * slots_release(): give a slot back for its customer, in an open transaction.

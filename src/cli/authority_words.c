@@ -34,6 +34,10 @@ static const struct {
         "(--replaces SLOT)"},
     {"slot_not_held", "muster host slots lists the slots that are held"},
     {"slot_closed", "take another slot, or ask the publisher"},
+    {"host_revoked",
+        "the publisher ended this host: ask the publisher; a host of another "
+        "machine can take its place (--replaces SLOT)"},
+    {"slot_revoked", "take another slot, or ask the publisher"},
     {"clock", "set this machine's clock; if it is right, tell the publisher"},
     {"rate_limited", "wait a minute, then run the same command again"},
     {"busy", "wait a minute, then run the same command again"},

@@ -556,8 +556,9 @@ keyring_certify(struct publisher *pub, const uint8_t *bytes, int64_t now_unix_s,
 		    "certificate refused: %s", muster_strerror(err));
 	if (err == MUSTER_E_REVOKED || err == MUSTER_E_EXPIRED)
 		return problem_set(problem, err, 422, "certificate_ended",
-		    "make a new request (muster host activate), and compare "
-		    "this machine's clock",
+		    "compare this machine's clock and the authority's, then "
+		    "activate again (muster host activate): the same request "
+		    "is answered anew and counts nothing",
 		    "certificate refused: %s", muster_strerror(err));
 	if (err != 0)
 		return problem_set(problem, err, 422, "certificate_bad",

@@ -281,6 +281,17 @@ def test_b41_the_operator_and_the_service_share_the_limits(s):
     s.a.run("audit", "verify")
 
 
+def test_b45_a_revoked_host_and_a_revoked_slot(s):
+    key = s.a.issue()
+    s.enrol(Host(1).request(s.a, key))
+    number = str(s.slots(key).json["key"])
+    s.a.run("host", "revoke", number, "1", "--yes")
+    assert s.enrol(Host(1).request(s.a, key)).problem(
+        409, "host_revoked")["slot"] == 1
+    s.a.run("host", "revoke", number, "1", "--for-good", "--yes")
+    s.enrol(Host(2).request(s.a, key, replaces=1)).problem(409, "slot_revoked")
+
+
 def test_zz_every_answer_of_the_description_was_seen(s):
     """Of this file's tests: paths, methods and codes."""
     jsonschema.Draft202012Validator.check_schema(

@@ -297,6 +297,42 @@ test_b45_a_slot_at_its_last_activation_is_closed(void)
 }
 
 static void
+test_b45_a_revoked_host_gets_nothing_and_another_follows(void)
+{
+	struct grant_answer a;
+	struct site s;
+
+	site_init(&s);
+	is(go(&s, 1, 1, 0).kind, GRANT_NEW);
+	s.slots[0].revoked = GRANT_HOST_ENDED;
+	a = go(&s, 1, 1, 0); /* a retry as well: its answer is worth nothing */
+	is(a.kind, GRANT_HOST_REVOKED);
+	is(a.slot, 1);
+	is(go(&s, 1, 2, 0).kind, GRANT_HOST_REVOKED);
+	is(go(&s, 1, 2, 1).kind, GRANT_HOST_REVOKED);
+	a = go(&s, 2, 1, 1);
+	is(a.kind, GRANT_REPLACEMENT);
+	is(a.activation, 2);
+}
+
+static void
+test_b45_a_revoked_slot_is_nobodys(void)
+{
+	struct site s;
+
+	site_init(&s);
+	s.key.hosts = 2;
+	is(go(&s, 1, 1, 0).kind, GRANT_NEW);
+	s.slots[0].revoked = GRANT_SLOT_ENDED;
+	is(go(&s, 1, 2, 0).kind, GRANT_SLOT_REVOKED);
+	is(go(&s, 2, 1, 1).kind, GRANT_SLOT_REVOKED);
+	s.slots[0].hold = GRANT_FREE;
+	is(grant_hosts_used(s.slots, s.n), 1);
+	is(go(&s, 2, 1, 0).slot, 2);
+	is(go(&s, 3, 1, 0).kind, GRANT_HOSTS_USED_UP);
+}
+
+static void
 test_b45_a_revoked_key_gives_nothing(void)
 {
 	struct site s;
@@ -378,6 +414,8 @@ main(void)
 	test_b42_a_grant_lifts_both_limits();
 	test_b45_a_released_slot_is_used_until_it_is_free();
 	test_b45_a_slot_at_its_last_activation_is_closed();
+	test_b45_a_revoked_host_gets_nothing_and_another_follows();
+	test_b45_a_revoked_slot_is_nobodys();
 	test_b45_a_revoked_key_gives_nothing();
 	test_b41_limits_hold_over_any_requests();
 	return tap_done();
