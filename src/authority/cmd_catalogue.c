@@ -15,6 +15,8 @@
 #include "authority/prepared.h"
 #include "base/clock.h"
 
+#define REVOCATIONS_WARN (CAT_REVOCATIONS_MAX / 4 * 3)
+
 static int
 load_issuers(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
 {
@@ -38,6 +40,7 @@ load_issuers(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
 	return err;
 }
 
+/* Without those that a wider one says as well, and not later. */
 static int
 load_revocations(sqlite3 *db, struct catalogue *cat)
 {
@@ -45,15 +48,18 @@ load_revocations(sqlite3 *db, struct catalogue *cat)
 	int err;
 
 	err = db_query(db, &st,
-	    "SELECT key_number, slot, activation, day FROM revocation "
-	    "ORDER BY key_number, slot, activation",
+	    "SELECT key_number, slot, activation, day FROM revocation r "
+	    "WHERE NOT EXISTS (SELECT 1 FROM revocation w WHERE w.key_number "
+	    "= r.key_number AND w.activation = 0 AND w.day <= r.day AND "
+	    "(w.slot = 0 AND r.slot <> 0 OR w.slot = r.slot AND r.activation "
+	    "<> 0)) ORDER BY key_number, slot, activation",
 	    "");
 	while (err == 0 && (err = db_row(st)) == 1) {
 		struct cat_revocation *r =
 		    &cat->revocations[cat->n_revocations];
 
 		if (cat->n_revocations == CAT_REVOCATIONS_MAX) {
-			err = MUSTER_E_TOOBIG;
+			err = MUSTER_E_FULL;
 			break;
 		}
 		r->key_number = (uint32_t)sqlite3_column_int64(st, 0);
@@ -67,10 +73,34 @@ load_revocations(sqlite3 *db, struct catalogue *cat)
 	return err;
 }
 
+/* The catalogue that was imported last; empty where there is none. */
 static int
-gather(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
+load_last(sqlite3 *db, const uint8_t *publisher, struct catalogue *last)
 {
-	struct audit_anchor last;
+	sqlite3_stmt *st = NULL;
+	struct cat_source src;
+	struct bytes mem;
+	int err;
+
+	err = db_query(db, &st,
+	    "SELECT file FROM catalogue ORDER BY serial DESC LIMIT 1", "");
+	if (err == 0)
+		err = db_row(st);
+	if (err == 1) {
+		mem.p = sqlite3_column_blob(st, 0);
+		mem.len = (size_t)sqlite3_column_bytes(st, 0);
+		src = cat_memory_source(&mem);
+		err = cat_load(&src, publisher, last);
+	}
+	db_done(st);
+	return err;
+}
+
+static int
+gather(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts,
+    struct catalogue *last)
+{
+	struct audit_anchor entry;
 	struct db_self self;
 	int err;
 
@@ -82,6 +112,8 @@ gather(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
 	if (err == 0)
 		err = load_revocations(db, cat);
 	if (err == 0)
+		err = load_last(db, self.publisher, last);
+	if (err == 0)
 		err = db_exec(db, "UPDATE self SET next_serial = ?", "i",
 		    (int64_t)self.next_serial + 1);
 	if (err == 0)
@@ -90,7 +122,7 @@ gather(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
 		        (json_int_t)self.next_serial, "revocations",
 		        (json_int_t)cat->n_revocations));
 	if (err == 0)
-		err = audit_last(db, &last);
+		err = audit_last(db, &entry);
 	if (err == 0)
 		err = db_commit(db);
 	if (err != 0)
@@ -99,16 +131,16 @@ gather(sqlite3 *db, struct catalogue *cat, struct prepared_hosts *hosts)
 	memcpy(cat->head.name, self.name, sizeof(self.name));
 	memcpy(cat->head.url, self.url, sizeof(self.url));
 	memcpy(cat->head.contact, self.contact, sizeof(self.contact));
-	memcpy(cat->head.audit_hash, last.hash, HASH_LEN);
+	memcpy(cat->head.audit_hash, entry.hash, HASH_LEN);
 	cat->head.serial = self.next_serial;
-	cat->head.audit_number = last.number;
+	cat->head.audit_number = entry.number;
 	return 0;
 }
 
 int
 cmd_catalogue_prepare(struct ctx *ctx)
 {
-	struct catalogue *cat = calloc(1, sizeof(*cat));
+	struct catalogue *cat = calloc(2, sizeof(*cat)), *last = cat + 1;
 	struct prepared_hosts hosts = {0};
 	const char *out = ctx->value[OPT_OUT];
 	json_t *json = NULL;
@@ -118,12 +150,20 @@ cmd_catalogue_prepare(struct ctx *ctx)
 
 	err = cat == NULL ? MUSTER_E_NOMEM : db_open(ctx->dir, &db);
 	if (err == 0)
-		err = gather(db, cat, &hosts);
+		err = gather(db, cat, &hosts, last);
+	if (err == MUSTER_E_FULL && cat->n_revocations == CAT_REVOCATIONS_MAX) {
+		rc = ctx_fail(ctx, EXIT_FAILED, "revocations_full",
+		    "revoke whole keys of customers that are gone (key "
+		    "revoke), or whole slots (host revoke --for-good)",
+		    "a catalogue holds %d revocations, and there are more",
+		    CAT_REVOCATIONS_MAX);
+		goto out;
+	}
 	if (err != 0) {
 		rc = ctx_fail_err(ctx, err, ctx->dir);
 		goto out;
 	}
-	json = prepared_json(cat, &hosts);
+	json = prepared_json(cat, &hosts, last);
 	text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
 	err = text == NULL ? MUSTER_E_NOMEM
 	                   : file_replace(out, text, strlen(text), 0644);
@@ -131,10 +171,16 @@ cmd_catalogue_prepare(struct ctx *ctx)
 		rc = ctx_fail_err(ctx, err, out);
 		goto out;
 	}
+	if (cat->n_revocations > REVOCATIONS_WARN)
+		(void)fprintf(stderr,
+		    "warning: %u of the %d revocations that a catalogue holds "
+		    "are used; what revokes a whole key or slot takes one\n",
+		    cat->n_revocations, CAT_REVOCATIONS_MAX);
 	if (!ctx_facts(ctx, "muster.authority.prepare/1",
-	        json_pack("{s:I,s:s,s:I}", "serial",
+	        json_pack("{s:I,s:s,s:I,s:i}", "serial",
 	            (json_int_t)cat->head.serial, "file", out, "revocations",
-	            (json_int_t)cat->n_revocations)))
+	            (json_int_t)cat->n_revocations, "revocations_max",
+	            CAT_REVOCATIONS_MAX)))
 		printf("serial %u prepared in %s\n", cat->head.serial, out);
 out:
 	json_decref(json);

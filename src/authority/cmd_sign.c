@@ -22,6 +22,7 @@
 
 struct signing {
 	struct catalogue cat, previous;
+	struct catalogue last; /* of the one imported last: see prepared.h */
 	struct prepared_hosts hosts;
 	uint8_t file[CAT_FILE_MAX];
 	char keys[CAT_PRODUCTS_MAX * (HOSTKEY_TEXT_LEN + 1) + 1];
@@ -29,13 +30,14 @@ struct signing {
 };
 
 static int
-check_kept(const struct ctx *ctx, const struct signing *s)
+check_kept(const struct ctx *ctx, const struct signing *s,
+    const struct catalogue *previous)
 {
 	const char *next = "put it back, or sign with --drop";
 	char id[UUID_TEXT_LEN + 1];
 
-	for (uint32_t i = 0; i < s->previous.n_issuers; i++) {
-		uint32_t number = s->previous.issuers[i].number;
+	for (uint32_t i = 0; i < previous->n_issuers; i++) {
+		uint32_t number = previous->issuers[i].number;
 
 		if (cat_issuer(&s->cat, number) == NULL)
 			return ctx_fail(ctx, EXIT_FAILED, "drops_issuer", next,
@@ -43,8 +45,8 @@ check_kept(const struct ctx *ctx, const struct signing *s)
 			    "hang on it",
 			    number, s->hosts.n[number & 0xff]);
 	}
-	for (uint32_t i = 0; i < s->previous.n_products; i++) {
-		const struct cat_product *p = &s->previous.products[i];
+	for (uint32_t i = 0; i < previous->n_products; i++) {
+		const struct cat_product *p = &previous->products[i];
 
 		uuid_format(p->id, id);
 		if (cat_product(&s->cat, p->id) == NULL)
@@ -54,7 +56,7 @@ check_kept(const struct ctx *ctx, const struct signing *s)
 	return EXIT_DONE;
 }
 
-/* Without --previous, the file that would be replaced is the previous one. */
+/* By a file: without --previous, the one that would be replaced. */
 static int
 check_previous(const struct ctx *ctx, struct signing *s)
 {
@@ -84,7 +86,7 @@ check_previous(const struct ctx *ctx, struct signing *s)
 		    s->previous.head.serial, s->cat.head.serial);
 	if (ctx->value[OPT_DROP] != NULL)
 		return EXIT_DONE;
-	return check_kept(ctx, s);
+	return check_kept(ctx, s, &s->previous);
 }
 
 static int
@@ -191,11 +193,14 @@ cmd_catalogue_sign(struct ctx *ctx)
 
 	if (s == NULL)
 		return ctx_fail_err(ctx, MUSTER_E_NOMEM, "catalogue");
-	rc = prepared_read(ctx, ctx->value[OPT_PREPARED], &s->cat, &s->hosts);
+	rc = prepared_read(ctx, ctx->value[OPT_PREPARED], &s->cat, &s->hosts,
+	    &s->last);
 	if (rc == EXIT_DONE)
 		rc = products_read(ctx, ctx->operands[0], &s->cat);
 	if (rc == EXIT_DONE && key_path(ctx, s) != 0)
 		rc = ctx_fail_err(ctx, MUSTER_E_TOOBIG, ctx->value[OPT_OUT]);
+	if (rc == EXIT_DONE && ctx->value[OPT_DROP] == NULL)
+		rc = check_kept(ctx, s, &s->last);
 	if (rc == EXIT_DONE)
 		rc = check_previous(ctx, s);
 	if (rc == EXIT_DONE) {

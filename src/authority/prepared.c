@@ -62,19 +62,40 @@ revocations_json(const struct catalogue *cat)
 	return list;
 }
 
+/* What the next one shall not lack by mistake. */
+static json_t *
+last_json(const struct catalogue *last)
+{
+	json_t *issuers = json_array(), *products = json_array();
+	char id[UUID_TEXT_LEN + 1];
+
+	for (uint32_t i = 0; i < last->n_issuers; i++)
+		(void)json_array_append_new(issuers,
+		    json_integer((json_int_t)last->issuers[i].number));
+	for (uint32_t i = 0; i < last->n_products; i++) {
+		uuid_format(last->products[i].id, id);
+		(void)json_array_append_new(products,
+		    json_pack("{s:s,s:s}", "id", id, "name",
+		        last->products[i].name));
+	}
+	return json_pack("{s:o,s:o}", "issuers", issuers, "products", products);
+}
+
 json_t *
-prepared_json(const struct catalogue *cat, const struct prepared_hosts *hosts)
+prepared_json(const struct catalogue *cat, const struct prepared_hosts *hosts,
+    const struct catalogue *last)
 {
 	char pk[2 * PUBKEY_LEN + 1], audit[2 * HASH_LEN + 1];
 
 	hex_encode(cat->head.root_pk, PUBKEY_LEN, pk);
 	hex_encode(cat->head.audit_hash, HASH_LEN, audit);
-	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o,s:{s:I,s:s}}",
-	    "schema", PREPARED_SCHEMA, "root_public_key", pk, "name",
-	    cat->head.name, "url", cat->head.url, "contact", cat->head.contact,
-	    "serial", (json_int_t)cat->head.serial, "issuers",
-	    issuers_json(cat, hosts), "dropped", dropped_json(cat, hosts),
-	    "revocations", revocations_json(cat), "audit", "number",
+	return json_pack(
+	    "{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:{s:I,s:s}}", "schema",
+	    PREPARED_SCHEMA, "root_public_key", pk, "name", cat->head.name,
+	    "url", cat->head.url, "contact", cat->head.contact, "serial",
+	    (json_int_t)cat->head.serial, "issuers", issuers_json(cat, hosts),
+	    "dropped", dropped_json(cat, hosts), "revocations",
+	    revocations_json(cat), "last", last_json(last), "audit", "number",
 	    (json_int_t)cat->head.audit_number, "hash", audit);
 }
 
@@ -113,6 +134,41 @@ get_hex(const json_t *o, const char *key, uint8_t *out, size_t len, bool *ok)
 	    hex_decode(json_string_value(v), json_string_length(v), out, len) !=
 	        0)
 		*ok = false;
+}
+
+/* A file that was prepared by an older program has no such object. */
+static void
+get_last(const json_t *root, struct catalogue *last, bool *ok)
+{
+	const json_t *o = json_object_get(root, "last");
+	const json_t *issuers = json_object_get(o, "issuers");
+	const json_t *products = json_object_get(o, "products");
+	char id[UUID_TEXT_LEN + 1] = "";
+	const json_t *v;
+	size_t i;
+
+	if (o != NULL &&
+	    (!json_is_array(issuers) || !json_is_array(products) ||
+	        json_array_size(issuers) > CAT_ISSUERS_MAX ||
+	        json_array_size(products) > CAT_PRODUCTS_MAX)) {
+		*ok = false;
+		return;
+	}
+	json_array_foreach(issuers, i, v)
+	{
+		last->issuers[i].number = (uint32_t)json_integer_value(v);
+		last->n_issuers++;
+	}
+	json_array_foreach(products, i, v)
+	{
+		struct cat_product *p = &last->products[i];
+
+		get_text(v, "id", id, sizeof(id), ok);
+		get_text(v, "name", p->name, sizeof(p->name), ok);
+		if (*ok && uuid_parse(id, p->id) != 0)
+			*ok = false;
+		last->n_products++;
+	}
 }
 
 /* A file that was prepared before keys could be dropped has no such list. */
@@ -179,7 +235,8 @@ get_lists(const json_t *root, struct catalogue *cat,
 
 int
 prepared_read(const struct ctx *ctx, const char *path,
-    struct catalogue *cat_out, struct prepared_hosts *hosts_out)
+    struct catalogue *cat_out, struct prepared_hosts *hosts_out,
+    struct catalogue *last_out)
 {
 	char schema[sizeof(PREPARED_SCHEMA)] = "";
 	uint8_t *text = malloc(PREPARED_MAX);
@@ -193,6 +250,7 @@ prepared_read(const struct ctx *ctx, const char *path,
 
 	memset(cat_out, 0, sizeof(*cat_out));
 	memset(hosts_out, 0, sizeof(*hosts_out));
+	memset(last_out, 0, sizeof(*last_out));
 	err = text == NULL ? MUSTER_E_NOMEM
 	                   : file_read(path, text, PREPARED_MAX, &len);
 	if (err != 0) {
@@ -212,6 +270,7 @@ prepared_read(const struct ctx *ctx, const char *path,
 	get_hex(audit, "hash", head->audit_hash, HASH_LEN, &ok);
 	get_lists(root, cat_out, hosts_out, &ok);
 	get_dropped(root, hosts_out, &ok);
+	get_last(root, last_out, &ok);
 	if (!ok || strcmp(schema, PREPARED_SCHEMA) != 0)
 		rc = ctx_fail(ctx, EXIT_FAILED, "bad_prepared",
 		    "run `muster-authority catalogue prepare` again",

@@ -202,6 +202,70 @@ def test_sign_refuses_to_drop_a_product(a):
     a.sign(one, "--drop", "")
 
 
+def test_sign_knows_the_imported_catalogue_under_any_name(a):
+    a.sign()
+    a.run("catalogue", "import", a.path("acme.muster"))
+    one = PRODUCT.format(DESKTOP, "Acme Desktop", "desktop")
+    e = a.sign(one, rc=1, out="other.muster")
+    assert e["error"]["code"] == "drops_product"
+    assert "Acme Server" in e["error"]["message"]
+    assert not os.path.exists(a.path("other.muster"))
+    a.sign(one, "--drop", "", prepare=False, out="other.muster")
+    # a file that an older program prepared has no such list
+    with open(a.path("prepared.json")) as f:
+        prepared = json.load(f)
+    for last in (None, {"issuers": [], "products": [{"id": "x", "name": "A"}]},
+                 {"issuers": 1, "products": []}):
+        prepared["last"] = last
+        if last is None:
+            del prepared["last"]
+        a.write(a.path("prepared.json"), json.dumps(prepared).encode())
+        out = a.sign(one, prepare=False, rc=last is not None, out="third.muster")
+        assert last is None or out["error"]["code"]
+
+
+def revocations(a, rows):
+    db = sqlite3.connect(os.path.join(a.dir, "authority.db"))
+    db.executemany("INSERT INTO revocation VALUES(?, ?, ?, ?)", rows)
+    db.commit()
+    db.close()
+
+
+def prepared(a):
+    with open(a.path("prepared.json")) as f:
+        return [tuple(r.values()) for r in json.load(f)["revocations"]]
+
+
+def test_b45_what_a_wider_revocation_says_takes_no_room(a):
+    narrow = [(1, 1, 1, 50), (1, 1, 2, 50), (1, 2, 1, 50), (2, 1, 1, 50)]
+    revocations(a, narrow)
+    a.run("catalogue", "prepare", "-o", a.path("prepared.json"))
+    assert sorted(prepared(a)) == sorted(narrow)
+    revocations(a, [(1, 1, 0, 50), (2, 0, 0, 60)])
+    a.run("catalogue", "prepare", "-o", a.path("prepared.json"))
+    # one as of a later day does not stand for an earlier one
+    assert sorted(prepared(a)) == [(1, 1, 0, 50), (1, 2, 1, 50), (2, 0, 0, 60),
+                                   (2, 1, 1, 50)]
+    revocations(a, [(1, 0, 0, 0)])
+    a.run("catalogue", "prepare", "-o", a.path("prepared.json"))
+    assert sorted(prepared(a)) == [(1, 0, 0, 0), (2, 0, 0, 60), (2, 1, 1, 50)]
+
+
+def test_b45_a_catalogue_full_of_revocations_says_so(a):
+    revocations(a, [(1 + n // 200, 1 + n % 200, 1, 9) for n in range(3073)])
+    cmd = [os.path.join(BIN, "muster-authority"), "catalogue", "prepare", "-o",
+           a.path("prepared.json"), "--dir", a.dir]
+    p = subprocess.run(cmd, capture_output=True, text=True, timeout=60)
+    assert p.returncode == 0 and "3073 of the 4096" in p.stderr
+    revocations(a, [(1000 + n // 200, 1 + n % 200, 1, 9) for n in range(1024)])
+    e = a.run("catalogue", "prepare", "-o", a.path("prepared.json"), rc=1)
+    assert e["error"]["code"] == "revocations_full"
+    revocations(a, [(1, 0, 0, 9)])
+    out = a.run("catalogue", "prepare", "-o", a.path("prepared.json"))
+    assert out["revocations"] == 3073 + 1024 - 200 + 1
+    a.sign()  # and it is a catalogue
+
+
 def test_sign_refuses_an_old_serial(a):
     a.sign()
     e = a.sign(prepare=False, rc=1)
@@ -404,6 +468,13 @@ def test_b46_audit_finds_rewritten_and_cut_logs(a):
     a.run("audit", "verify")
     e = a.run("audit", "verify", "--catalogue", cat, rc=1)
     assert e["error"]["code"] == "audit_cut"
+    # one that was imported is looked at without being named
+    with open(cat, "rb") as f:
+        db.execute("INSERT INTO catalogue VALUES(1, 1, ?)", (f.read(),))
+    db.commit()
+    e = a.run("audit", "verify", rc=1)
+    assert e["error"]["code"] == "audit_cut"
+    assert "serial 1" in e["error"]["message"]
     db.execute("UPDATE audit SET detail = '{}' WHERE number = 3")
     db.commit()
     db.close()
