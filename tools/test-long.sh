@@ -37,19 +37,13 @@ sanitized() {
 	    DESTDIR="$PWD/build/asan-stage" meson install -C build/asan --no-rebuild --quiet &&
 	    export MUSTER_BIN="$PWD/build/asan-stage/usr/bin" UBSAN_OPTIONS=halt_on_error=1 || return 1
 	# a sanitizer owns the allocator; libmuster in a program without one
-	# needs it loaded first, which the library that fakes time does not bear;
-	# nor can leaks be looked for in a program that strace holds
+	# needs it loaded first; tests marked bare bear neither
 	/usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n 2 --dist loadfile tests/e2e \
-	    --ignore tests/e2e/test_agent_storage.py --ignore tests/e2e/test_agent_rearm.py \
-	    --ignore tests/e2e/test_alloc.py --ignore tests/e2e/test_agent_disk.py \
-	    --ignore tests/e2e/test_agent_kill.py \
-	    --ignore tests/e2e/test_year.py --ignore tests/e2e/test_library.py \
-	    --ignore tests/e2e/test_python.py --ignore tests/e2e/test_example.py \
-	    -k "not name_server_only and not clock_that_is_off and not b25_clock and not folders_rarely and not disk_comes_first and not costs_its_time_once and not earlier_request_is_old" &&
+	    --ignore tests/e2e/test_library.py --ignore tests/e2e/test_python.py \
+	    --ignore tests/e2e/test_example.py -m "not bare" &&
 	    LD_PRELOAD="$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_library.py \
-	    tests/e2e/test_python.py tests/e2e/test_example.py \
-	    -k "not days_before_and_after and not libsodium_and_libc_only"
+	    tests/e2e/test_python.py tests/e2e/test_example.py -m "not bare"
 }
 sanitized_row() { # what it exports ends with it
 	(sanitized)

@@ -23,6 +23,9 @@ def is_worker(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "bare: needs programs as they ship, without a sanitizer: it "
+        "fakes time or a disk, counts allocations, or holds them by strace")
     if config.option.basetemp is None and not is_worker(config):
         config.option.basetemp = tempfile.mkdtemp(prefix="m.", dir="/tmp")
 

@@ -15,6 +15,8 @@ import demo
 from agent_files import Facts
 from agent_scenes import SCENES
 
+pytestmark = pytest.mark.bare
+
 FEW = 2  # faults a scene
 MANY = 16  # in the long test: there are some hundred, each costs a second
 CAUSES = ("no space or no slot left", "system or storage failure",

@@ -13,6 +13,8 @@ from agent_files import Facts
 from agent_play import kind
 from agent_scenes import SCENES
 
+pytestmark = pytest.mark.bare
+
 FEW = 3  # kills a scene, where not all of them are done
 
 

@@ -4,12 +4,16 @@ rearms from before, or neither, and its reply says which."""
 import os
 import shutil
 
+import pytest
+
 import agent
 import demo
 from agent import Machine
 from test_agent_clones import again, cmid
 from test_agent_storage import EIO, ENOSPC, FULL, IO, UNSURE, Failing, \
     busy, ids, machine  # noqa: F401
+
+pytestmark = pytest.mark.bare
 
 
 def rearm(m):

@@ -12,6 +12,8 @@ import agent
 import demo
 from agent import Machine
 
+pytestmark = pytest.mark.bare
+
 PRELOAD = os.path.join(demo.REPO, "build/tests/bad_disk.so")
 UNSURE, IO, FULL = -7, -9, -37
 EIO, ENOSPC = 5, 28

@@ -122,6 +122,7 @@ def test_a_bad_line_is_told_once(machine):
         assert complaints(machine) == want
 
 
+@pytest.mark.bare
 def test_users_make_it_read_the_folders_rarely(machine, tmp_path):
     trace = str(tmp_path / "trace")
     begin_s = time.monotonic()

@@ -10,6 +10,8 @@ import pytest
 import demo
 import wire
 
+pytestmark = pytest.mark.bare
+
 PRELOAD = os.path.join(demo.REPO, "build/tests/own_alloc.so")
 SERVER = uuid.UUID(demo.SERVER).bytes
 

@@ -250,6 +250,7 @@ def waited_ms(path):
             r"poll\(\[\{fd=\d+, events=POLLOUT\}\], 1, (\d+)\) = 0", f.read())]
 
 
+@pytest.mark.bare
 def test_b24_a_dead_host_costs_its_time_once(hosts, serve, tmp_path):
     """One of three neither takes nor refuses connections, and it is the best:
     2 s when it is met, then 250 ms at each renewal, to notice it again."""

@@ -143,6 +143,7 @@ def test_b25_something_else_answers(root):
     assert "something else" in failed_at(t, "answer", t["cause"])
 
 
+@pytest.mark.bare
 def test_b25_clock(sick, root):
     t = one(root, f"127.0.0.1:{sick.port}", code=1,
             wrap=faked_time.at("+5h"))

@@ -78,6 +78,7 @@ def test_activated_it_works_and_is_quiet(busy, text, tmp_path):
     assert re.match(r"activated, (179|180) days left; 5 machines, 5 are", out)
 
 
+@pytest.mark.bare
 def test_b33_the_days_before_and_after_the_end(busy, text, tmp_path):
     program = build(busy, tmp_path / "acme", 5)
 

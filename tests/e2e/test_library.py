@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 
+import pytest
+
 import demo
 
 LIB, = glob.glob(os.path.join(demo.BIN, "../lib/**/libmuster.so.0"),
@@ -32,6 +34,7 @@ def test_no_heap_no_signal_no_environment():
     assert {s for s in symbols("--undefined-only") if bad.fullmatch(s)} == set()
 
 
+@pytest.mark.bare
 def test_needs_libsodium_and_libc_only():
     out = subprocess.run(["objdump", "-p", LIB], capture_output=True,
                          text=True, check=True).stdout

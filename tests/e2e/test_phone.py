@@ -242,6 +242,7 @@ def test_b40_codes_of_another_counter(bare):
     assert confirm(bare, out["confirmation_id"].split("-"))[0] == 0
 
 
+@pytest.mark.bare
 def test_b40_an_answer_to_an_earlier_request_is_old(bare):
     """The authority's clock makes the days; musterd's own is today's."""
     demo.run("muster", "host", "activate", "--offline", "--file",

@@ -235,6 +235,7 @@ def test_b21_a_wrong_key_says_exactly_why(hosts, zone, tmp_path):
     assert zone.records(OWNER) == []
 
 
+@pytest.mark.bare
 def test_b21_a_clock_that_is_off(hosts, zone):
     """The host lives an hour earlier than the server."""
     h = hosts("h", **zone.settings)
@@ -302,6 +303,7 @@ def test_b21_switched_off(hosts, zone):
     assert zone.records(OWNER) == [] and d["pending"] == 0
 
 
+@pytest.mark.bare
 def test_b20_the_disk_comes_first_and_keeps_nobody_waiting(hosts, zone,
                                                             tmp_path):
     """What is to stand is written down before it is sent; while the disk
@@ -343,6 +345,7 @@ def test_b20_nothing_is_sent_that_is_not_on_disk(hosts, zone):
     assert h.kept()[0].endswith(f" 0 0 {h.port} h.corp.test")
 
 
+@pytest.mark.bare
 def test_b7_connections_go_to_the_name_server_only(hosts, zone, tmp_path):
     """As the kernel sees it: activated, publishing, withdrawing."""
     h = hosts("h", publish_withdraw=True, **zone.settings)

@@ -95,6 +95,7 @@ def test_b45_as_of_a_day_to_come_it_is_used_until_then(s, what):
     assert p["code"] == f"{what}_revoked"
 
 
+@pytest.mark.bare
 def test_a_certificate_of_a_day_to_come_is_signed_anew(tmp_path):
     """The authority's clock stood ahead, and was put right."""
     s = Service(tmp_path)

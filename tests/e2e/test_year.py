@@ -8,11 +8,15 @@ import struct
 import time
 import uuid
 
+import pytest
+
 import agent
 import demo
 import faked_time
 import wire
 from agent import Machine
+
+pytestmark = pytest.mark.bare
 
 DAY = 86400
 SERVER = uuid.UUID(demo.SERVER).bytes
