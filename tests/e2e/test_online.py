@@ -14,6 +14,7 @@ import types
 import pytest
 
 import demo
+import faked_time
 from service import Service, make_certificates
 from test_authority import ALPHABET
 from test_discovery import Host
@@ -135,6 +136,38 @@ def test_b41_replaces_and_b45_slots_and_release(site, customer):
     error = muster(c, "host", "release", "1", "--yes", code=1)["error"]
     assert error["code"] == "slot_not_held"
     assert muster(c, "host", "release", "999", "--yes", code=2)
+
+
+@pytest.mark.bare
+def test_a_certificate_of_a_day_to_come_is_asked_for_again(site, customer):
+    """The authority's clock stood ahead and was put right: no reactivation."""
+    h = customer.host()
+    s = site.service
+    s.stop()
+    s.configure(listen=f"127.0.0.1:{s.port}")
+    try:
+        s.start([*faked_time.at("+10d"),
+                 os.path.join(demo.BIN, "muster-authority")])
+        error = refused(h, "certificate_ended")
+        assert "the authority's" in error["next_step"]
+        s.stop()
+        s.start()
+        out = activate(h)
+        assert (out["slot"], out["reactivations_used"]) == (1, 0)
+        assert h.activate(1, demo.SERVER)["count"] == 1
+    finally:
+        s.configure()
+
+
+def test_b45_a_revoked_host_learns_it(site, customer):
+    h = customer.host()
+    activate(h)
+    demo.run("muster-authority", "host", "revoke", str(customer.number), "1",
+             "--yes", "--dir", site.path("authority"))
+    assert "ended this host" in refused(h, "host_revoked")["next_step"]
+    assert muster(h, "host", "slots")["slots"][0]["state"] == "revoked"
+    other = customer.host()
+    assert activate(other, "--replaces", "1")["activation"] == 2
 
 
 def other_secret(key):
