@@ -41,7 +41,7 @@ def test_systemd_takes_the_unit(tmp_path):
                        capture_output=True, text=True, timeout=60, env=env)
     assert p.returncode == 0 and not p.stderr, p.stderr
     p = subprocess.run(["systemd-analyze", "security", "--offline=true",
-                        "--threshold=18", service],
+                        "--threshold=15", service],
                        capture_output=True, text=True, timeout=60, env=env)
     assert p.returncode == 0, p.stdout + p.stderr
 
