@@ -49,4 +49,5 @@ for t in "$@"; do
 		for f in "$seeds.min"/*; do xxd -p "$f" | tr -d '\n'; echo; done | sort >"fuzz/corpus/$t.txt"
 	fi
 done
+[ $status -eq 0 ] && echo "$# targets, nothing found" || echo "see $found"
 exit $status

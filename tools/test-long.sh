@@ -1,5 +1,5 @@
 #!/bin/sh
-# What takes longer than a minute: sanitizers, valgrind, coverage, the codec
+# What takes longer than a minute: sanitizers, fuzzers, valgrind, coverage, the codec
 # on a million values, a long simulation, the durability loop, checks broken
 # on purpose.  Ends with a table.
 # usage: test-long.sh [ROW...], all rows when none is named
@@ -48,6 +48,15 @@ sanitized() {
 sanitized_row() { # what it exports ends with it
 	(sanitized)
 }
+threads() { # musterd's loop and store thread, the authority's three
+	[ -f build/tsan/build.ninja ] || meson setup build/tsan -Db_sanitize=thread -Db_lundef=false -Doracle=disabled --prefix /usr >/dev/null || return 1
+	ninja -C build/tsan >/dev/null &&
+	    DESTDIR="$PWD/build/tsan-stage" meson install -C build/tsan --no-rebuild --quiet &&
+	    MUSTER_BIN="$PWD/build/tsan-stage/usr/bin" TSAN_OPTIONS="halt_on_error=1" \
+	    /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n 2 --dist loadfile \
+	    tests/e2e/test_serve.py tests/e2e/test_serve_life.py tests/e2e/test_lease.py \
+	    tests/e2e/test_listing.py tests/e2e/test_admin.py tests/e2e/test_rpc.py -m "not bare"
+}
 memcheck() {
 	# the simulator by a few seeds: two hundred take some minutes
 	valgrind -q --suppressions="$PWD/tests/valgrind.supp" --leak-check=full \
@@ -74,6 +83,8 @@ row oracle build/tests/test_oracle 1000000
 row simulation build/sim/muster-sim --seeds 4000
 row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row sanitizers sanitized_row
+row threads threads
+row fuzz sh tools/fuzz.sh --seconds 30
 row valgrind memcheck
 row coverage coverage
 row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n 2 --dist load tests/e2e/test_agent_kill.py tests/e2e/test_agent_disk.py

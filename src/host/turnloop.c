@@ -23,13 +23,14 @@ struct turnloop {
 	turnloop_answer_fn *answer;
 	turnloop_fatal_fn *fatal;
 	void *arg;
+	/* by mutex alone, and in no word that the loop's own flags share */
+	bool is_finished;
 	uv_check_t check;
 	uv_async_t async;
 	uv_timer_t idle_timer;
 	uv_work_t idle_work;
-	uv_mutex_t mutex; /* guards is_finished */
+	uv_mutex_t mutex;
 	uv_cond_t cond;
-	bool is_finished;
 	bool is_in_flight;
 	bool is_idling; /* idle_work runs in libuv's pool */
 	bool is_failed; /* the store is gone: BUSY until the end */
