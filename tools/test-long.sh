@@ -83,6 +83,7 @@ row oracle build/tests/test_oracle 1000000
 row simulation build/sim/muster-sim --seeds 4000
 row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row sanitizers sanitized_row
+row analysis sh tools/analyse.sh
 row threads threads
 row fuzz sh tools/fuzz.sh --seconds 30
 row valgrind memcheck

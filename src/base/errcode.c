@@ -16,7 +16,7 @@ errcode(int err, char *out)
 		name = "MUSTER_E_NO_MACHINE_ID";
 	if (strncmp(name, "MUSTER_E_", 9) == 0)
 		name += 9;
-	for (i = 0; name[i] != '\0' && i < ERRCODE_MAX - 1; i++)
+	for (i = 0; i < ERRCODE_MAX - 1 && name[i] != '\0'; i++)
 		out[i] = (char)tolower((unsigned char)name[i]);
 	out[i] = '\0';
 }
