@@ -36,6 +36,16 @@ cli_print(json_t *object)
 }
 
 int
+cli_facts(const char *schema, json_t *object)
+{
+	if (json_object_set_new(object, "schema", json_string(schema)) != 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	return cli_print(object);
+}
+
+int
 cli_error(const struct cli *c, int exit_code, const struct cli_error *e)
 {
 	/* whoever reads it must learn what to do now */

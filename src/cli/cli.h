@@ -141,6 +141,15 @@ const char *cli_next_step(int err);
 int cli_print(json_t *object);
 
 /**
+ * cli_facts(): cli_print() with the name of what the object is.
+ *
+ * In:      schema   such as "muster.host.confirm/1"
+ *          object   takes the reference
+ * Returns: as cli_print()
+ */
+int cli_facts(const char *schema, json_t *object);
+
+/**
  * cli_read(): a small file or, for "-", standard input.
  *
  * Returns: as file_read()

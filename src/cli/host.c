@@ -12,19 +12,6 @@
 #include "cli/host_show.h"
 #include "cli/http.h"
 
-/* Show a reply and give it up. */
-static int
-finish(const struct cli *c, int exit_code, json_t *reply, const char *done)
-{
-	if (exit_code != CLI_DONE)
-		return exit_code;
-	if (c->is_json)
-		return cli_print(reply);
-	(void)printf("%s\n", done);
-	json_decref(reply);
-	return CLI_DONE;
-}
-
 /* 3, as of every status command, unless each publisher is activated. */
 static int
 judge_status(const json_t *status)
@@ -100,7 +87,13 @@ cmd_host_remove_key(struct cli *c, int argc, char **argv)
 		return exit_code;
 	exit_code =
 	    http_call(c, "/v1/remove-key", with_publisher(publisher), &reply);
-	return finish(c, exit_code, reply, "host key removed");
+	if (exit_code != CLI_DONE)
+		return exit_code;
+	if (c->is_json)
+		return cli_facts("muster.host.remove-key/1", reply);
+	(void)printf("host key removed\n");
+	json_decref(reply);
+	return CLI_DONE;
 }
 
 static int

@@ -179,7 +179,7 @@ finish(const struct cli *c, json_t *reply)
 	bool is_old = json_is_true(json_object_get(reply, "already"));
 
 	if (c->is_json)
-		return cli_print(reply);
+		return cli_facts("muster.host.confirm/1", reply);
 	(void)printf("the host is activated%s\n",
 	    is_old ? ", and was so by the same answer: nothing has changed"
 	           : "");

@@ -117,7 +117,7 @@ cmd_host_install_key(struct cli *c, int argc, char **argv)
 	if (exit_code != CLI_DONE)
 		return exit_code;
 	if (c->is_json)
-		return cli_print(reply);
+		return cli_facts("muster.host.install-key/1", reply);
 	json_decref(reply);
 	(void)printf("host key installed; next: muster host activate\n");
 	return CLI_DONE;

@@ -112,7 +112,7 @@ host_offline(const struct cli *c, const struct host_offline *how, json_t *reply)
 	if (exit_code == CLI_DONE && c->is_json) {
 		(void)json_object_set_new(reply, "request_base45",
 		    json_string(base45));
-		return cli_print(reply);
+		return cli_facts("muster.host.activate-offline/1", reply);
 	}
 	json_decref(reply);
 	return exit_code;

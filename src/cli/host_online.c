@@ -48,9 +48,7 @@ take(const struct cli *c, json_t *granted)
 	}
 	if (c->is_json) {
 		(void)json_object_del(granted, "certificate");
-		(void)json_object_set_new(granted, "schema",
-		    json_string("muster.host.activate/1"));
-		return cli_print(granted);
+		return cli_facts("muster.host.activate/1", granted);
 	}
 	(void)printf("the host is activated: slot %" PRId64 ", %" PRId64
 	             " of %" PRId64 " hosts and %" PRId64 " of %" PRId64

@@ -96,11 +96,8 @@ cmd_host_slots(struct cli *c, int argc, char **argv)
 	exit_code = ask(c, &w, 0, 0, &reply);
 	if (exit_code != CLI_DONE)
 		return exit_code;
-	if (c->is_json) {
-		(void)json_object_set_new(reply, "schema",
-		    json_string("muster.host.slots/1"));
-		return cli_print(reply);
-	}
+	if (c->is_json)
+		return cli_facts("muster.host.slots/1", reply);
 	show(reply);
 	json_decref(reply);
 	return CLI_DONE;
@@ -175,11 +172,8 @@ cmd_host_release(struct cli *c, int argc, char **argv)
 	exit_code = ask(c, &w, slot, activation, &reply);
 	if (exit_code != CLI_DONE)
 		return exit_code;
-	if (c->is_json) {
-		(void)json_object_set_new(reply, "schema",
-		    json_string("muster.host.release/1"));
-		return cli_print(reply);
-	}
+	if (c->is_json)
+		return cli_facts("muster.host.release/1", reply);
 	(void)printf("slot %ld is released, and free again with %s; %" PRId64
 	             " of %" PRId64 " releases used\n",
 	    slot,
