@@ -142,8 +142,8 @@ read_code(const struct ctx *ctx, const struct db_self *self,
 {
 	uint8_t code[PHONE_ASK_LEN];
 	uint32_t replaces = 0;
-	char text[TEXT_MAX];
-	unsigned group = 0;
+	char text[TEXT_MAX], why[DIGITS_WHY_MAX];
+	struct digits_slip slip;
 	size_t len = 0;
 	int err, rc;
 
@@ -152,12 +152,12 @@ read_code(const struct ctx *ctx, const struct db_self *self,
 		rc = read_text(ctx, OPT_INSTALLATION_ID, text, &len);
 	if (rc != EXIT_DONE)
 		return rc;
-	err = digits_parse(text, len, code, sizeof(code), &group);
-	if (err != 0 && group != 0)
+	err = digits_parse(text, len, code, sizeof(code), &slip);
+	if (err != 0 && slip.group != 0)
 		return ctx_fail(ctx, EXIT_FAILED, "code_mistyped",
 		    "have this group read once more; nothing was counted",
-		    "group %u of %d is not right: %s", group,
-		    (int)PHONE_ASK_GROUPS, digits_why(err));
+		    "group %u of %d is not right: %s", slip.group,
+		    (int)PHONE_ASK_GROUPS, digits_why(&slip, why));
 	if (err != 0)
 		return ctx_fail(ctx, EXIT_FAILED, "code_mistyped",
 		    "take the code that `muster host activate --offline` "

@@ -25,16 +25,19 @@
 #define NEXT_WRONG "nothing was changed"
 
 static int
-fail_group(const struct cli *c, unsigned group, int err)
+fail_group(const struct cli *c, const struct digits_slip *slip)
 {
-	if (group == 0)
+	char why[DIGITS_WHY_MAX];
+
+	if (slip->group == 0)
 		return cli_errorf(c, CLI_FAILED, "code_mistyped",
 		    "take the digits that the operator reads out, and no "
 		    "others; " NEXT_WRONG,
 		    "this is no confirmation ID of %u groups", GROUPS);
 	return cli_errorf(c, CLI_FAILED, "code_mistyped",
 	    "compare this group with what the operator reads out; " NEXT_WRONG,
-	    "group %u of %u is not right: %s", group, GROUPS, digits_why(err));
+	    "group %u of %u is not right: %s", slip->group, GROUPS,
+	    digits_why(slip, why));
 }
 
 /* Groups of one line, as many as are right; *n_io counts on.  What follows a
@@ -42,19 +45,21 @@ fail_group(const struct cli *c, unsigned group, int err)
 static void
 take_line(const char *line, uint32_t *bare, unsigned *n_io)
 {
+	struct digits_slip slip;
+	char why[DIGITS_WHY_MAX];
 	size_t len = strlen(line);
 	unsigned n = *n_io;
 	int err = 0;
 
 	while (err == 0 && n < GROUPS) {
-		err = digits_group(&line, &len, n + 1, &bare[n]);
+		err = digits_group(&line, &len, n + 1, &bare[n], &slip);
 		if (err == 0)
 			n++;
 	}
 	if (err != 0 && err != MUSTER_E_NOENT) {
 		(void)fprintf(stderr,
 		    "  group %u is not right: %s; type it again\n", n + 1,
-		    digits_why(err));
+		    digits_why(&slip, why));
 		(void)tcflush(STDIN_FILENO, TCIFLUSH);
 	}
 	*n_io = n;
@@ -71,6 +76,7 @@ broken_off(const struct cli *c, unsigned n)
 static int
 ask(const struct cli *c, uint8_t *answer)
 {
+	const struct digits_slip none = {.group = 0};
 	uint32_t bare[PHONE_ANSWER_GROUPS];
 	char line[TEXT_MAX];
 	unsigned n = 0;
@@ -90,16 +96,16 @@ ask(const struct cli *c, uint8_t *answer)
 		take_line(line, bare, &n);
 	}
 	err = digits_join(bare, PHONE_ANSWER_LEN, answer);
-	return err == 0 ? CLI_DONE : fail_group(c, 0, err);
+	return err == 0 ? CLI_DONE : fail_group(c, &none);
 }
 
 /* All at once: from the command line, or from standard input. */
 static int
 take_text(const struct cli *c, uint8_t *answer)
 {
+	struct digits_slip slip;
 	char text[TEXT_MAX + 1] = "";
 	size_t len = 0;
-	unsigned group = 0;
 	int err = 0;
 
 	if (c->n_args == 0 || (c->n_args == 1 && strcmp(c->arg[0], "-") == 0)) {
@@ -112,8 +118,8 @@ take_text(const struct cli *c, uint8_t *answer)
 		(void)strncat(text, " ", TEXT_MAX - strlen(text));
 	}
 	err = digits_parse(text, len == 0 ? strlen(text) : len, answer,
-	    PHONE_ANSWER_LEN, &group);
-	return err == 0 ? CLI_DONE : fail_group(c, group, err);
+	    PHONE_ANSWER_LEN, &slip);
+	return err == 0 ? CLI_DONE : fail_group(c, &slip);
 }
 
 static int

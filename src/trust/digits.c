@@ -2,6 +2,8 @@
 #include "trust/digits.h"
 
 #include <assert.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BASE 1000000U /* of one group: 10^DIGITS_BARE */
@@ -99,25 +101,56 @@ digits_format(const uint8_t *p, size_t len, char *out)
 	}
 }
 
-int
-digits_group(const char **text, size_t *len_io, unsigned number,
-    uint32_t *bare_out)
+/* Digits that stand together. */
+static size_t
+run_of(const char *p, size_t left)
 {
-	uint8_t digits[DIGITS_TYPED];
-	const char *p = *text;
-	size_t left = *len_io, n = 0;
+	size_t n = 0;
+
+	while (n < left && p[n] >= '0' && p[n] <= '9')
+		n++;
+	return n;
+}
+
+/* The digits of one group, and where it ends; how many there are, else. */
+static int
+collect(const char **p_io, size_t *left_io, uint8_t *digits, unsigned *n_out)
+{
+	const char *p = *p_io;
+	size_t left = *left_io, n = 0;
+
+	while (left > 0 && n < DIGITS_TYPED) {
+		size_t run = run_of(p, left);
+		bool is_whole = run % DIGITS_TYPED == 0;
+
+		if (run == 0) {
+			if (*p == '\0' || strchr(" \t-.\r\n", *p) == NULL)
+				return MUSTER_E_PROTO;
+			p++;
+			left--;
+			continue;
+		}
+		if (n > 0 && is_whole) /* those are the next group's */
+			break;
+		if (n + run > DIGITS_TYPED && (n > 0 || !is_whole)) {
+			*n_out = (unsigned)(n + run);
+			return MUSTER_E_TOOBIG;
+		}
+		for (; run > 0 && n < DIGITS_TYPED; run--, left--)
+			digits[n++] = (uint8_t)(*p++ - '0');
+	}
+	*n_out = (unsigned)n;
+	*p_io = p;
+	*left_io = left;
+	return n == 0 ? MUSTER_E_NOENT : n < DIGITS_TYPED ? MUSTER_E_TRUNC : 0;
+}
+
+/* Its value, of digits that are as many as they should be. */
+static int
+judge(unsigned number, const uint8_t *digits, uint32_t *bare_out)
+{
 	uint32_t bare = 0;
 
-	for (; left > 0 && n < DIGITS_TYPED; p++, left--) {
-		if (*p >= '0' && *p <= '9')
-			digits[n++] = (uint8_t)(*p - '0');
-		else if (*p == '\0' || strchr(" \t-.\r\n", *p) == NULL)
-			return MUSTER_E_PROTO;
-	}
-	if (n == 0)
-		return MUSTER_E_NOENT;
-	if (n < DIGITS_TYPED)
-		return MUSTER_E_TRUNC;
 	if (check_of(number, digits, DIGITS_TYPED) != 0)
 		return MUSTER_E_TYPO;
 	if (number == 1 && digits[0] != DIGITS_VERSION)
@@ -125,6 +158,26 @@ digits_group(const char **text, size_t *len_io, unsigned number,
 	for (size_t i = 0; i < DIGITS_BARE; i++)
 		bare = bare * 10 + digits[i];
 	*bare_out = bare;
+	return 0;
+}
+
+int
+digits_group(const char **text, size_t *len_io, unsigned number,
+    uint32_t *bare_out, struct digits_slip *slip_out)
+{
+	uint8_t digits[DIGITS_TYPED];
+	const char *p = *text;
+	size_t left = *len_io;
+	unsigned n = 0;
+	int err;
+
+	err = collect(&p, &left, digits, &n);
+	if (err == 0)
+		err = judge(number, digits, bare_out);
+	if (err != 0) {
+		*slip_out = (struct digits_slip){err, number, n};
+		return err;
+	}
 	*text = p;
 	*len_io = left;
 	return 0;
@@ -152,45 +205,58 @@ digits_join(const uint32_t *bare, size_t len, uint8_t *out)
 
 int
 digits_parse(const char *text, size_t text_len, uint8_t *out, size_t len,
-    unsigned *group_out)
+    struct digits_slip *slip_out)
 {
 	uint32_t bare[DIGITS_GROUPS_MAX], more;
+	struct digits_slip after;
 	unsigned n = DIGITS_GROUPS(len);
 	int err = 0;
 
 	assert(len > 0 && len <= DIGITS_LEN_MAX);
-	*group_out = 0;
+	*slip_out = (struct digits_slip){MUSTER_E_TOOBIG, 0, 0};
 	if (text_len > DIGITS_INPUT_MAX)
 		return MUSTER_E_TOOBIG;
-	for (unsigned i = 1; i <= n && err == 0; i++) {
-		err = digits_group(&text, &text_len, i, &bare[i - 1]);
-		if (err != 0)
-			*group_out = i;
-	}
+	for (unsigned i = 1; i <= n && err == 0; i++)
+		err = digits_group(&text, &text_len, i, &bare[i - 1], slip_out);
 	if (err == MUSTER_E_NOENT)
-		err = MUSTER_E_TRUNC;
+		err = slip_out->err = MUSTER_E_TRUNC;
 	if (err != 0)
 		return err;
-	err = digits_group(&text, &text_len, n + 1, &more);
+	err = digits_group(&text, &text_len, n + 1, &more, &after);
 	if (err != MUSTER_E_NOENT)
 		return MUSTER_E_TOOBIG;
-	return digits_join(bare, len, out);
+	err = slip_out->err = digits_join(bare, len, out);
+	return err;
 }
 
 const char *
-digits_why(int err)
+digits_why(const struct digits_slip *slip, char *out)
 {
-	switch (err) {
+	const char *why = "it does not fit";
+
+	switch (slip->err) {
 	case MUSTER_E_TYPO:
-		return "a digit is wrong, two are swapped, or it is another "
-		       "group";
+		why = "a digit is wrong, two are swapped, or it is another "
+		      "group";
+		break;
 	case MUSTER_E_PROTO:
-		return "it has something other than digits, or the code is of "
-		       "another version";
+		why = "it has something other than digits, or the code is of "
+		      "another version";
+		break;
 	case MUSTER_E_TRUNC:
 	case MUSTER_E_NOENT:
-		return "digits are missing";
+		why = "digits are missing";
+		break;
 	default:
-		return "it does not fit";
+		break;
 	}
+	(void)snprintf(out, DIGITS_WHY_MAX, "%s", why);
+	if (slip->n_digits > 2 * DIGITS_TYPED)
+		(void)snprintf(out, DIGITS_WHY_MAX,
+		    "%u digits stand together, and a group has %d",
+		    slip->n_digits, DIGITS_TYPED);
+	else if (slip->n_digits > 0 && slip->n_digits != DIGITS_TYPED)
+		(void)snprintf(out, DIGITS_WHY_MAX, "%u digits instead of %d",
+		    slip->n_digits, DIGITS_TYPED);
+	return out;
 }

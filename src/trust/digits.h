@@ -33,6 +33,14 @@
 /* Groups with one character between them, and a NUL. */
 #define DIGITS_TEXT_LEN(len) (DIGITS_GROUPS(len) * (DIGITS_TYPED + 1))
 #define DIGITS_INPUT_MAX 1024 /* typed text, with spaces and line ends */
+#define DIGITS_WHY_MAX 96
+
+/* What is wrong with a code, and where. */
+struct digits_slip {
+	int err;
+	unsigned group;    /* from 1; 0: none more than another */
+	unsigned n_digits; /* in its place, where their number is wrong */
+};
 
 /**
  * digits_format(): the text of len bytes, groups parted by dashes, and a NUL.
@@ -45,21 +53,26 @@ void digits_format(const uint8_t *p, size_t len, char *out);
 /**
  * digits_group(): take one group out of typed text, and check it.
  *
- * Spaces, tabs, dashes, dots and line ends are passed over.
+ * Spaces, tabs, dashes, dots and line ends are passed over, also in a group.
+ * But a group ends where digits do that stand together, or a whole number of
+ * groups stands together: a digit too many or too few would else be found in
+ * a later group, in which nothing is wrong.
  *
  * In:      text     borrowed, *len_io bytes
  *          number   of the group, from 1
  * Out:     bare_out DIGITS_BARE digits' value; untouched on failure
  *          text, len_io  what follows the group; on failure untouched
+ *          slip_out for digits_why()
  * Returns: 0
  *          MUSTER_E_NOENT   no digit is left
- *          MUSTER_E_TRUNC   fewer than DIGITS_TYPED digits are left
+ *          MUSTER_E_TRUNC   fewer than DIGITS_TYPED digits
+ *          MUSTER_E_TOOBIG  more than DIGITS_TYPED digits
  *          MUSTER_E_PROTO   a character of no code, or a group 1 of another
  *                           version
  *          MUSTER_E_TYPO    the check digit does not match
  */
 MUSTER_NODISCARD int digits_group(const char **text, size_t *len_io,
-    unsigned number, uint32_t *bare_out);
+    unsigned number, uint32_t *bare_out, struct digits_slip *slip_out);
 
 /**
  * digits_join(): the bytes of a code whose groups were all taken.
@@ -80,23 +93,22 @@ digits_join(const uint32_t *bare, size_t len, uint8_t *out);
  * In:      text     borrowed, text_len bytes
  *          len      bytes wanted, 1 to DIGITS_LEN_MAX
  * Out:     out      len bytes; untouched on failure
- *          group_out  after a failure the first wrong group, from 1; 0: none
- *                   more than another
+ *          slip_out after a failure the first wrong group; for digits_why()
  * Returns: 0
  *          MUSTER_E_TOOBIG  over DIGITS_INPUT_MAX, or something follows the
- *                           last group
+ *                           last group; or a group as digits_group()
  *          MUSTER_E_TRUNC, MUSTER_E_PROTO, MUSTER_E_TYPO, MUSTER_E_RANGE
  *          as digits_group() and digits_join()
  */
 MUSTER_NODISCARD int digits_parse(const char *text, size_t text_len,
-    uint8_t *out, size_t len, unsigned *group_out);
+    uint8_t *out, size_t len, struct digits_slip *slip_out);
 
 /**
  * digits_why(): what is wrong with a group, for people.
  *
- * In:      err      of digits_group(), or 0
- * Returns: static text, such as "a digit is missing"
+ * Out:     out      DIGITS_WHY_MAX bytes, such as "8 digits instead of 7"
+ * Returns: out
  */
-const char *digits_why(int err);
+const char *digits_why(const struct digits_slip *slip, char *out);
 
 #endif /* MUSTER_TRUST_DIGITS_H */

@@ -116,6 +116,7 @@ def test_b40_the_telephone_story(bare):
     if swapped == answer[11]:
         swapped = answer[11][:-2] + answer[11][-1] + answer[11][-2]
     slips = {5: [str((int(answer[4][0]) + 1) % 10) + answer[4][1:]],
+             7: [answer[6] + answer[6][-1], answer[6][:-1]],
              12: [swapped], 20: [answer[20]], 21: [answer[19]], 30: ["12"]}
     t = Terminal(bare, "host", "confirm")
     for n, right in enumerate(answer, 1):
@@ -126,7 +127,8 @@ def test_b40_the_telephone_story(bare):
             t.type(wrong + "\n")
             said = t.read(prompt(n))
             assert f"group {n} is not right" in said, said
-            assert ("missing" if n == 30 else "two are swapped") in said
+            assert ("two are swapped" if len(wrong) == 7 else
+                    f"{len(wrong)} digits instead of 7") in said
         t.type(f"{right[:3]} {right[3:]}\n" if n % 2 else right + "\n")
     rc, said = t.end()
     assert rc == 0 and "the host is activated" in said, said
@@ -171,7 +173,8 @@ def test_b40_broken_off_changes_nothing(bare):
 def test_b40_all_at_once(bare, how):
     answer = called(bare, printed(bare)[0])
     bad = answer[:6] + [answer[7], answer[6]] + answer[8:]
-    for groups, rc in ((bad, 1), (answer[:29], 1), (answer, 0)):
+    longer = [g + "0" if n == 7 else g for n, g in enumerate(answer, 1)]
+    for groups, rc in ((bad, 1), (longer, 1), (answer[:29], 1), (answer, 0)):
         text = "\n".join(groups) + "\n"
         got = {"words": lambda: confirm(bare, groups),
                "one": lambda: confirm(bare, ["-".join(groups)]),
@@ -181,7 +184,9 @@ def test_b40_all_at_once(bare, how):
         if rc:
             e = got[1]["error"]
             assert e["code"] == "code_mistyped"
-            n = 7 if groups is bad else 30
+            n = 30 if groups == answer[:29] else 7
+            assert ("8 digits instead of 7" in e["message"]) == \
+                (groups is longer)
             assert f"group {n} of 30" in e["message"]
     assert status(bare)["activated"]
 

@@ -143,6 +143,10 @@ def test_b40_a_mistyped_group_is_named(a):
     bad = list(groups)
     bad[2], bad[4] = bad[4], bad[2]
     assert "group 3 of 10" in answer(a, bad, rc=1)["message"]
+    for wrong in (groups[5] + "4", groups[5][:-1]):
+        e = answer(a, groups[:5] + [wrong] + groups[6:], rc=1)
+        assert e["code"] == "code_mistyped" and e["message"] == \
+            f"group 6 of 10 is not right: {len(wrong)} digits instead of 7"
     assert "group 10 of 10" in answer(a, groups[:9], rc=1)["message"]
     assert "no installation ID" in answer(a, groups + ["1"], rc=1)["message"]
     bad = phonecode.group(1, "2" + groups[0][1:6])

@@ -5,6 +5,7 @@
 #include "trust/digits.h"
 
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "tap.h"
@@ -37,7 +38,11 @@ random_code(size_t len, uint8_t *p, char *text)
 static int
 parse(const char *text, size_t len, uint8_t *out, unsigned *group)
 {
-	return digits_parse(text, strlen(text), out, len, group);
+	struct digits_slip slip;
+	int err = digits_parse(text, strlen(text), out, len, &slip);
+
+	*group = slip.group;
+	return err;
 }
 
 /* Both lengths of code, and the number of their groups. */
@@ -51,13 +56,14 @@ test_digits_table_is_the_published_one(void)
 	const char *text = "0000000";
 	size_t len = 7;
 	uint32_t bare = 1;
+	struct digits_slip slip;
 
 	/* n mod 10 = 0 leaves the state 0, and so do zeros */
-	is(digits_group(&text, &len, 10, &bare), 0);
+	is(digits_group(&text, &len, 10, &bare, &slip), 0);
 	is(bare, 0);
 	text = "0005724";
 	len = 7;
-	is(digits_group(&text, &len, 20, &bare), 0);
+	is(digits_group(&text, &len, 20, &bare, &slip), 0);
 	is(bare, 572);
 	for (char c = '0'; c <= '9'; c++) {
 		char wrong[] = "0005724";
@@ -65,7 +71,7 @@ test_digits_table_is_the_published_one(void)
 
 		wrong[6] = c;
 		len = 7;
-		is(digits_group(&p, &len, 10, &bare),
+		is(digits_group(&p, &len, 10, &bare, &slip),
 		    c == '4' ? 0 : MUSTER_E_TYPO);
 	}
 }
@@ -207,12 +213,112 @@ test_b40_a_displaced_group_is_found(void)
 	ok(tried > N_CODES * 200);
 }
 
+/* Is this text wrong in that group, for a number of digits that is not seven? */
+static bool
+is_found(const char *text, size_t len, unsigned group, const char *why)
+{
+	uint8_t back[DIGITS_LEN_MAX];
+	char said[DIGITS_WHY_MAX];
+	struct digits_slip slip;
+	int err = digits_parse(text, strlen(text), back, len, &slip);
+
+	return (err == MUSTER_E_TOOBIG || err == MUSTER_E_TRUNC) &&
+	    slip.err == err && slip.group == group &&
+	    strcmp(digits_why(&slip, said), why) == 0;
+}
+
+static void
+test_b40_every_digit_too_many_is_found_in_its_group(void)
+{
+	char text[DIGITS_TEXT_LEN(DIGITS_LEN_MAX)], more[sizeof(text) + 1];
+	uint8_t p[DIGITS_LEN_MAX];
+	unsigned bad = 0, tried = 0;
+
+	for (unsigned i = 0; i < N_CODES; i++) {
+		size_t len = lengths[i % 2], n;
+
+		random_code(len, p, text);
+		n = strlen(text);
+		/* at 7 it ends group 1, at 8 it begins group 2 */
+		for (size_t at = 0; at <= n; at++) {
+			for (char c = '0'; c <= '9'; c++) {
+				memcpy(more, text, at);
+				more[at] = c;
+				memcpy(more + at + 1, text + at, n - at + 1);
+				tried++;
+				bad +=
+				    !is_found(more, len, (unsigned)at / 8 + 1,
+				        "8 digits instead of 7");
+			}
+		}
+	}
+	is(bad, 0);
+	is(tried, N_CODES / 2 * (80 + 240) * 10);
+}
+
+static void
+test_b40_every_digit_too_few_is_found_in_its_group(void)
+{
+	char text[DIGITS_TEXT_LEN(DIGITS_LEN_MAX)], less[sizeof(text)];
+	uint8_t p[DIGITS_LEN_MAX];
+	unsigned bad = 0, tried = 0;
+
+	for (unsigned i = 0; i < N_CODES; i++) {
+		size_t len = lengths[i % 2];
+
+		random_code(len, p, text);
+		for (size_t at = 0; text[at] != '\0'; at++) {
+			if (text[at] == '-')
+				continue;
+			memcpy(less, text, at);
+			memcpy(less + at, text + at + 1, strlen(text) - at);
+			tried++;
+			bad += !is_found(less, len, (unsigned)at / 8 + 1,
+			    "6 digits instead of 7");
+		}
+	}
+	is(bad, 0);
+	is(tried, N_CODES / 2 * (70 + 210));
+}
+
+/* Without separators no group ends; with spaces in it one still does. */
+static void
+test_b40_digits_in_a_row_and_split_groups(void)
+{
+	char text[DIGITS_TEXT_LEN(24)], row[96];
+	uint8_t p[24], back[24];
+	struct digits_slip slip;
+	size_t n = 0;
+
+	random_code(sizeof(p), p, text);
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		if (text[i] != '-')
+			row[n++] = text[i];
+	}
+	is(digits_parse(row, 70, back, 24, &slip), 0);
+	ok(memcmp(p, back, sizeof(p)) == 0);
+	row[69] = '\0';
+	ok(is_found(row, 24, 1, "69 digits stand together, and a group has 7"));
+	memcpy(text + 7, text + 8, strlen(text + 8) + 1); /* 14 in a row */
+	is(digits_parse(text, strlen(text), back, 24, &slip), 0);
+	digits_format(p, 24, text);
+	(void)snprintf(row, sizeof(row), "%.3s %s", text, text + 3);
+	is(digits_parse(row, strlen(row), back, 24, &slip), 0);
+	/* 3 + 3, and the group after it */
+	(void)snprintf(row, sizeof(row), "%.3s %.3s%s", text, text + 3,
+	    text + 7);
+	ok(is_found(row, 24, 1, "6 digits instead of 7"));
+	(void)snprintf(row, sizeof(row), "%.3s %.4s0%s", text, text + 3,
+	    text + 7);
+	ok(is_found(row, 24, 1, "8 digits instead of 7"));
+}
+
 static void
 test_digits_forgives_how_it_is_written(void)
 {
 	char text[DIGITS_TEXT_LEN(24)], odd[256] = " \t-";
 	uint8_t p[24], back[24];
-	unsigned group;
+	struct digits_slip slip;
 	size_t n = 3;
 
 	random_code(sizeof(p), p, text);
@@ -227,9 +333,8 @@ test_digits_forgives_how_it_is_written(void)
 		}
 	}
 	odd[n++] = '\n';
-	is(digits_parse(odd, n, back, sizeof(back), &group), 0);
+	is(digits_parse(odd, n, back, sizeof(back), &slip), 0);
 	ok(memcmp(p, back, sizeof(p)) == 0);
-	is(group, 0);
 }
 
 static void
@@ -240,15 +345,16 @@ test_digits_refuses(void)
 	uint8_t p[24] = {0}, back[24] = {7};
 	uint32_t bare[10] = {199999, 999999, 999999, 999999, 999999, 999999,
 	    999999, 999999, 999999, 999999};
+	struct digits_slip slip;
 	unsigned group;
 
 	digits_format(p, sizeof(p), text);
-	is(digits_parse(text, 78, back, 24, &group), MUSTER_E_TRUNC);
-	is(group, 10);
-	is(digits_parse(text, 48, back, 24, &group), MUSTER_E_TRUNC);
-	is(group, 7);
-	is(digits_parse("", 0, back, 24, &group), MUSTER_E_TRUNC);
-	is(group, 1);
+	is(digits_parse(text, 78, back, 24, &slip), MUSTER_E_TRUNC);
+	is(slip.group, 10);
+	is(digits_parse(text, 48, back, 24, &slip), MUSTER_E_TRUNC);
+	is(slip.group, 7);
+	is(digits_parse("", 0, back, 24, &slip), MUSTER_E_TRUNC);
+	is(slip.group, 1);
 	text[18] = 'O';
 	is(parse(text, 24, back, &group), MUSTER_E_PROTO);
 	is(group, 3);
@@ -257,9 +363,9 @@ test_digits_refuses(void)
 	is(parse(text, 24, back, &group), MUSTER_E_TOOBIG);
 	is(group, 0);
 	text[79] = '\0';
-	is(digits_parse(text, 80, back, 24, &group), MUSTER_E_TOOBIG);
+	is(digits_parse(text, 80, back, 24, &slip), MUSTER_E_TOOBIG);
 	memset(huge, ' ', sizeof(huge));
-	is(digits_parse(huge, sizeof(huge), back, 24, &group), MUSTER_E_TOOBIG);
+	is(digits_parse(huge, sizeof(huge), back, 24, &slip), MUSTER_E_TOOBIG);
 	is(digits_join(bare, 24, back), MUSTER_E_RANGE);
 	bare[0] = 99999;
 	is(digits_join(bare, 24, back), MUSTER_E_PROTO);
@@ -283,6 +389,9 @@ main(void)
 	test_b40_every_wrong_digit_is_found_in_its_group();
 	test_b40_every_swap_of_neighbours_is_found_in_its_group();
 	test_b40_a_displaced_group_is_found();
+	test_b40_every_digit_too_many_is_found_in_its_group();
+	test_b40_every_digit_too_few_is_found_in_its_group();
+	test_b40_digits_in_a_row_and_split_groups();
 	test_digits_forgives_how_it_is_written();
 	test_digits_refuses();
 	return tap_done();
