@@ -35,21 +35,21 @@ codes(const char *text, size_t len)
 {
 	char again[DIGITS_TEXT_LEN(PHONE_ANSWER_LEN)];
 	uint8_t ask[PHONE_ASK_LEN], answer[PHONE_ANSWER_LEN], back[73];
-	unsigned group = 0;
+	struct digits_slip slip;
 	size_t n = 0;
 	static uint8_t bytes[4096];
 	static char scanned[BASE45_LEN(4096) + 1];
 
-	if (digits_parse(text, len, ask, sizeof(ask), &group) == 0) {
+	if (digits_parse(text, len, ask, sizeof(ask), &slip) == 0) {
 		digits_format(ask, sizeof(ask), again);
 		HOLDS(digits_parse(again, strlen(again), back, sizeof(ask),
-		          &group) == 0);
+		          &slip) == 0);
 		SAME(back, sizeof(ask), ask, sizeof(ask));
 	}
-	if (digits_parse(text, len, answer, sizeof(answer), &group) == 0) {
+	if (digits_parse(text, len, answer, sizeof(answer), &slip) == 0) {
 		digits_format(answer, sizeof(answer), again);
 		HOLDS(digits_parse(again, strlen(again), back, sizeof(answer),
-		          &group) == 0);
+		          &slip) == 0);
 		SAME(back, sizeof(answer), answer, sizeof(answer));
 	}
 	if (base45_decode(text, len, bytes, sizeof(bytes), &n) == 0) {

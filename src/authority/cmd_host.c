@@ -22,7 +22,7 @@ hold_text(int hold)
 
 int
 hosts_list(const struct ctx *ctx, sqlite3 *db, uint32_t key_number,
-    json_t *list)
+    void (*take)(void *arg, json_t *slot), void *arg)
 {
 	sqlite3_stmt *st = NULL;
 	char name[256];
@@ -48,12 +48,13 @@ hosts_list(const struct ctx *ctx, sqlite3 *db, uint32_t key_number,
 		err = db_text(st, 5, name, sizeof(name));
 		if (err != 0)
 			break;
-		(void)json_array_append_new(list,
-		    json_pack("{s:I,s:i,s:i,s:s,s:i,s:s,s:I}", "key_number",
-		        key, "slot", slot, "activation", activation, "state",
-		        hold, "reactivations_used", used, "host", name,
-		        "issued_day", day));
-		if (ctx->value[OPT_JSON] == NULL)
+		if (ctx->value[OPT_JSON] != NULL)
+			take(arg,
+			    json_pack("{s:I,s:i,s:i,s:s,s:i,s:s,s:I}",
+			        "key_number", key, "slot", slot, "activation",
+			        activation, "state", hold, "reactivations_used",
+			        used, "host", name, "issued_day", day));
+		else
 			printf("key %lld slot %d activation %d  %s  %s  "
 			       "reactivations used %d\n",
 			    (long long)key, slot, activation, hold, name, used);
@@ -74,29 +75,30 @@ hosts_revocation_day(const struct ctx *ctx, uint16_t *day_out)
 	return rc;
 }
 
+static void
+add(void *arg, json_t *slot)
+{
+	ctx_list_add(arg, slot);
+}
+
 int
 cmd_host_list(struct ctx *ctx)
 {
-	json_t *list = json_array();
+	struct ctx_list list = {.ctx = ctx,
+	    .schema = "muster.authority.slots/1",
+	    .name = "slots"};
 	uint32_t key = 0;
 	sqlite3 *db = NULL;
 	int err, rc;
 
 	rc = ctx_u32(ctx, OPT_KEY, 1, UINT32_MAX, 0, &key);
 	if (rc != EXIT_DONE)
-		goto out;
+		return rc;
 	err = db_open(ctx->dir, &db);
 	if (err == 0)
-		err = hosts_list(ctx, db, key, list);
-	if (err != 0)
-		rc = ctx_fail_err(ctx, err, ctx->dir);
-	else
-		(void)ctx_facts(ctx, "muster.authority.slots/1",
-		    json_pack("{s:O}", "slots", list));
-out:
-	json_decref(list);
+		err = hosts_list(ctx, db, key, add, &list);
 	db_close(db);
-	return rc;
+	return ctx_list_end(&list, err, ctx->dir);
 }
 
 /* A slot that any host ever had, or one that a host holds now. */

@@ -177,8 +177,9 @@ print_row(const struct keys_row *r)
 int
 cmd_key_list(struct ctx *ctx)
 {
-	bool is_json = ctx->value[OPT_JSON] != NULL;
-	json_t *list = json_array();
+	struct ctx_list list = {.ctx = ctx,
+	    .schema = "muster.authority.keys/1",
+	    .name = "keys"};
 	struct keys_row row = {0};
 	sqlite3 *db = NULL;
 	int err;
@@ -186,19 +187,15 @@ cmd_key_list(struct ctx *ctx)
 	err = db_open(ctx->dir, &db);
 	while (err == 0) {
 		err = keys_next(db, row.number, &row);
-		if (err == 0 && !is_json)
+		if (err == 0 && ctx->value[OPT_JSON] != NULL)
+			ctx_list_add(&list, keys_json(&row));
+		else if (err == 0)
 			print_row(&row);
-		if (err == 0)
-			(void)json_array_append_new(list, keys_json(&row));
 	}
+	if (db != NULL && err == MUSTER_E_NOENT)
+		err = 0; /* there are no more */
 	db_close(db);
-	if (db == NULL || err != MUSTER_E_NOENT) {
-		json_decref(list);
-		return ctx_fail_err(ctx, err, ctx->dir);
-	}
-	(void)ctx_facts(ctx, "muster.authority.keys/1",
-	    json_pack("{s:o}", "keys", list));
-	return EXIT_DONE;
+	return ctx_list_end(&list, err, ctx->dir);
 }
 
 static int
@@ -209,6 +206,12 @@ no_key(const struct ctx *ctx, int err, uint32_t number)
 	return ctx_fail(ctx, EXIT_FAILED, "key_not_found",
 	    "see `muster-authority key list`", "no host key has number %u",
 	    number);
+}
+
+static void
+append(void *arg, json_t *slot)
+{
+	(void)json_array_append_new(arg, slot);
 }
 
 int
@@ -232,7 +235,7 @@ cmd_key_show(struct ctx *ctx)
 	if (err == 0 && ctx->value[OPT_JSON] == NULL)
 		print_row(&row);
 	if (err == 0)
-		err = hosts_list(ctx, db, number, hosts);
+		err = hosts_list(ctx, db, number, append, hosts);
 	if (err != 0) {
 		rc = no_key(ctx, err, number);
 		goto out;

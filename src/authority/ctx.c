@@ -16,6 +16,13 @@
 
 #define MESSAGE_MAX 1024
 
+static json_t *
+error_of(const char *code, const char *message, const char *next)
+{
+	return json_pack("{s:s,s:s,s:s}", "code", code, "message", message,
+	    "next_step", next);
+}
+
 int
 ctx_fail(const struct ctx *ctx, int exit, const char *code, const char *next,
     const char *format, ...)
@@ -31,8 +38,8 @@ ctx_fail(const struct ctx *ctx, int exit, const char *code, const char *next,
 	(void)vsnprintf(message, sizeof(message), format, ap);
 	va_end(ap);
 	if (ctx->value[OPT_JSON] != NULL) {
-		error = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", code,
-		    "message", message, "next_step", next);
+		error =
+		    json_pack("{s:o}", "error", error_of(code, message, next));
 		if (error != NULL)
 			(void)json_dumpf(error, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -95,6 +102,58 @@ ctx_facts(const struct ctx *ctx, const char *schema, json_t *facts)
 	}
 	json_decref(facts);
 	return is_json;
+}
+
+/* The object, up to its first fact. */
+static void
+open_list(const struct ctx_list *list)
+{
+	(void)printf("{\n\"schema\": \"%s\",\n\"%s\": [", list->schema,
+	    list->name);
+}
+
+void
+ctx_list_add(struct ctx_list *list, json_t *fact)
+{
+	if (fact == NULL) {
+		list->err = list->err == 0 ? MUSTER_E_NOMEM : list->err;
+		return;
+	}
+	if (list->n == 0)
+		open_list(list);
+	(void)printf("%s", list->n == 0 ? "\n" : ",\n");
+	(void)json_dumpf(fact, stdout, 0);
+	list->n++;
+	json_decref(fact);
+}
+
+int
+ctx_list_end(struct ctx_list *list, int err, const char *what)
+{
+	char code[ERRCODE_MAX], message[MESSAGE_MAX];
+	json_t *error;
+
+	if (err == 0)
+		err = list->err;
+	if (err != 0 && list->n == 0)
+		return ctx_fail_err(list->ctx, err, what);
+	if (list->ctx->value[OPT_JSON] == NULL)
+		return err == 0 ? EXIT_DONE
+		                : ctx_fail_err(list->ctx, err, what);
+	if (list->n == 0)
+		open_list(list);
+	(void)printf("\n]");
+	if (err != 0) {
+		errcode(err, code);
+		(void)snprintf(message, sizeof(message), "%s: %s", what,
+		    muster_strerror(err));
+		error = error_of(code, message, next_of(err));
+		(void)printf(",\n\"error\": ");
+		(void)json_dumpf(error, stdout, 0);
+		json_decref(error);
+	}
+	(void)printf("\n}\n");
+	return err == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int

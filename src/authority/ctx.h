@@ -98,6 +98,35 @@ int ctx_fail_err(const struct ctx *ctx, int err, const char *what);
  */
 bool ctx_facts(const struct ctx *ctx, const char *schema, json_t *facts);
 
+/* Facts that may be too many for memory: one at a time. */
+struct ctx_list {
+	const struct ctx *ctx;
+	const char *schema;
+	const char *name; /* of the array */
+	size_t n;         /* printed so far */
+	int err;          /* the first failure of ctx_list_add() */
+};
+
+/**
+ * ctx_list_add(): print one more fact as JSON; the first one opens the object.
+ *
+ * In:      list     ctx, schema and name are set, the rest is 0; --json was
+ *                   given
+ *          fact     its reference is taken; NULL: out of memory
+ */
+void ctx_list_add(struct ctx_list *list, json_t *fact);
+
+/**
+ * ctx_list_end(): close the object, with an `error` in it where something
+ * failed after it was opened; without --json only report what failed.
+ *
+ * In:      err      of the caller, 0: none
+ *          what     as ctx_fail_err()
+ * Returns: EXIT_DONE, or EXIT_FAILED with the error printed
+ */
+MUSTER_NODISCARD int
+ctx_list_end(struct ctx_list *list, int err, const char *what);
+
 /**
  * ctx_u32(): a number given as an option.
  *

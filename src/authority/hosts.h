@@ -12,11 +12,12 @@
  * hosts_list(): list slots, printed or for JSON.
  *
  * In:      key_number  0: of every key
- *          list        each slot is appended; printed unless --json
+ *          take        by --json, called with each slot, whose reference it
+ *                      takes; NULL: out of memory
  * Returns: 0; MUSTER_E_IO, MUSTER_E_DAMAGED
  */
 MUSTER_NODISCARD int hosts_list(const struct ctx *ctx, sqlite3 *db,
-    uint32_t key_number, json_t *list);
+    uint32_t key_number, void (*take)(void *arg, json_t *slot), void *arg);
 
 /**
  * hosts_revocation_day(): day of --as-of, 0 without; --yes must be there.
