@@ -4,8 +4,10 @@
  */
 #include "authority/cmd.h"
 
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "authority/audit.h"
@@ -129,6 +131,25 @@ issue(sqlite3 *db, const struct ctx *ctx, struct keys_row *row, char *text)
 	return err;
 }
 
+/* What was printed is a secret that is nowhere else: is it out? */
+static int
+check_shown(const struct keys_row *row)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return EXIT_DONE;
+	/* part of it may be out, and the rest must not follow */
+	__fpurge(stdout);
+	clearerr(stdout);
+	/* by --json too, for standard output takes nothing */
+	(void)fprintf(stderr,
+	    "muster-authority: host key %u was issued but not shown: standard "
+	    "output cannot be written\n"
+	    "  next: revoke it (`muster-authority key revoke %u --yes`) and "
+	    "issue another\n",
+	    row->number, row->number);
+	return EXIT_FAILED;
+}
+
 int
 cmd_key_issue(struct ctx *ctx)
 {
@@ -147,6 +168,7 @@ cmd_key_issue(struct ctx *ctx)
 	db_close(db);
 	if (err != 0)
 		return ctx_fail_err(ctx, err, ctx->dir);
+	(void)signal(SIGPIPE, SIG_IGN); /* an error, as of a full disk */
 	facts = keys_json(&row);
 	(void)json_object_set_new(facts, "key", json_string(text));
 	keys_lines_text(row.lines, lines);
@@ -158,7 +180,7 @@ cmd_key_issue(struct ctx *ctx)
 		    text, row.number, row.customer, lines, row.level,
 		    row.limits.hosts, row.limits.reactivations);
 	sodium_memzero(text, sizeof(text));
-	return EXIT_DONE;
+	return check_shown(&row);
 }
 
 static void

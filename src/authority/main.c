@@ -315,15 +315,13 @@ out:
 	return rc;
 }
 
-int
-main(int argc, char **argv)
+static int
+run(int argc, char **argv)
 {
 	struct ctx ctx = {0};
 	const struct command *c;
 	int rc;
 
-	if (sodium_init() < 0)
-		return EXIT_FAILED;
 	rc = parse(&ctx, argc, argv);
 	if (rc != EXIT_DONE)
 		return rc;
@@ -346,7 +344,27 @@ main(int argc, char **argv)
 		rc = find_dir(&ctx, (c->allowed & O(DIR)) != 0);
 	if (rc == EXIT_DONE)
 		rc = c->run(&ctx);
-	if (fflush(stdout) != 0 && rc == EXIT_DONE)
-		rc = EXIT_FAILED;
 	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	int rc;
+
+	if (sodium_init() < 0) {
+		(void)fputs("muster-authority: libsodium does not start\n"
+		            "  next: install it again\n",
+		    stderr);
+		return EXIT_FAILED;
+	}
+	rc = run(argc, argv);
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return rc;
+	/* by --json too, for standard output takes nothing */
+	(void)fprintf(stderr,
+	    "muster-authority: standard output cannot be written%s\n"
+	    "  next: make room where it goes, or run it on a terminal\n",
+	    rc == EXIT_DONE ? "; the command itself is done" : "");
+	return rc == EXIT_DONE ? EXIT_FAILED : rc;
 }
