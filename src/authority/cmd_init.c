@@ -49,27 +49,13 @@ check_apart(const struct ctx *ctx, const char *file)
 static int
 check_texts(const struct ctx *ctx)
 {
-	static const struct {
-		enum opt opt;
-		size_t min, max;
-	} limits[] = {
-	    {OPT_NAME, 1, CAT_NAME_MAX},
-	    {OPT_URL, 0, CAT_URL_MAX},
-	    {OPT_CONTACT, 0, CAT_CONTACT_MAX},
-	};
+	int rc = ctx_text(ctx, OPT_NAME, 1, CAT_NAME_MAX);
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		const char *text = ctx->value[limits[i].opt];
-		size_t len = text == NULL ? 0 : strlen(text);
-
-		if (len < limits[i].min || len > limits[i].max)
-			return ctx_fail(ctx, EXIT_USAGE, "bad_text",
-			    "give a text of this length",
-			    "--%s must have %zu to %zu bytes",
-			    ctx_option_name(limits[i].opt), limits[i].min,
-			    limits[i].max);
-	}
-	return EXIT_DONE;
+	if (rc == EXIT_DONE)
+		rc = ctx_text(ctx, OPT_URL, 0, CAT_URL_MAX);
+	if (rc == EXIT_DONE)
+		rc = ctx_text(ctx, OPT_CONTACT, 0, CAT_CONTACT_MAX);
+	return rc;
 }
 
 static int

@@ -48,10 +48,9 @@ read_options(const struct ctx *ctx, struct keys_row *row)
 	uint32_t level = 0;
 	int rc;
 
-	if (customer[0] == '\0' || strlen(customer) > KEYS_CUSTOMER_MAX)
-		return ctx_fail(ctx, EXIT_USAGE, "bad_text",
-		    "give a text of this length",
-		    "--customer must have 1 to %d bytes", KEYS_CUSTOMER_MAX);
+	rc = ctx_text(ctx, OPT_CUSTOMER, 1, KEYS_CUSTOMER_MAX);
+	if (rc != EXIT_DONE)
+		return rc;
 	(void)snprintf(row->customer, sizeof(row->customer), "%s", customer);
 	rc = ctx_u32(ctx, OPT_LEVEL, 1, 255, 1, &level);
 	row->level = (uint8_t)level;

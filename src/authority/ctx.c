@@ -13,8 +13,22 @@
 #include <time.h>
 
 #include "base/errcode.h"
+#include "base/text.h"
 
 #define MESSAGE_MAX 1024
+
+/* A message may have what was typed in it, which no JSON holds nor a terminal
+ * should see. */
+static void
+make_plain(char *message)
+{
+	if (text_is_utf8((const uint8_t *)message, strlen(message)))
+		return;
+	for (char *p = message; *p != '\0'; p++) {
+		if (!text_is_line((const uint8_t *)p, 1))
+			*p = '?';
+	}
+}
 
 static json_t *
 error_of(const char *code, const char *message, const char *next)
@@ -37,6 +51,7 @@ ctx_fail(const struct ctx *ctx, int exit, const char *code, const char *next,
 	va_start(ap, format);
 	(void)vsnprintf(message, sizeof(message), format, ap);
 	va_end(ap);
+	make_plain(message);
 	if (ctx->value[OPT_JSON] != NULL) {
 		error =
 		    json_pack("{s:o}", "error", error_of(code, message, next));
@@ -201,6 +216,44 @@ ctx_number(const struct ctx *ctx, int operand, const char *what, uint32_t min,
 		    "%s must be a number from %u to %u, not \"%s\"", what, min,
 		    max, text);
 	return EXIT_DONE;
+}
+
+/* The byte, from 1, at which a control character begins; 0: none does. */
+static size_t
+control_at(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		bool is_c1 = p[i] == 0xc2 && i + 1 < len && p[i + 1] >= 0x80 &&
+		    p[i + 1] < 0xa0;
+
+		if (p[i] < 0x20 || p[i] == 0x7f || is_c1)
+			return i + 1;
+	}
+	return 0;
+}
+
+int
+ctx_text(const struct ctx *ctx, enum opt opt, size_t min, size_t max)
+{
+	const char *text = ctx->value[opt] == NULL ? "" : ctx->value[opt];
+	const char *name = ctx_option_name(opt);
+	size_t len = strlen(text), at;
+
+	if (len < min || len > max)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_text",
+		    "give a text of this length",
+		    "--%s must have %zu to %zu bytes, not %zu", name, min, max,
+		    len);
+	if (text_is_utf8((const uint8_t *)text, len))
+		return EXIT_DONE;
+	at = control_at((const uint8_t *)text, len);
+	if (at != 0)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_text",
+		    "give it on one line, without tabs and escape sequences",
+		    "--%s has a control character at byte %zu", name, at);
+	return ctx_fail(ctx, EXIT_USAGE, "bad_text",
+	    "use a terminal and a locale of UTF-8 (locale charmap)",
+	    "--%s is not UTF-8", name);
 }
 
 int

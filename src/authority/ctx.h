@@ -146,6 +146,17 @@ MUSTER_NODISCARD int ctx_number(const struct ctx *ctx, int operand,
     const char *what, uint32_t min, uint32_t max, uint32_t *out);
 
 /**
+ * ctx_text(): is a text given as an option one that can be kept and shown?
+ *
+ * UTF-8 without control characters, which would forge lines of a list.
+ *
+ * In:      min, max bytes; an option that is not given has 0
+ * Returns: EXIT_DONE, or EXIT_USAGE with the error printed
+ */
+MUSTER_NODISCARD int
+ctx_text(const struct ctx *ctx, enum opt opt, size_t min, size_t max);
+
+/**
  * ctx_day(): a day given as an option, as YYYY-MM-DD.
  *
  * In:      fallback used when the option is not there
