@@ -15,6 +15,7 @@ struct answer {
 	char text[AUTHORITY_REPLY_MAX];
 	size_t len;
 	CURLcode code;
+	char why[CURL_ERROR_SIZE]; /* more of it, or "" */
 	long status;
 	curl_off_t retry_s;
 	bool is_lost; /* it may have been acted on, and nobody said so */
@@ -40,7 +41,7 @@ set_up(CURL *h, const struct authority *a, const char *method, const char *url,
 	(void)curl_easy_setopt(h, CURLOPT_URL, url);
 	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
 	(void)curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)curl_easy_setopt(h, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	(void)curl_easy_setopt(h, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_3);
 	(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 1L);
 	(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 2L);
 	(void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
@@ -49,6 +50,7 @@ set_up(CURL *h, const struct authority *a, const char *method, const char *url,
 	(void)curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
 	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, collect);
 	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, out);
+	(void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, out->why);
 	if (a->ca != NULL) {
 		(void)curl_easy_setopt(h, CURLOPT_CAINFO, a->ca);
 		(void)curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
@@ -163,6 +165,14 @@ report_silence(const struct cli *c, const struct authority *a,
 		    "check the URL, and what is between this machine and it",
 		    "%s answers with more than %u bytes", a->url,
 		    AUTHORITY_REPLY_MAX);
+	if (out->code == CURLE_SSL_CONNECT_ERROR && !out->is_lost)
+		return cli_errorf(c, CLI_UNREACHABLE, "no_authority",
+		    "check the URL; where a proxy or a balancer stands before "
+		    "the authority, it must speak TLS 1.3 as well; without: "
+		    "muster host activate --offline",
+		    "%s: no connection by TLS 1.3, and nothing less will do: "
+		    "%s",
+		    a->url, out->why[0] != '\0' ? out->why : why);
 	if (out->is_lost)
 		return cli_errorf(c, CLI_UNREACHABLE, "outcome_unknown",
 		    "run the same command again: the same request is asked, "

@@ -3,7 +3,8 @@
  * authority.h -- a publisher's HTTPS service, as doc/openapi.yaml has it.
  *
  * The only code on a host's machine that connects to an authority (b7).  The
- * server's certificate and name are always verified; proxies of the
+ * server's certificate and name are always verified, by TLS 1.3 and nothing
+ * older, as the authority speaks it; proxies of the
  * environment (HTTPS_PROXY, NO_PROXY) are honoured; nothing is followed
  * elsewhere.  What may be lost is asked again, byte for byte the same, which
  * the authority answers as before and counts once.

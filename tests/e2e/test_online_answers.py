@@ -9,6 +9,7 @@ import pty
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -215,6 +216,33 @@ def test_b40_nothing_is_said_in_the_clear(customer):
     assert len(seen) == 4
     for data in seen:
         assert data[0] == 0x16 and b"hosts" not in data
+
+
+def test_b40_tls_1_3_and_nothing_older(site, customer):
+    """A server that has the right certificate and speaks 1.2."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(site.path("tls.pem"), site.path("tls.key"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    server, seen = socket.create_server(("127.0.0.1", 0)), []
+
+    def run():
+        for _ in range(4):
+            c, _ = server.accept()
+            try:
+                with context.wrap_socket(c, server_side=True) as s:
+                    seen.append(s.recv(65536))
+            except ssl.SSLError as e:
+                seen.append(e.reason)
+
+    t = threading.Thread(target=run, daemon=True)
+    t.start()
+    url = f"https://localhost:{server.getsockname()[1]}"
+    error = refused(customer.host(), "no_authority", url=url, exit_code=5)
+    t.join(20)
+    server.close()
+    assert seen == ["UNSUPPORTED_PROTOCOL"] * 4
+    assert "no connection by TLS 1.3" in error["message"]
+    assert "TLS 1.3" in error["next_step"]
 
 
 def test_b40_no_proxy_is_honoured(site, customer):
