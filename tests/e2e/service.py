@@ -213,7 +213,8 @@ class Service:
         db = sqlite3.connect(os.path.join(self.a.dir, "authority.db"),
                              timeout=30)
         try:
-            return db.execute(sql, args).fetchall()
+            with db:
+                return db.execute(sql, args).fetchall()
         finally:
             db.close()
 

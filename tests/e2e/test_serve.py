@@ -16,7 +16,7 @@ from service import (OPENAPI, SEEN, Host, s, slots_ask,  # noqa: F401
 from test_authority import BIN, check_cert
 
 FAR_S = 4 * 3600 + 60
-ABSENT = {"busy", "no_issuer", "failed", "rate_limited", "slot_closed"}
+ABSENT = {"busy", "no_issuer", "failed", "rate_limited"}
 
 
 def test_b40_a_new_host_and_its_retry(s):
@@ -66,6 +66,12 @@ def test_b41_replacement_and_slots_that_cannot(s):
     p = s.enrol(Host(3).request(s.a, key, replaces=5)).problem(
         409, "slot_not_held")
     assert p["slot"] == 5
+    # the last number that an activation can have
+    number = s.slots(key).json["key"]
+    s.query("UPDATE slot SET activation = 255 WHERE key_number = ?", number)
+    p = s.enrol(Host(3).request(s.a, key, replaces=1)).problem(
+        409, "slot_closed")
+    assert p["slot"] == 1
 
 
 def test_b45_slots_and_release(s):
