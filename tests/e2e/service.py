@@ -21,6 +21,7 @@ from test_authority import (ALPHABET, BIN, REPO, Authority, Host, blake,
                             label)
 
 STOP_S = 30
+BAD_DISK = os.path.join(REPO, "build/tests/bad_disk.so")
 
 with open(os.path.join(REPO, "doc/openapi.yaml")) as f:
     OPENAPI = yaml.safe_load(f)
@@ -190,11 +191,11 @@ class Service:
         return self.ask("GET", "/v1/hosts", headers={
             "Muster-Ask": slots_ask(self.a, key, **more).hex()})
 
-    def release(self, key, slot, activation=1, path=None, **more):
+    def release(self, key, slot, activation=1, path=None, sock=None, **more):
         ask = slots_ask(self.a, key, act=2, slot=slot, activation=activation,
                         **more)
         return self.ask("DELETE", f"/v1/hosts/{path or slot}",
-                        headers={"Muster-Ask": ask.hex()})
+                        headers={"Muster-Ask": ask.hex()}, sock=sock)
 
     def metrics(self):
         """Each sample by its name with labels."""
@@ -217,6 +218,16 @@ class Service:
                 return db.execute(sql, args).fetchall()
         finally:
             db.close()
+
+
+def preloaded(library, **variables):
+    """The environment of a program with a library of tests/preload."""
+    assert os.path.exists(library)
+    # a sanitizer's own library would come first
+    asan = os.environ.get("ASAN_OPTIONS", "").split(":")
+    return {**os.environ, **variables, "LD_PRELOAD": library,
+            "ASAN_OPTIONS": ":".join([*filter(None, asan),
+                                      "verify_asan_link_order=0"])}
 
 
 def slots_ask(a, key, act=1, slot=0, activation=0, at=None, publisher=None,
@@ -254,4 +265,5 @@ def s(tmp_path_factory):
     service.stop()
 
 
-__all__ = ["Answer", "Host", "Service", "s", "slots_ask", "wrong"]
+__all__ = ["Answer", "BAD_DISK", "Host", "Service", "preloaded", "s",
+           "slots_ask", "wrong"]

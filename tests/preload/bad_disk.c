@@ -5,12 +5,13 @@
  * The file that MUSTER_BAD_DISK names says which, and may change at any time:
  * one line "OPERATION PART SKIP END", such as "rename .lease 0 28".
  *
- *   OPERATION  rename, unlink, fsync, or any
+ *   OPERATION  rename, unlink, fsync, fdatasync, or any
  *   PART       what the path has in it, or with a $ ends in; of a rename, the
  *              new name
  *   SKIP       so many of them pass, counted since the line changed
  *   END        errno of all that follow; 0: the program is killed before it;
- *              -1: it waits until the file says something else
+ *              -1: it waits until the file says something else; that one
+ *              does is told by a file of that name with ".held" behind it
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -67,14 +68,46 @@ look(const char *operation, const char *path)
 	return end;
 }
 
+static void
+tell_held(void)
+{
+	char name[1024];
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "%s.held",
+	    getenv("MUSTER_BAD_DISK"));
+	f = fopen(name, "w");
+	if (f != NULL)
+		(void)fclose(f);
+}
+
 static int
 ends(const char *operation, const char *path)
 {
 	int end;
 
-	while ((end = look(operation, path)) == HELD)
+	while ((end = look(operation, path)) == HELD) {
+		tell_held();
 		(void)usleep(LOOK_US);
+	}
 	return end;
+}
+
+/* Of an open file, by its path. */
+static int
+sync_fd(const char *operation, int fd)
+{
+	int (*next)(int) = dlsym(RTLD_NEXT, operation);
+	char link[64], path[1024] = "";
+	int end;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	(void)!readlink(link, path, sizeof(path) - 1);
+	end = ends(operation, path);
+	if (end == 0)
+		return next(fd);
+	errno = end;
+	return -1;
 }
 
 int
@@ -104,15 +137,11 @@ unlink(const char *path)
 int
 fsync(int fd)
 {
-	int (*next)(int) = dlsym(RTLD_NEXT, "fsync");
-	char link[64], path[1024] = "";
-	int end;
+	return sync_fd("fsync", fd);
+}
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	(void)!readlink(link, path, sizeof(path) - 1);
-	end = ends("fsync", path);
-	if (end == 0)
-		return next(fd);
-	errno = end;
-	return -1;
+int
+fdatasync(int fd)
+{
+	return sync_fd("fdatasync", fd);
 }
