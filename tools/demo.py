@@ -69,7 +69,8 @@ class Site:
             f.write(products)
         where = ("--dir", self.path("authority"))
         out = run("muster-authority", "init", *where, "--name", name,
-                  "--root-key", root_key, "--passphrase-file", phrase, "--json")
+                  "--root-key", root_key, "--passphrase-file", phrase,
+                  "--seal-cost", "interactive", "--json")
         self.root_pk = json.loads(out)["root_public_key"]
         with open(self.path("root.pub"), "w") as f:
             f.write(self.root_pk + "\n")

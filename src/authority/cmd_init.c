@@ -106,8 +106,8 @@ undo(const struct ctx *ctx, const char *root_file)
 
 /* The database comes first: it is what a second init runs into. */
 static int
-make(const struct ctx *ctx, const char *passphrase, uint8_t *root_pk,
-    uint8_t *publisher)
+make(const struct ctx *ctx, const char *passphrase,
+    const struct vault_cost *cost, uint8_t *root_pk, uint8_t *publisher)
 {
 	const char *file = ctx->value[OPT_ROOT_KEY];
 	uint8_t root_sk[SECKEY_LEN], issuer_pk[PUBKEY_LEN];
@@ -125,7 +125,7 @@ make(const struct ctx *ctx, const char *passphrase, uint8_t *root_pk,
 		goto out;
 	if (err == 0) {
 		what = file;
-		err = vault_root_seal(file, passphrase, root_sk);
+		err = vault_root_seal(file, passphrase, cost, root_sk);
 	}
 	if (err == 0) {
 		made_root = file;
@@ -142,6 +142,12 @@ out:
 	db_close(db);
 	sodium_memzero(root_sk, sizeof(root_sk));
 	sodium_memzero(issuer_sk, sizeof(issuer_sk));
+	if (err == MUSTER_E_NOMEM && what == file)
+		return ctx_fail(ctx, EXIT_FAILED, "nomem",
+		    "free memory, run it on a machine that has more, or take a "
+		    "lower --seal-cost",
+		    "%s: sealing it takes %u MiB of memory", file,
+		    (unsigned)(cost->memory >> 20));
 	return err == 0 ? EXIT_DONE : ctx_fail_err(ctx, err, what);
 }
 
@@ -169,11 +175,17 @@ cmd_init(struct ctx *ctx)
 {
 	char passphrase[VAULT_PASSPHRASE_MAX + 1];
 	uint8_t root_pk[PUBKEY_LEN], publisher[PUBLISHER_LEN];
+	const struct vault_cost *cost =
+	    vault_cost_find(ctx->value[OPT_SEAL_COST]);
 	int err, rc;
 
 	rc = check_texts(ctx);
 	if (rc != EXIT_DONE)
 		return rc;
+	if (cost == NULL)
+		return ctx_fail(ctx, EXIT_USAGE, "bad_cost",
+		    "leave it out for moderate, or give one of the three",
+		    "--seal-cost must be interactive, moderate or sensitive");
 	err = file_mkdirs(ctx->dir, 0700);
 	if (err != 0)
 		return ctx_fail_err(ctx, err, ctx->dir);
@@ -184,7 +196,7 @@ cmd_init(struct ctx *ctx)
 	if (err != 0)
 		rc = ctx_fail_err(ctx, err, "passphrase");
 	else
-		rc = make(ctx, passphrase, root_pk, publisher);
+		rc = make(ctx, passphrase, cost, root_pk, publisher);
 	sodium_memzero(passphrase, sizeof(passphrase));
 	if (rc == EXIT_DONE)
 		print(ctx, root_pk, publisher);

@@ -70,6 +70,8 @@ static const char *
 next_of(int err)
 {
 	switch (err) {
+	case MUSTER_E_NOMEM:
+		return "free memory on this machine, or use one that has more";
 	case MUSTER_E_NOENT:
 		return "check the path";
 	case MUSTER_E_DENIED:

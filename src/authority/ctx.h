@@ -57,6 +57,7 @@ enum opt {
 	OPT_REPLACES,
 	OPT_DAYS,
 	OPT_FOR_GOOD,
+	OPT_SEAL_COST,
 	OPT_N
 };
 

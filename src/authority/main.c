@@ -57,6 +57,7 @@ static const struct {
     [OPT_REPLACES] = {"replaces", required_argument},
     [OPT_DAYS] = {"days", required_argument},
     [OPT_FOR_GOOD] = {"for-good", no_argument},
+    [OPT_SEAL_COST] = {"seal-cost", required_argument},
 };
 
 static const struct command {
@@ -71,9 +72,11 @@ static const struct command {
 	const char *what;
 } commands[] = {
     {"init", NULL, O(NAME) | O(ROOT_KEY),
-        O(DIR) | O(PASSPHRASE) | O(URL) | O(CONTACT), 0, 0, cmd_init,
+        O(DIR) | O(PASSPHRASE) | O(URL) | O(CONTACT) | O(SEAL_COST), 0, 0,
+        cmd_init,
         "--name NAME --root-key FILE [--url U] [--contact TEXT]\n"
-        "      [--passphrase-file F|-]",
+        "      [--passphrase-file F|-] [--seal-cost "
+        "interactive|moderate|sensitive]",
         "make issuing keys, database and a sealed root key"},
     {"catalogue", "prepare", O(OUT), O(DIR), 0, 0, cmd_catalogue_prepare,
         "-o FILE", "reserve the next serial, write what the signer needs"},

@@ -140,9 +140,33 @@ write_new(const char *path, const uint8_t *p, size_t len)
 	return err == MUSTER_E_UNSURE ? MUSTER_E_IO : err;
 }
 
+const struct vault_cost *
+vault_cost_find(const char *name)
+{
+	static const struct vault_cost costs[] = {
+	    {"interactive", crypto_pwhash_OPSLIMIT_INTERACTIVE,
+	        crypto_pwhash_MEMLIMIT_INTERACTIVE},
+	    {"moderate", crypto_pwhash_OPSLIMIT_MODERATE,
+	        crypto_pwhash_MEMLIMIT_MODERATE},
+	    {"sensitive", crypto_pwhash_OPSLIMIT_SENSITIVE,
+	        crypto_pwhash_MEMLIMIT_SENSITIVE},
+	};
+
+	for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++) {
+		if (strcmp(name == NULL ? "moderate" : name, costs[i].name) ==
+		    0)
+			return &costs[i];
+	}
+	return NULL;
+}
+
+static_assert(crypto_pwhash_OPSLIMIT_SENSITIVE <= KDF_OPS_MAX &&
+        crypto_pwhash_MEMLIMIT_SENSITIVE <= KDF_MEMORY_MAX,
+    "what is sealed can be opened");
+
 int
 vault_root_seal(const char *path, const char *passphrase,
-    const uint8_t *root_sk)
+    const struct vault_cost *cost, const uint8_t *root_sk)
 {
 	uint8_t salt[crypto_pwhash_SALTBYTES];
 	uint8_t nonce[crypto_secretbox_NONCEBYTES];
@@ -154,14 +178,13 @@ vault_root_seal(const char *path, const char *passphrase,
 
 	randombytes_buf(salt, sizeof(salt));
 	randombytes_buf(nonce, sizeof(nonce));
-	err = derive(passphrase, salt, crypto_pwhash_OPSLIMIT_INTERACTIVE,
-	    crypto_pwhash_MEMLIMIT_INTERACTIVE, key);
+	err = derive(passphrase, salt, cost->ops, cost->memory, key);
 	if (err != 0)
 		goto out;
 	(void)crypto_secretbox_easy(box, root_sk, SECKEY_LEN, nonce, key);
 	wr_bytes(&w, VAULT_ROOT_MAGIC, 8);
-	wr_u64(&w, crypto_pwhash_OPSLIMIT_INTERACTIVE);
-	wr_u64(&w, crypto_pwhash_MEMLIMIT_INTERACTIVE);
+	wr_u64(&w, cost->ops);
+	wr_u64(&w, cost->memory);
 	wr_bytes(&w, salt, sizeof(salt));
 	wr_bytes(&w, root_sk + SECKEY_LEN - PUBKEY_LEN, PUBKEY_LEN);
 	wr_bytes(&w, nonce, sizeof(nonce));

@@ -5,8 +5,8 @@
  * Root key file: magic (8), operations (8), memory in bytes (8), salt (16),
  * root public key (32), nonce (24), box (16 + 64): the secret key under
  * Argon2id of the passphrase (RFC 9106), by libsodium's crypto_pwhash and
- * crypto_secretbox.  The limits stand in the file, so they can be raised
- * without a change of format.
+ * crypto_secretbox.  Operations and memory stand in the file, so that each
+ * opens at the cost at which it was sealed.
  */
 #ifndef MUSTER_AUTHORITY_VAULT_H
 #define MUSTER_AUTHORITY_VAULT_H
@@ -40,6 +40,22 @@
  */
 MUSTER_NODISCARD int vault_passphrase(const char *file, bool is_new, char *out);
 
+/* What it costs to try one passphrase. */
+struct vault_cost {
+	const char *name;
+	uint64_t ops;
+	uint64_t memory; /* bytes */
+};
+
+/**
+ * vault_cost_find(): a cost by its name, as libsodium names them.
+ *
+ * In:      name     "interactive", "moderate", "sensitive"; NULL: the usual
+ *                   one, moderate
+ * Returns: static; NULL: there is none of this name
+ */
+const struct vault_cost *vault_cost_find(const char *name);
+
 /**
  * vault_root_seal(): write a new root key file; an old one is never replaced.
  *
@@ -47,7 +63,7 @@ MUSTER_NODISCARD int vault_passphrase(const char *file, bool is_new, char *out);
  *          MUSTER_E_IO, MUSTER_E_FULL
  */
 MUSTER_NODISCARD int vault_root_seal(const char *path, const char *passphrase,
-    const uint8_t *root_sk);
+    const struct vault_cost *cost, const uint8_t *root_sk);
 
 /**
  * vault_root_open(): read a root key file.

@@ -78,7 +78,7 @@ class Authority:
         self.write(self.phrase, b"correct horse battery staple\n")
         out = self.run("init", "--name", "Acme", "--root-key", self.root_key,
                        "--passphrase-file", self.phrase, "--contact",
-                       "call +1 555 0100")
+                       "call +1 555 0100", "--seal-cost", "interactive")
         self.publisher = bytes.fromhex(out["publisher_id"])
         self.root_pk = bytes.fromhex(out["root_public_key"])
 

@@ -186,7 +186,7 @@ def test_every_command_of_the_authority_names_its_object(tmp_path):
     t = Teller("muster-authority")
     at = ("--dir", str(tmp_path / "authority"))
     sealed = ("--root-key", key, "--passphrase-file", phrase)
-    t("init", "--name", "Acme", *sealed, *at)
+    t("init", "--name", "Acme", *sealed, *at, "--seal-cost", "interactive")
     t("catalogue", "prepare", "-o", prepared, *at)
     t("catalogue", "sign", *sealed, "--prepared", prepared, conf, "-o", out)
     t("catalogue", "import", out, *at)
