@@ -10,6 +10,8 @@ import demo
 
 PAGES = ("muster_activate", "muster_check", "muster_info")
 MAN = os.path.join(demo.BIN, "../share/man/man3")
+AUTHORITY = os.path.join(demo.BIN, "../share/man/man1/muster-authority.1")
+COMMON = {"--dir", "--config", "--json", "--help", "--version"}
 
 with open(os.path.join(demo.BIN, "../include/muster/muster.h")) as f:
     HEADER = f.read()
@@ -20,10 +22,10 @@ def page(name):
         return f.read()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_mandoc_has_nothing_to_say(name):
-    p = subprocess.run(["mandoc", "-Tlint", "-Wwarning",
-                        os.path.join(MAN, name + ".3")],
+@pytest.mark.parametrize("path", [*(os.path.join(MAN, n + ".3")
+                                    for n in PAGES), AUTHORITY])
+def test_mandoc_has_nothing_to_say(path):
+    p = subprocess.run(["mandoc", "-Tlint", "-Wwarning", path],
                        capture_output=True, text=True, timeout=10)
     assert (p.returncode, p.stdout, p.stderr) == (0, "", "")
 
@@ -74,3 +76,60 @@ def test_the_prototype_is_the_header_s(name):
                           re.S | re.M).group(1)
     got = ", ".join(re.findall(r'^\.Fa "(.*)"$', arguments, re.M))
     assert got == " ".join(want.split())
+
+
+def told():
+    """The authority's commands and their options, as --help has them."""
+    out = subprocess.run([os.path.join(demo.BIN, "muster-authority"), "--help"],
+                         capture_output=True, text=True, timeout=10).stdout
+    body = out[:out.index("Every command but")]
+    parts = re.split(r"^  muster-authority ", body, flags=re.M)[1:]
+    name = re.compile(r"[a-z]+( [a-z]+(?= |$))?")
+    return {name.match(part.split("\n")[0])[0].strip():
+            set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", " ".join(
+                line for n, line in enumerate(part.split("\n"))
+                if n == 0 or line.startswith(("      [", "      |")))))
+            for part in parts}
+
+
+def listed():
+    """The same, of the page's COMMANDS."""
+    with open(AUTHORITY) as f:
+        section = re.search(r"^\.Sh COMMANDS$(.*?)^\.Sh ", f.read(),
+                            re.S | re.M).group(1)
+    items = re.findall(r"^\.It Ic ([a-z]+(?: [a-z]+)?)(.*)$", section, re.M)
+    assert len(items) == len(re.findall(r"^\.It", section, re.M))
+    return {name: {"-" + option for option in re.findall(r"Fl (\S+)", rest)}
+            for name, rest in items}
+
+
+def test_the_authority_s_page_has_each_command_with_its_options():
+    want = told()
+    assert len(want) > 15 and "--seal-cost" in want["init"]
+    assert listed() == want
+
+
+def test_the_authority_s_page_has_what_every_command_takes():
+    with open(AUTHORITY) as f:
+        text = f.read()
+    common, several = (re.search(
+        rf"^\.Ss Options of {which}$(.*?)^\.El$", text, re.S | re.M).group(1)
+        for which in ("every command", "several commands"))
+    assert {"-" + o for o in re.findall(r"Fl (-\S+)", common)} == COMMON
+    for option in re.findall(r"Fl (\S+)", several):
+        n = sum("-" + option in options for options in listed().values())
+        assert n > 1 or option == "-output", option
+    for code in ("0", "1", "2", "78"):
+        assert f"\n.It {code}\n" in text
+    for path in ("authority.db", "issuing.key", "seal.key", "authority.conf"):
+        assert re.search(rf"^\.It Pa \S*/{path}$", text, re.M)
+
+
+@pytest.mark.parametrize("unit", ["muster-authority.service"])
+def test_what_a_unit_names_is_there(unit):
+    with open(os.path.join(demo.BIN, "../lib/systemd/system", unit)) as f:
+        pages = re.findall(r"man:([\w-]+)\((\d)\)", f.read())
+    assert pages
+    for name, n in pages:
+        assert os.path.exists(os.path.join(demo.BIN, f"../share/man/man{n}",
+                                           f"{name}.{n}"))
