@@ -229,6 +229,17 @@ def test_b40_used_foreign_and_altered_codes(bare, tmp_path):
     assert error(confirm(bare, answer, "--publisher", "Nobody"))
 
 
+def test_b40_the_key_installed_again_gives_up_the_open_request(bare):
+    """What doc/host.md says of an answer that has ended."""
+    first = printed(bare)[0]
+    assert printed(bare)[0] == first
+    install(bare, bare.host_key)
+    second = printed(bare)[0]
+    assert second != first
+    assert confirm(bare, called(bare, second))[0] == 0
+    assert status(bare)["activated"]
+
+
 def test_b40_codes_of_another_counter(bare):
     first = printed(bare)[0]
     confirm(bare, called(bare, first))
