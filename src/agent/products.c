@@ -231,10 +231,11 @@ take_catalogue(struct agent *a, const struct catalogues_entry *e,
 	err = publisher_of(a, e->head.publisher, &pub);
 	if (err == MUSTER_E_TOOBIG) {
 		/* it keeps nothing from the others */
-		log_line(LOG_WARN, "catalogue",
-		    "%s: more than %u publishers; its products are not asked "
-		    "for",
-		    e->path, AGENT_PUBLISHERS_MAX);
+		if (told_is_new(&a->told, e->path, 0, err))
+			log_line(LOG_WARN, "catalogue",
+			    "%s: more than %u publishers; its products are "
+			    "not asked for",
+			    e->path, AGENT_PUBLISHERS_MAX);
 		a->has_unmet = true;
 		return 0;
 	}
@@ -242,9 +243,11 @@ take_catalogue(struct agent *a, const struct catalogues_entry *e,
 		return err;
 	pub->is_found = e->head.serial >= pub->state.serial;
 	if (e->head.serial < pub->state.serial) {
-		log_line(LOG_WARN, "catalogue",
-		    "%s has serial %u, and %u was in force; it is not used",
-		    e->path, e->head.serial, pub->state.serial);
+		if (told_is_new(&a->told, e->path, 0, MUSTER_E_SERIAL))
+			log_line(LOG_WARN, "catalogue",
+			    "%s has serial %u, and %u was in force; it is "
+			    "not used",
+			    e->path, e->head.serial, pub->state.serial);
 		return 0;
 	}
 	is_other = memcmp(pub->hash, e->hash, HASH_LEN) != 0;

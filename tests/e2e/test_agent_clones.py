@@ -202,6 +202,15 @@ def test_a_seventeenth_publisher_keeps_nothing_from_the_others(
     assert "out of memory" not in log
     assert sorted(m.ask(agent.LIST)["products"]) == \
         sorted([demo.DESKTOP, demo.SERVER])
+    # another scan says that of which it hears first, and no more
+    with open(m.key_file + ".bad.key", "w") as f:
+        f.write("no key\n")
+    end = time.monotonic() + agent.WAIT_S
+    while "was passed over" not in open(m.log).read():
+        assert time.monotonic() < end
+        m.activate(demo.SERVER)
+        time.sleep(0.05)
+    assert open(m.log).read().count("more than 16 publishers") == 1
     # the scan went on to its end: a key that is gone is seen
     os.unlink(m.key_file)
     end = time.monotonic() + agent.WAIT_S
