@@ -21,7 +21,7 @@ static void
 check_client(void *arg, const struct store_client *c)
 {
 	struct table *t = arg;
-	struct model *m = &t->s->host[t->number].model;
+	struct model *m = t->s->host[t->number].model;
 
 	t->n++;
 	if (!model_has_arrived(m, c->product, c->cmid))
@@ -56,10 +56,10 @@ check_inventory(struct sim *s, uint32_t number)
 
 	if (err != 0)
 		sim_fail(s, "store", "kms-%u: %s", number, muster_errname(err));
-	if (s->has_failed || t.n == k->model.n_clients)
+	if (s->has_failed || t.n == k->model->n_clients)
 		return;
-	for (uint32_t i = 0; i < k->model.n_clients; i++) {
-		struct search f = {.who = &k->model.client[i]};
+	for (uint32_t i = 0; i < k->model->n_clients; i++) {
+		struct search f = {.who = &k->model->client[i]};
 
 		if (store_clients(k->store, match, &f) == 0 && !f.is_found)
 			sim_fail(s, f.who->is_acked ? "I1" : "I3",
@@ -72,7 +72,7 @@ static void
 check_cache(struct sim *s, uint32_t number, uint32_t group)
 {
 	struct kms *k = &s->host[number];
-	const struct model_group *g = &k->model.group[group];
+	const struct model_group *g = &k->model->group[group];
 	struct count_row row[MODEL_ROWS_MAX];
 	size_t n = 0;
 	int err = store_cached(k->store, s->publisher, group, row,
@@ -81,7 +81,7 @@ check_cache(struct sim *s, uint32_t number, uint32_t group)
 	if (err != 0)
 		sim_fail(s, "store", "kms-%u: %s", number, muster_errname(err));
 	for (size_t i = 0; i < n; i++) {
-		if (!model_has_arrived(&k->model, NULL, row[i].cmid))
+		if (!model_has_arrived(k->model, NULL, row[i].cmid))
 			sim_fail(s, "I2",
 			    "kms-%u: nobody sent a CMID of group "
 			    "%u",
@@ -118,9 +118,9 @@ check_host(struct sim *s, uint32_t number)
 	check_inventory(s, number);
 	for (uint32_t g = 0; g < s->swarm.n_groups && !s->has_failed; g++) {
 		check_cache(s, number, g);
-		for (uint32_t i = 0; i < k->model.group[g].n; i++) {
+		for (uint32_t i = 0; i < k->model->group[g].n; i++) {
 			if (kms_unix_s(s, k) -
-			        k->model.group[g].row[i].seen_unix_s >=
+			        k->model->group[g].row[i].seen_unix_s >=
 			    30 * DAY_S)
 				sim_hit(s, POINT_AGED);
 		}
@@ -173,7 +173,7 @@ check_reply(struct sim *s, const struct msg *m, const struct reply *reply)
 	    e->issued_unix_s < pc_unix_s(s, pc) - TOLERANCE_S)
 		sim_fail(s, "b34", "%s: took a reply of %lld at %lld", pc->name,
 		    (long long)e->issued_unix_s, (long long)pc_unix_s(s, pc));
-	c = model_client(&s->host[e->host].model, e->request.product,
+	c = model_client(s->host[e->host].model, e->request.product,
 	    e->request.cmid);
 	if (c != NULL) /* else its retention is over already */
 		c->is_acked = true;
@@ -320,17 +320,20 @@ check_step(struct sim *s)
 		if ((s->touched_hosts >> i & 1) != 0)
 			check_host(s, i);
 	}
-	for (uint32_t i = 0; i < s->n_machines && !s->has_failed; i++) {
-		if ((s->touched_machines >> i & 1) != 0)
-			check_machine(s, i);
+	for (uint32_t i = 0; i < s->n_touched; i++) {
+		if (!s->has_failed)
+			check_machine(s, s->touched[i]);
+		s->machine[s->touched[i]].is_touched = false;
 	}
-	s->touched_hosts = s->touched_machines = 0;
+	s->touched_hosts = s->n_touched = 0;
 }
 
 void
 check_all(struct sim *s)
 {
-	s->touched_hosts = s->touched_machines = UINT32_MAX;
+	s->touched_hosts = UINT32_MAX;
+	for (uint32_t i = 0; i < s->n_machines; i++)
+		sim_touch(s, i);
 	check_step(s);
 }
 

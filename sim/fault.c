@@ -147,7 +147,7 @@ clone(struct sim *s)
 	uint32_t from = any_machine(s), to;
 	struct pc *pc;
 
-	if (s->n_machines == SIM_MACHINES_MAX)
+	if (s->n_machines == s->memory.machines_max)
 		return;
 	to = copy(s, from);
 	pc = &s->machine[to];
@@ -176,7 +176,8 @@ generalize(struct sim *s)
 	const struct pc *pc = &s->machine[from];
 	uint32_t to;
 
-	if (!pc->is_up || pc_is_busy(pc) || s->n_machines == SIM_MACHINES_MAX)
+	if (!pc->is_up || pc_is_busy(pc) ||
+	    s->n_machines == s->memory.machines_max)
 		return;
 	sim_hit(s, POINT_GENERALIZE);
 	pc_generalize(s, from);

@@ -149,7 +149,7 @@ on_activate(struct sim *s, const struct msg *m, const struct rpc_call *call,
 		    m->host);
 		return;
 	}
-	model_arrive(&k->model, &ticket->request);
+	model_arrive(k->model, &ticket->request);
 	if (k->next.n == SIM_BATCH_MAX) {
 		send_busy(s, m->host, ticket);
 		return;
@@ -232,7 +232,7 @@ enter(struct sim *s, uint32_t number, uint32_t i, int64_t now_unix_s)
 	struct entry *e = &s->ledger[s->n_entries];
 	uint32_t count;
 
-	count = model_accept(&k->model, item->group, &t->request,
+	count = model_accept(k->model, item->group, &t->request,
 	    item->grant.issued_unix_s, now_unix_s, t->threshold);
 	if (count != item->grant.count)
 		sim_fail(s, "I3", "kms-%u counts %u, the model %u", number,
@@ -244,7 +244,7 @@ enter(struct sim *s, uint32_t number, uint32_t i, int64_t now_unix_s)
 			    item->args.name);
 	}
 	if (s->n_entries == SIM_LEDGER_MAX) {
-		k->model.is_full = true;
+		k->model->is_full = true;
 		return;
 	}
 	s->n_entries++;
@@ -366,7 +366,7 @@ idle(struct sim *s, uint32_t number)
 	do {
 		err = store_idle(k->store, now_unix_s);
 	} while (err == MUSTER_E_AGAIN);
-	model_idle(&k->model, now_unix_s, s->swarm.retention_days);
+	model_idle(k->model, now_unix_s, s->swarm.retention_days);
 	if (err != 0)
 		sim_fail(s, "store", "kms-%u: %s", number, muster_errname(err));
 }

@@ -1,43 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c -- muster-sim: seeds one after the other; ends with 1 at the first
- * that fails, and says how to run it again.
+ * main.c -- muster-sim: a campaign of seeds, one seed, or the seeds of a file;
+ * ends with 1 at the first that fails, and says how to run it again.
  */
+#include <ctype.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#include "sim/sim.h"
+#include "sim/campaign.h"
+#include "sim/world.h"
 
-#define TWICE 100 /* one seed in so many is run twice */
+#define COMMAND_MAX 1024
+#define LINE_MAX_LEN 1024 /* of a file of seeds */
 
 struct options {
-	uint64_t seed, n;
-	bool is_loud;
+	struct campaign campaign;
+	bool is_json;
+	const char *file; /* of seeds; NULL: a campaign */
 };
 
 static void
 usage(FILE *out)
 {
 	(void)fprintf(out,
-	    "usage: muster-sim [--seeds N] [--seed S] [--trace]\n"
-	    "  --seeds N  so many seeds, from 1 or from S on (default 1 with\n"
-	    "             --seed, else %d)\n"
-	    "  --seed S   this seed\n"
-	    "  --trace    print all that happens\n",
+	    "usage: muster-sim [--seeds N] [--seed S] [--json] [--trace]\n"
+	    "  --seeds N    so many seeds, from 1 or from S on (default 1 "
+	    "with\n"
+	    "               --seed, else %d)\n"
+	    "  --seed S     this seed; less of it than it draws:\n"
+	    "  --without FAULT,...  --machines N  --steps N\n"
+	    "  --file F     the seeds of a file, one a line with such options\n"
+	    "  --json       one object of figures\n"
+	    "  --trace      print all that happens\n"
+	    "  --ed25519    sign by it, and not by a hash in its place\n",
 	    POINTS_SEEDS);
-}
-
-static bool
-read_number(const char *text, uint64_t *out)
-{
-	char *end;
-
-	*out = strtoull(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0';
 }
 
 /* 0, or an exit code plus one. */
@@ -46,121 +47,232 @@ read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
 	    {"seeds", required_argument, NULL, 'n'},
-	    {"seed", required_argument, NULL, 's'},
+	    {"seed", required_argument, NULL, 'o'},
+	    {"without", required_argument, NULL, 'o'},
+	    {"machines", required_argument, NULL, 'o'},
+	    {"steps", required_argument, NULL, 'o'},
+	    {"file", required_argument, NULL, 'f'},
+	    {"json", no_argument, NULL, 'j'},
 	    {"trace", no_argument, NULL, 't'},
+	    {"ed25519", no_argument, NULL, 'e'},
 	    {"help", no_argument, NULL, 'h'},
 	    {0},
 	};
-	bool has_n = false, has_seed = false, is_good = true;
-	int c;
+	struct sim_order *order = &o->campaign.order;
+	struct sim_order number = {.seed = 0};
+	bool is_good = true;
+	int c, at = 0;
 
-	*o = (struct options){.seed = 1, .n = POINTS_SEEDS};
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	*order = (struct sim_order){.seed = UINT64_MAX};
+	while ((c = getopt_long(argc, argv, "h", options, &at)) != -1) {
 		if (c == 'h') {
 			usage(stdout);
 			return 1;
 		} else if (c == 'n') {
-			has_n = true;
-			is_good &= read_number(optarg, &o->n) && o->n > 0;
-		} else if (c == 's') {
-			has_seed = true;
-			is_good &= read_number(optarg, &o->seed);
-		} else if (c == 't') {
-			o->is_loud = true;
-		} else {
-			is_good = false;
+			is_good &= campaign_read(&number, "seed", optarg) &&
+			    number.seed > 0;
+			o->campaign.n = number.seed;
+		} else if (c == 'o') {
+			is_good &=
+			    campaign_read(order, options[at].name, optarg);
 		}
+		if (c == 'f')
+			o->file = optarg;
+		o->is_json |= c == 'j';
+		order->is_loud |= c == 't';
+		o->campaign.is_real |= c == 'e';
+		is_good &= c != '?';
 	}
-	if (has_seed && !has_n)
-		o->n = 1;
-	if (is_good && optind == argc)
+	if (o->campaign.n == 0)
+		o->campaign.n = order->seed != UINT64_MAX ? 1 : POINTS_SEEDS;
+	if (order->seed == UINT64_MAX)
+		order->seed = 1;
+	if (is_good && optind == argc && !(o->is_json && order->is_loud))
 		return 0;
 	usage(stderr);
 	return 3;
 }
 
+/* The invariant, the last lines, and what to type for the least run found. */
 static void
-report(const struct sim *s, const char *invariant, const char *why)
+report(struct campaign *c, struct sim *s, FILE *out)
 {
-	trace_print_tail(&s->trace);
-	(void)printf("seed %" PRIu64 ", step %" PRIu64 ": %s does not hold: "
-	             "%s\nagain: ./dev sim --seed %" PRIu64 " --trace\n",
-	    s->seed, s->step, invariant, why, s->seed);
-}
+	struct sim_order order = c->order;
+	char command[COMMAND_MAX];
 
-/* One in TWICE is run again: the same seed has to be the same run. */
-static bool
-run_again(struct sim *s, uint64_t seed)
-{
-	uint64_t hash = s->trace.hash, steps = s->step;
-	struct points unused = {{0}};
-
-	sim_run(s, seed, false, &unused);
-	if (s->trace.hash == hash && s->step == steps && !s->has_failed)
-		return true;
-	report(s, "the same run", "a second one was another");
-	return false;
+	order.seed = s->seed;
+	trace_print_tail(&s->trace, out);
+	(void)fprintf(out,
+	    "seed %" PRIu64 ", step %" PRIu64 ": %s does not hold: %s\n",
+	    s->seed, s->step, c->invariant, c->why);
+	campaign_command(&order, command, sizeof(command));
+	(void)fprintf(out, "again: ./dev sim %s --trace\n", command);
+	if (!s->has_failed)
+		return; /* it was another run, not a wrong one */
+	campaign_shrink(s, &order);
+	campaign_command(&order, command, sizeof(command));
+	(void)fprintf(out, "less of it: ./dev sim %s --trace\n", command);
 }
 
 static bool
-check_points(const struct points *points, uint64_t n_seeds)
+check_points(const struct campaign *c, bool is_quiet)
 {
 	bool is_good = true;
 
+	if (c->n_run < POINTS_SEEDS)
+		return true;
 	for (enum point i = 0; i < POINTS_MAX; i++) {
-		if (points->n[i] == 0 && n_seeds >= POINTS_SEEDS) {
+		is_good &= c->points.n[i] > 0;
+		if (is_quiet)
+			continue;
+		if (c->points.n[i] == 0)
 			(void)printf("never met: %s, %s\n", points_name(i),
 			    points_text(i));
-			is_good = false;
-		} else if (n_seeds >= POINTS_SEEDS) {
-			(void)printf("%9" PRIu64 "  %s\n", points->n[i],
+		else
+			(void)printf("%9" PRIu64 "  %s\n", c->points.n[i],
 			    points_text(i));
-		}
 	}
 	return is_good;
 }
 
-static int
-campaign(const struct options *o, struct sim *s)
+static void
+print_lower(const char *text)
 {
-	struct points points = {{0}};
-	uint64_t steps = 0, days = 0, hash = 0;
+	for (; *text != '\0'; text++)
+		(void)putchar(tolower((unsigned char)*text));
+}
 
-	for (uint64_t seed = o->seed; seed - o->seed < o->n; seed++) {
-		sim_run(s, seed, o->is_loud, &points);
-		if (s->has_failed) {
-			report(s, s->invariant, s->why);
-			return 1;
-		}
-		steps += s->step;
-		days += (uint64_t)((s->now_ms - SIM_BEGIN_MS) / SIM_DAY_MS);
-		hash = hash * 31 + s->trace.hash;
-		if (seed % TWICE == 0 && !run_again(s, seed))
-			return 1;
+static void
+print_json(const struct campaign *c, double minutes)
+{
+	const char *comma = "";
+
+	(void)printf("{\"seeds\": %" PRIu64 ", \"client_years\": %.1f, "
+	             "\"faults\": {",
+	    c->n_run, campaign_years(c));
+	for (enum point i = 0; i < POINTS_N_FAULTS; i++) {
+		(void)printf("%s\"", i == 0 ? "" : ", ");
+		print_lower(points_name(i));
+		(void)printf("\": %" PRIu64, c->points.n[i]);
 	}
-	if (!check_points(&points, o->n))
-		return 1;
-	(void)printf("%" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64
-	             " years, hash %016" PRIx64 "\n",
-	    o->n, steps, days / 365, hash);
-	return 0;
+	(void)printf("}, \"points_missed\": [");
+	for (enum point i = 0; i < POINTS_MAX; i++) {
+		if (c->points.n[i] > 0)
+			continue;
+		(void)printf("%s\"", comma);
+		print_lower(points_name(i));
+		(void)printf("\"");
+		comma = ", ";
+	}
+	(void)printf("], \"violations\": %d, "
+	             "\"client_years_per_minute\": %.0f}\n",
+	    c->has_failed ? 1 : 0, campaign_years(c) / minutes);
+}
+
+/* Of this process; the wall clock is not for a simulation (stray.c). */
+static double
+cpu_minutes(void)
+{
+	struct rusage u;
+
+	(void)getrusage(RUSAGE_SELF, &u);
+	return ((double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6) /
+	    60.0;
+}
+
+static int
+run_campaign(struct options *o, struct sim *s)
+{
+	struct campaign *c = &o->campaign;
+	double minutes;
+	bool is_good;
+
+	campaign_run(c, s);
+	minutes = cpu_minutes();
+	if (c->has_failed)
+		report(c, s, o->is_json ? stderr : stdout);
+	is_good = !c->has_failed && check_points(c, o->is_json);
+	if (o->is_json)
+		print_json(c, minutes);
+	else if (is_good)
+		(void)printf("%" PRIu64 " seeds, %" PRIu64
+		             " steps, %.0f client-years, %.0f a minute, "
+		             "hash %016" PRIx64 "\n",
+		    c->n_run, c->steps, campaign_years(c),
+		    campaign_years(c) / minutes, c->hash);
+	return is_good ? 0 : 1;
+}
+
+/* "--seed 5 --steps 40", as campaign_command() writes it. */
+static bool
+read_line(char *line, struct sim_order *order)
+{
+	char *save = NULL, *name, *value;
+
+	for (name = strtok_r(line, " \t\n", &save); name != NULL;
+	     name = strtok_r(NULL, " \t\n", &save)) {
+		value = strtok_r(NULL, " \t\n", &save);
+		if (strncmp(name, "--", 2) != 0 || value == NULL ||
+		    !campaign_read(order, name + 2, value))
+			return false;
+	}
+	return true;
+}
+
+/* Each line is a run that failed once; a file without any is a mistake. */
+static int
+run_file(struct options *o, struct sim *s)
+{
+	FILE *f = fopen(o->file, "r");
+	char line[LINE_MAX_LEN];
+	uint64_t n = 0;
+	int code = f == NULL ? 2 : 0;
+
+	while (code == 0 && fgets(line, sizeof(line), f) != NULL) {
+		struct campaign c = {.n = 1, .is_real = o->campaign.is_real};
+
+		if (line[0] == '#' || line[0] == '\n')
+			continue;
+		if (!read_line(line, &c.order)) {
+			(void)fprintf(stderr,
+			    "%s: not a run: line %" PRIu64
+			    " of those that are no comment\n",
+			    o->file, n + 1);
+			code = 2;
+			break;
+		}
+		campaign_run(&c, s);
+		n++;
+		if (c.has_failed) {
+			report(&c, s, stdout);
+			code = 1;
+		}
+	}
+	if (f != NULL)
+		(void)fclose(f);
+	if (code == 0 && n == 0)
+		code = 2;
+	if (code == 2)
+		(void)fprintf(stderr, "%s: no runs to be read\n", o->file);
+	else if (code == 0)
+		(void)printf("%" PRIu64 " seeds that failed once hold\n", n);
+	return code;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct options o;
-	struct sim *s;
-	int code = read_options(argc, argv, &o);
+	struct options *o = calloc(1, sizeof(*o));
+	struct sim *s = sim_new(WORLD_MACHINES_MAX);
+	int code = o == NULL || s == NULL || sodium_init() < 0
+	    ? 2
+	    : read_options(argc, argv, o);
 
-	if (code != 0)
-		return code - 1;
-	s = sim_new();
-	if (s == NULL || sodium_init() < 0) {
-		sim_free(s);
-		return 1;
-	}
-	code = campaign(&o, s);
+	if (code == 0)
+		code =
+		    1 + (o->file != NULL ? run_file(o, s) : run_campaign(o, s));
 	sim_free(s);
-	return code;
+	free(o);
+	return code - 1;
 }

@@ -21,6 +21,7 @@ pc_add(struct sim *s)
 	uint32_t first = rng_below(&s->rng, s->n_hosts);
 
 	memset(pc, 0, sizeof(*pc));
+	pc->since_ms = s->now_ms;
 	rng_fill(&s->rng, pc->id.id, WIRE_ID_LEN);
 	if (rng_below(&s->rng, 2) == 0)
 		rng_fill(&s->rng, pc->id.instance, WIRE_ID_LEN);
@@ -118,7 +119,7 @@ step(struct sim *s, uint32_t number, uint32_t p, const struct life_event *ev)
 		pc->far_ms = 0; /* it was confirmed */
 	}
 	life_step(&pp->life, &pp->env, ev, &now, &pp->todo);
-	s->touched_machines |= 1U << number;
+	sim_touch(s, number);
 	if (pp->todo.before != pp->todo.after)
 		sim_tell(s, "%s: %s: %s -> %s", pc->name, pp->env.product->name,
 		    state_names[pp->todo.before], state_names[pp->todo.after]);
@@ -383,7 +384,7 @@ touch_clock(struct sim *s, uint32_t number)
 
 	pc->is_calm = false;
 	pc->was_set = true;
-	s->touched_machines |= 1U << number;
+	sim_touch(s, number);
 }
 
 void

@@ -18,12 +18,18 @@ swap(struct event *a, struct event *b)
 	*b = c;
 }
 
+void
+queue_init(struct queue *q, struct event *heap, uint32_t max)
+{
+	*q = (struct queue){.max = max, .heap = heap};
+}
+
 bool
 queue_put(struct queue *q, const struct event *ev)
 {
 	uint32_t i = q->n;
 
-	if (q->n == QUEUE_MAX)
+	if (q->n == q->max)
 		return false;
 	q->heap[i] = *ev;
 	q->heap[i].order = q->order++;

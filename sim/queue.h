@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define QUEUE_MAX 2048
+/* Per machine of a world: a wake of each product, a time-out of each call,
+ * and what is left over of earlier ones. */
+#define QUEUE_PER_MACHINE 64
+#define QUEUE_LEAST 2048
 
 enum event_kind {
 	EV_WAKE,       /* who: machine, what: product, tag: its wake */
@@ -35,10 +38,17 @@ struct event {
 };
 
 struct queue {
-	uint32_t n;
+	uint32_t n, max;
 	uint64_t order;
-	struct event heap[QUEUE_MAX];
+	struct event *heap;
 };
+
+/**
+ * queue_init(): nothing will happen.
+ *
+ * In:      heap     max events, kept until the last use
+ */
+void queue_init(struct queue *q, struct event *heap, uint32_t max);
 
 /**
  * queue_put(): one event more.

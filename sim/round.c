@@ -178,7 +178,7 @@ round_receive(struct sim *s, const struct msg *m)
 	size_t len = 0;
 	int err;
 
-	s->touched_machines |= 1U << m->machine;
+	sim_touch(s, m->machine);
 	if (!pc->is_up || !pp->is_open || pc->order[pp->target] != m->host) {
 		sim_hit(s, POINT_LATE);
 		return;

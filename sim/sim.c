@@ -17,26 +17,65 @@
 #define CHECK_ALL_STEPS 64 /* between two looks at what was not touched */
 
 struct sim *
-sim_new(void)
+sim_new(uint32_t machines_max)
 {
 	struct sim *s = calloc(1, sizeof(*s));
+	struct sim_memory *m;
+	bool is_good;
 
 	if (s == NULL)
 		return NULL;
-	s->cat = calloc(SIM_CATALOGUES, sizeof(*s->cat));
-	if (s->cat == NULL) {
-		free(s);
-		return NULL;
+	m = &s->memory;
+	m->machines_max = machines_max;
+	m->events_max = QUEUE_LEAST + machines_max * QUEUE_PER_MACHINE;
+	m->machine = calloc(machines_max, sizeof(*m->machine));
+	m->touched = calloc(machines_max, sizeof(*m->touched));
+	m->heap = calloc(m->events_max, sizeof(*m->heap));
+	m->cat = calloc(SIM_CATALOGUES, sizeof(*m->cat));
+	is_good = m->machine != NULL && m->touched != NULL && m->heap != NULL &&
+	    m->cat != NULL;
+	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
+		m->model[i] = calloc(1, sizeof(*m->model[i]));
+		is_good &= m->model[i] != NULL;
 	}
-	return s;
+	if (is_good)
+		return s;
+	sim_free(s);
+	return NULL;
 }
 
 void
 sim_free(struct sim *s)
 {
-	if (s != NULL)
-		free(s->cat);
+	if (s == NULL)
+		return;
+	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++)
+		free(s->memory.model[i]);
+	free(s->memory.cat);
+	free(s->memory.heap);
+	free(s->memory.touched);
+	free(s->memory.machine);
 	free(s);
+}
+
+void
+sim_touch(struct sim *s, uint32_t machine)
+{
+	struct pc *pc = &s->machine[machine];
+
+	if (!pc->is_touched)
+		s->touched[s->n_touched++] = machine;
+	pc->is_touched = true;
+}
+
+uint64_t
+sim_lived_ms(const struct sim *s)
+{
+	uint64_t ms = 0;
+
+	for (uint32_t i = 0; i < s->n_machines; i++)
+		ms += (uint64_t)(s->now_ms - s->machine[i].since_ms);
+	return ms;
 }
 
 void
@@ -135,7 +174,7 @@ is_full(const struct sim *s)
 	bool any = false;
 
 	for (uint32_t i = 0; i < s->n_hosts; i++)
-		any |= s->host[i].model.is_full;
+		any |= s->host[i].model->is_full;
 	return any;
 }
 
@@ -215,25 +254,45 @@ begin_machines(struct sim *s)
 	}
 }
 
-/* All but the catalogues' memory, which each run fills anew. */
+/* All but the memory, which each run fills anew. */
 static void
-clear(struct sim *s, uint64_t seed, bool is_loud, struct points *points)
+clear(struct sim *s, const struct sim_order *order, struct points *points)
 {
-	struct catalogue *cat = s->cat;
+	struct sim_memory memory = s->memory;
 
 	memset(s, 0, sizeof(*s));
-	s->cat = cat;
-	s->seed = s->rng.state = seed;
+	s->memory = memory;
+	s->cat = memory.cat;
+	s->machine = memory.machine;
+	s->touched = memory.touched;
+	queue_init(&s->queue, memory.heap, memory.events_max);
+	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
+		s->host[i].model = memory.model[i];
+		memset(memory.model[i], 0, sizeof(*memory.model[i]));
+	}
+	s->seed = s->rng.state = order->seed;
 	s->points = points;
 	s->now_ms = SIM_BEGIN_MS;
-	trace_init(&s->trace, is_loud);
+	trace_init(&s->trace, order->is_loud);
+}
+
+/* A run that is cut down draws what the whole one does. */
+static void
+cut(struct swarm *w, const struct sim_order *order)
+{
+	for (uint32_t i = 0; i < POINTS_N_FAULTS; i++)
+		w->has_fault[i] &= (order->without >> i & 1) == 0;
+	if (order->machines != 0 && order->machines < w->n_machines)
+		w->n_machines = order->machines;
+	if (order->steps != 0 && order->steps < w->steps_max)
+		w->steps_max = order->steps;
 }
 
 static void
 add_stats(struct sim *s)
 {
 	for (uint32_t i = 0; i < s->n_hosts; i++) {
-		const struct model_stats *st = &s->host[i].model.stats;
+		const struct model_stats *st = &s->host[i].model->stats;
 
 		s->points->n[POINT_EVICTED] += st->evicted;
 		s->points->n[POINT_REPAIRED] += st->repaired;
@@ -243,12 +302,13 @@ add_stats(struct sim *s)
 }
 
 void
-sim_run(struct sim *s, uint64_t seed, bool is_loud, struct points *points)
+sim_run(struct sim *s, const struct sim_order *order, struct points *points)
 {
 	int err;
 
-	clear(s, seed, is_loud, points);
+	clear(s, order, points);
 	world_draw(&s->rng, &s->swarm);
+	cut(&s->swarm, order);
 	err = world_init(s);
 	if (err != 0)
 		sim_fail(s, "sim", "no world: %s", muster_errname(err));

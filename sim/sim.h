@@ -36,9 +36,7 @@
 #include "store/store.h"
 #include "turn/turn.h"
 
-#define SIM_HOSTS_MAX 3
-#define SIM_START_MAX 12    /* machines at the beginning */
-#define SIM_MACHINES_MAX 20 /* and their copies */
+#define SIM_HOSTS_MAX 6 /* as many as one key activates (b41) */
 #define SIM_PRODUCTS 2
 #define SIM_CATALOGUES 2
 #define SIM_BATCH_MAX 32
@@ -48,6 +46,15 @@
 #define SIM_DAY_MS INT64_C(86400000)
 #define SIM_EXCHANGE_MS 10000 /* a client waits so long for a reply */
 #define SIM_WHY_MAX 200
+
+/* Which run: a seed, and how much less than it draws. */
+struct sim_order {
+	uint64_t seed;
+	bool is_loud;      /* print each line of the trace */
+	uint64_t without;  /* bit n: none of the faults of kind n */
+	uint32_t machines; /* at the beginning, at most; 0: as drawn */
+	uint64_t steps;    /* of the random part, at most; 0: as drawn */
+};
 
 /* What the seed draws; see world.c. */
 struct swarm {
@@ -96,7 +103,7 @@ struct kms {
 	int64_t off_s;  /* wall clock minus true time */
 	bool is_flying, is_submitting;
 	struct batch next, flying;
-	struct model model;
+	struct model *model;
 };
 
 /* ---- a machine ---- */
@@ -145,7 +152,8 @@ struct pc {
 	char name[16];
 	uint8_t print[WIRE_ID_LEN], tag[WIRE_ID_LEN]; /* its fingerprints */
 	bool has_product[SIM_PRODUCTS];
-	bool is_up;
+	bool is_up, is_touched;
+	int64_t since_ms; /* it is there */
 	uint32_t catalogue;
 	uint32_t order[SIM_HOSTS_MAX];
 	int64_t off_s; /* wall clock minus true time */
@@ -192,7 +200,19 @@ struct entry {
 	int64_t received_ms, received_off_s;
 };
 
+/* What outlives a run, for the next one. */
+struct sim_memory {
+	struct catalogue *cat; /* SIM_CATALOGUES of them */
+	uint32_t machines_max;
+	struct pc *machine;
+	uint32_t *touched;
+	uint32_t events_max;
+	struct event *heap;
+	struct model *model[SIM_HOSTS_MAX];
+};
+
 struct sim {
+	struct sim_memory memory;
 	uint64_t seed, step;
 	struct rng rng;
 	struct trace trace;
@@ -206,13 +226,14 @@ struct sim {
 	uint8_t publisher[PUBLISHER_LEN];
 	uint8_t product[SIM_PRODUCTS][PRODUCT_LEN];
 	struct catalogue *cat; /* SIM_CATALOGUES of them */
-	uint32_t n_hosts, n_machines, n_msgs, n_entries;
+	uint32_t n_hosts, n_machines, n_entries;
 	struct kms host[SIM_HOSTS_MAX];
-	struct pc machine[SIM_MACHINES_MAX];
+	struct pc *machine; /* memory.machines_max of them */
 	struct msg msg[SIM_MSGS_MAX];
 	struct entry ledger[SIM_LEDGER_MAX];
-	/* touched by the step: bit n is number n */
-	uint32_t touched_hosts, touched_machines;
+	/* touched by the step: bit n is host n; numbers of machines */
+	uint32_t touched_hosts, n_touched;
+	uint32_t *touched;
 	bool has_clones; /* two machines went by one CMID */
 	bool has_failed;
 	const char *invariant;
@@ -222,9 +243,10 @@ struct sim {
 /**
  * sim_new(): memory for runs, one after another.
  *
+ * In:      machines_max  of a world, at least 1
  * Returns: for sim_free(), or NULL
  */
-struct sim *sim_new(void);
+struct sim *sim_new(uint32_t machines_max);
 
 /**
  * sim_free(): give it back; NULL is fine.
@@ -237,7 +259,20 @@ void sim_free(struct sim *s);
  * Out:     s        has_failed, invariant, why, step and trace
  *          points   counted on
  */
-void sim_run(struct sim *s, uint64_t seed, bool is_loud, struct points *points);
+void
+sim_run(struct sim *s, const struct sim_order *order, struct points *points);
+
+/**
+ * sim_touch(): a machine is to be checked after this step.
+ */
+void sim_touch(struct sim *s, uint32_t machine);
+
+/**
+ * sim_lived_ms(): how long the machines of a run have been there, in all.
+ *
+ * Returns: ms of virtual time
+ */
+uint64_t sim_lived_ms(const struct sim *s);
 
 /**
  * sim_hit(): a point was met.

@@ -50,8 +50,11 @@ void
 world_draw(struct rng *r, struct swarm *w)
 {
 	memset(w, 0, sizeof(*w));
-	w->n_hosts = 1 + rng_below(r, SIM_HOSTS_MAX);
-	w->n_machines = 1 + rng_below(r, SIM_START_MAX);
+	w->n_hosts = 1 + rng_below(r, WORLD_HOSTS_MAX);
+	w->n_machines = 1 +
+	    rng_below(r,
+	        rng_below(r, WORLD_LARGE) == 0 ? WORLD_LARGE_MAX
+	                                       : WORLD_START_MAX);
 	w->latency_law = rng_below(r, 3);
 	w->latency_ms = rng_octave(r, 1, 1000);
 	w->commit_ms = rng_octave(r, 1, 4000);

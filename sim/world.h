@@ -7,6 +7,11 @@
 
 #include "sim/sim.h"
 
+#define WORLD_HOSTS_MAX 5  /* drawn */
+#define WORLD_START_MAX 12 /* machines at the beginning, but for */
+#define WORLD_LARGE_MAX 60 /* one world in WORLD_LARGE */
+#define WORLD_LARGE 16
+#define WORLD_MACHINES_MAX (WORLD_LARGE_MAX + 20) /* and their copies */
 #define WORLD_HOST_MAX 32 /* bytes of a host's name and port */
 
 /**

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""The simulator as a person and a script meet it: one object of figures, the
+same run for the same seed, less of a run, and the file of seeds."""
+import json
+import os
+import re
+import subprocess
+
+from conftest import REPO
+
+SIM = os.path.join(REPO, "build/sim/muster-sim")
+
+
+def sim(*args, code=0):
+    p = subprocess.run([SIM, *args], capture_output=True, text=True, cwd=REPO, timeout=240)
+    assert p.returncode == code, p.stdout[-2000:] + p.stderr
+    return p.stdout
+
+
+def test_json_is_one_object_of_figures():
+    got = json.loads(sim("--json", "--seeds", "60"))
+    assert sorted(got) == ["client_years", "client_years_per_minute", "faults",
+                           "points_missed", "seeds", "violations"]
+    assert got["seeds"] == 60 and got["violations"] == 0
+    assert got["client_years"] > 1 and got["client_years_per_minute"] > 100
+    assert got["faults"]["drop"] > 0 and got["faults"]["clone"] > 0
+    # a point that so few seeds do not come to is named, and is no failure
+    assert all(re.fullmatch("[a-z_0-9]+", p) for p in got["points_missed"])
+
+
+def test_seed_is_a_run():
+    one, two = sim("--seeds", "30"), sim("--seeds", "30")
+    assert one == re.sub(r"[0-9]+ a minute", re.search(r"[0-9]+ a minute", one)[0], two)
+    hashes = {re.search("hash ([0-9a-f]+)", sim("--seed", s))[1] for s in "123"}
+    assert len(hashes) == 3
+
+
+def test_less_of_a_run_is_another_run():
+    for seed in map(str, range(1, 60)):
+        whole = sim("--seed", seed, "--trace")
+        if ": rearm" in whole and "clone of" in whole and "pc-2" in whole:
+            break
+    less = sim("--seed", seed, "--trace", "--without", "CLONE,REARM", "--machines", "2",
+               "--steps", "300")
+    assert ": rearm" not in less and "clone of" not in less
+    assert "pc-1" in less and "pc-2" not in less
+    assert len(less.splitlines()) < len(whole.splitlines())
+
+
+def test_seeds_of_a_file(tmp_path):
+    seeds = tmp_path / "seeds"
+    seeds.write_text("# once\n--seed 3 --without DROP\n\n--seed 4 --steps 9\n")
+    assert "2 seeds that failed once hold" in sim("--file", str(seeds))
+    for text in ("", "# none\n", "seed 3\n", "--seed x\n", "--seed 3 --without NOSUCH\n"):
+        seeds.write_text(text)
+        sim("--file", str(seeds), code=2)
+    sim("--file", str(tmp_path / "nowhere"), code=2)
+
+
+def test_bad_options_are_refused():
+    for args in (["--seeds", "0"], ["--seeds", "x"], ["--json", "--trace"], ["--nosuch"],
+                 ["--without", "NOSUCH"], ["here"]):
+        sim(*args, code=2)
