@@ -29,7 +29,7 @@ run_again(struct campaign *c, struct sim *s, const struct sim_order *order)
 	bool is_other = order->seed / CAMPAIGN_TWICE % 2 == 0;
 	const uint64_t lines = s->trace.lines, bytes = s->trace.bytes,
 	               steps = s->step;
-	struct points unused = {{0}};
+	struct points unused = {.n = {0}};
 
 	primitive_use(c->is_real != is_other);
 	sim_run(s, order, &unused);
@@ -81,7 +81,7 @@ struct shrink {
 static bool
 fails(struct shrink *k, const struct sim_order *order)
 {
-	struct points unused = {{0}};
+	struct points unused = {.n = {0}};
 
 	if (++k->runs > SHRINK_RUNS)
 		return false;

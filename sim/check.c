@@ -151,12 +151,34 @@ find(const struct sim *s, const struct lease *lease)
 }
 
 void
+check_nonce(struct sim *s, uint32_t number, const struct request *request)
+{
+	const uint8_t *nonce = request->args_bytes + 32;
+	uint64_t key;
+	uint32_t i;
+
+	memcpy(&key, nonce, sizeof(key));
+	key |= 1; /* 0: an empty place */
+	for (i = (uint32_t)(key >> 1) % SIM_NONCES; s->nonce[i] != 0;
+	     i = (i + 1) % SIM_NONCES) {
+		if (s->nonce[i] == key)
+			sim_fail(s, "I5", "%s: sends a nonce again",
+			    s->machine[number].name);
+	}
+	s->nonce[i] = key;
+	if (++s->n_nonces == SIM_NONCES / 2)
+		s->host[0].model->is_full = true;
+}
+
+void
 check_reply(struct sim *s, const struct msg *m, const struct reply *reply)
 {
 	uint32_t at = find(s, &reply->lease);
 	const struct pc *pc = &s->machine[m->machine];
+	const uint8_t *p = reply->lease.certificate + 16; /* expires */
 	struct model_client *c;
 	struct entry *e;
+	uint32_t ends_day;
 
 	if (at == 0) {
 		sim_fail(s, "I4", "%s: took a reply that no host committed",
@@ -164,11 +186,24 @@ check_reply(struct sim *s, const struct msg *m, const struct reply *reply)
 		return;
 	}
 	e = &s->ledger[at - 1];
-	if (!e->is_received) {
-		e->is_received = true;
-		e->received_ms = s->now_ms;
-		e->received_off_s = pc_unix_s(s, pc) - s->now_ms / 1000;
+	for (uint32_t i = 0; i < s->n_entries; i++) {
+		const struct entry *o = &s->ledger[i];
+
+		if (o->is_received && o->raw_len == e->raw_len &&
+		    memcmp(o->raw, e->raw, e->raw_len) == 0)
+			sim_fail(s, "I5", "%s: took two replies to one request",
+			    pc->name);
 	}
+	e->is_received = true;
+	e->received_ms = s->now_ms;
+	e->received_off_s = pc_unix_s(s, pc) - s->now_ms / 1000;
+	ends_day = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+	if (ends_day != 0 && e->issued_unix_s >= ends_day * DAY_S)
+		sim_fail(s, "I6",
+		    "%s: took a reply under a certificate that "
+		    "had ended",
+		    pc->name);
 	if (e->issued_unix_s > pc_unix_s(s, pc) + TOLERANCE_S ||
 	    e->issued_unix_s < pc_unix_s(s, pc) - TOLERANCE_S)
 		sim_fail(s, "b34", "%s: took a reply of %lld at %lld", pc->name,
@@ -215,9 +250,11 @@ check_licensed(struct sim *s, struct pc *pc, struct pc_product *pp)
 	const struct lease *lease = &pp->life.lease;
 	const struct entry *e;
 	struct lease_facts facts;
-	int err;
+	bool is_new;
+	int err = 0;
 
-	if (pp->entry == 0 || !is_of(&s->ledger[pp->entry - 1], lease))
+	is_new = pp->entry == 0 || !is_of(&s->ledger[pp->entry - 1], lease);
+	if (is_new)
 		pp->entry = find(s, lease);
 	if (pp->entry == 0) {
 		sim_fail(s, "I4", "%s: licensed by what no host committed",
@@ -232,8 +269,9 @@ check_licensed(struct sim *s, struct pc *pc, struct pc_product *pp)
 	    memcmp(e->request.machine, pc->tag, WIRE_ID_LEN) != 0)
 		sim_fail(s, "b35", "%s: licensed by another machine's lease",
 		    pc->name);
-	err = lease_facts(lease, pp->env.cat, &facts);
-	if (err == 0)
+	if (is_new || s->is_looking_at_all)
+		err = lease_facts(lease, pp->env.cat, &facts);
+	if (err == 0 && (is_new || s->is_looking_at_all))
 		err = lease_judge(lease, &facts, e->request.machine,
 		    life_time_unix_s(&pc->publisher, pp->env.cat,
 		        pc_unix_s(s, pc)),
@@ -275,8 +313,12 @@ check_product(struct sim *s, struct pc *pc, struct pc_product *pp)
 	enum wire_state state;
 	int reason;
 
-	state = life_licence(&pp->life, &pp->env, pc_unix_s(s, pc),
-	    &minutes_left, &reason);
+	/* what its own step has just said is not asked for again */
+	state = pp->todo.after;
+	minutes_left = pp->todo.minutes_left;
+	if (s->is_looking_at_all || pp->stepped != s->step)
+		state = life_licence(&pp->life, &pp->env, pc_unix_s(s, pc),
+		    &minutes_left, &reason);
 	switch (state) {
 	case WIRE_LICENSED:
 		check_licensed(s, pc, pp);
@@ -316,8 +358,12 @@ check_machine(struct sim *s, uint32_t number)
 void
 check_step(struct sim *s)
 {
+	uint32_t homes = 0;
+
+	for (uint32_t i = 0; i < s->n_hosts; i++)
+		homes |= (s->touched_hosts >> i & 1) << s->host[i].home;
 	for (uint32_t i = 0; i < s->n_hosts && !s->has_failed; i++) {
-		if ((s->touched_hosts >> i & 1) != 0)
+		if ((homes >> i & 1) != 0)
 			check_host(s, i);
 	}
 	for (uint32_t i = 0; i < s->n_touched; i++) {
@@ -334,7 +380,9 @@ check_all(struct sim *s)
 	s->touched_hosts = UINT32_MAX;
 	for (uint32_t i = 0; i < s->n_machines; i++)
 		sim_touch(s, i);
+	s->is_looking_at_all = true;
 	check_step(s);
+	s->is_looking_at_all = false;
 }
 
 /* ---- b38 ---- */

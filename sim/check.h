@@ -9,7 +9,9 @@
  *         model's
  *   I4    whoever is licensed has a lease that a host committed, whose count
  *         by the model reaches the threshold of the machine's catalogue
- *   I5    a reply is taken by the request that it answers, and by no other
+ *   I5    a nonce is sent once; a reply is taken by the request that it
+ *         answers, and by no other, and one reply to a request
+ *   I6    no reply is taken that was issued after its host's certificate ended
  *   I7    once all is healed each machine has an answer in time, and is
  *         licensed where the count suffices
  *   b34   a reply that was changed on its way, or is 4 hours off, is not taken
@@ -20,6 +22,7 @@
  *   b5    a host tells of a clone only where there was one
  *   b6    a host's status is the one that the protocol asks for
  *   b1    a reply that nobody changed is taken, or a status was given
+ *   b22   to b24: in which order hosts are looked up and asked (zone.h)
  *   b38   a rearmed product begins anew; a copy that was not generalized goes
  *         by a CMID of its own, and a machine by its own for good
  *
@@ -69,6 +72,11 @@ void check_lease(struct sim *s, uint32_t number, uint32_t product);
  * In:      is_image  another machine's generalize left it
  */
 void check_met(struct sim *s, uint32_t number, uint32_t product, bool is_image);
+
+/**
+ * check_nonce(): a request is about to be sent.
+ */
+void check_nonce(struct sim *s, uint32_t number, const struct request *request);
 
 /**
  * check_reply(): a reply that verified is one that a host committed; its

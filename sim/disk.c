@@ -144,6 +144,20 @@ disk_write(struct pc *pc, uint32_t p)
 	return err;
 }
 
+int
+disk_write_known(struct pc *pc)
+{
+	struct disk *d = &pc->disk;
+	uint8_t buf[STATE_FILE_MAX];
+	size_t len = 0;
+	int err = state_known_encode(pc->publisher.publisher, &pc->known, buf,
+	    sizeof(buf), &len);
+
+	if (err == 0 && write_file(pc, &d->known, buf, len))
+		d->was_known = pc->known;
+	return err;
+}
+
 void
 disk_drop_lease(struct pc *pc, uint32_t p)
 {
@@ -194,6 +208,22 @@ is_same_clock(const struct clockwatch *a, const struct clockwatch *b)
 	    a->last.boot_s == b->last.boot_s;
 }
 
+static int
+read_known(struct pc *pc)
+{
+	const struct disk *d = &pc->disk;
+	const struct walk_known *a = &pc->known, *b = &d->was_known;
+	int err = state_known_decode(d->known.bytes, d->known.len,
+	    d->was_publisher.publisher, &pc->known);
+
+	if (err == 0 &&
+	    (strcmp(a->host, b->host) != 0 ||
+	        strcmp(a->domain, b->domain) != 0 ||
+	        a->priority != b->priority))
+		err = MUSTER_E_MISMATCH;
+	return err;
+}
+
 int
 disk_read(struct pc *pc)
 {
@@ -211,6 +241,8 @@ disk_read(struct pc *pc)
 	if (err == 0 && clock->len != 0 &&
 	    !is_same_clock(&pc->watch, &d->was_clock))
 		err = MUSTER_E_MISMATCH;
+	if (err == 0 && d->known.len != 0)
+		err = read_known(pc);
 	return err;
 }
 

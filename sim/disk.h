@@ -28,12 +28,19 @@ MUSTER_NODISCARD int disk_write(struct pc *pc, uint32_t product);
 MUSTER_NODISCARD int disk_write_states(struct pc *pc, uint32_t product);
 
 /**
+ * disk_write_known(): the host that responded.
+ *
+ * Returns: 0; what the codec said
+ */
+MUSTER_NODISCARD int disk_write_known(struct pc *pc);
+
+/**
  * disk_drop_lease(): the last part of a rearm.
  */
 void disk_drop_lease(struct pc *pc, uint32_t product);
 
 /**
- * disk_read(): publisher and clock.
+ * disk_read(): publisher, clock, and the host that is remembered.
  *
  * Returns: 0; what a codec said; MUSTER_E_MISMATCH: it is not what was written
  */

@@ -6,10 +6,12 @@
 #include "sim/kms.h"
 #include "sim/net.h"
 #include "sim/pc.h"
+#include "sim/world.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define HOUR_MS INT64_C(3600000)
 #define DAY_S INT64_C(86400)
+#define ACTIVATIONS_MAX 10 /* b41 */
 
 static uint32_t
 any_host(struct sim *s)
@@ -60,6 +62,9 @@ host_clock(struct sim *s)
 
 	s->host[i].off_s = draw_off_s(s);
 	s->touched_hosts |= 1U << i;
+	/* b11: the clock of a shared count is one */
+	for (uint32_t j = 0; j < s->n_hosts && s->swarm.is_shared; j++)
+		s->host[j].off_s = s->host[i].off_s;
 	sim_tell(s, "kms-%u: its clock is %lld s off", i,
 	    (long long)s->host[i].off_s);
 }
@@ -240,6 +245,68 @@ ask(struct sim *s)
 	}
 }
 
+/* One host and all machines, or every second one; one way, or both. */
+static void
+partition(struct sim *s)
+{
+	uint32_t i = any_host(s);
+	struct kms *k = &s->host[i];
+
+	k->cut_ways = 1 + rng_below(&s->rng, 3);
+	k->is_cut_odd = rng_below(&s->rng, 2) == 0;
+	k->cut_until_ms =
+	    s->now_ms + rng_octave(&s->rng, HOUR_MS, 20 * SIM_DAY_MS);
+	sim_tell(s, "kms-%u: cut off, way %u", i, k->cut_ways);
+}
+
+static void
+hold_up(struct sim *s)
+{
+	uint32_t i = any_host(s);
+
+	s->host[i].clog_until_ms =
+	    s->now_ms + rng_octave(&s->rng, 1000, 12 * HOUR_MS);
+	sim_tell(s, "kms-%u: its messages are held up", i);
+}
+
+static void
+stand_still(struct sim *s)
+{
+	uint32_t i = any_host(s);
+
+	s->host[i].paused_until_ms =
+	    s->now_ms + rng_octave(&s->rng, 1, HOUR_MS);
+	sim_tell(s, "kms-%u: stands still", i);
+}
+
+/* musterd takes a certificate up between two batches only. */
+static void
+certificate(struct sim *s)
+{
+	uint32_t i = any_host(s);
+	const struct kms *k = &s->host[i];
+	bool is_rebuilt = rng_below(&s->rng, 2) == 0;
+	uint32_t days = rng_below(&s->rng, 60);
+
+	if (k->is_flying || k->next.n > 0 ||
+	    k->turn.publishers[0].cert.activation >= ACTIVATIONS_MAX)
+		return;
+	sim_hit(s, POINT_CERTIFICATE);
+	world_certify(s, i, is_rebuilt, days);
+	sim_tell(s, "kms-%u: a certificate for %u days, %s key", i, days,
+	    is_rebuilt ? "another" : "the same");
+}
+
+static void
+away(struct sim *s)
+{
+	if (!s->swarm.is_shared)
+		return;
+	sim_hit(s, POINT_AWAY);
+	s->away_until_ms = s->now_ms + rng_octave(&s->rng, 1000, SIM_DAY_MS);
+	sim_tell(s, "the shared count is away");
+}
+
 /* ---- all of them ---- */
 
 static void
@@ -277,6 +344,11 @@ fault_event(struct sim *s, const struct event *ev)
 	    {POINT_GENERALIZE, generalize, false},
 	    {POINT_CATALOGUE, take_catalogue, false},
 	    {POINT_OUTAGE, outage, true},
+	    {POINT_PARTITION, partition, true},
+	    {POINT_CLOG, hold_up, true},
+	    {POINT_PAUSE, stand_still, true},
+	    {POINT_CERTIFICATE, certificate, false},
+	    {POINT_AWAY, away, false},
 	    {POINT_ASK, ask, true},
 	};
 
@@ -302,11 +374,18 @@ fault_heal(struct sim *s)
 {
 	sim_tell(s, "all is healed");
 	s->is_healed = true;
-	s->outage_until_ms = 0;
+	s->outage_until_ms = s->away_until_ms = 0;
 	net_clear(s);
 	for (uint32_t i = 0; i < s->n_hosts; i++) {
-		s->host[i].off_s = 0;
+		struct kms *k = &s->host[i];
+
+		k->off_s = 0;
+		k->paused_until_ms = k->cut_until_ms = k->clog_until_ms = 0;
+		if (k->is_up)
+			kms_stop(s, i, -1); /* what it had in hand is lost */
 		kms_start(s, i);
+		if (kms_ends_day(k) != 0)
+			world_certify(s, i, false, 0);
 	}
 	for (uint32_t i = 0; i < s->n_machines; i++) {
 		pc_set_clock(s, i, 0);

@@ -89,6 +89,15 @@ send_all_busy(struct sim *s, uint32_t number)
 
 /* ---- what comes in ---- */
 
+uint32_t
+kms_ends_day(const struct kms *k)
+{
+	const uint8_t *p = k->turn.publishers[0].cert_bytes + 16;
+
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
 /* The status that b6 and the protocol ask for, told from the bytes. */
 static enum wire_status
 expected(const struct sim *s, const struct kms *k,
@@ -98,7 +107,7 @@ expected(const struct sim *s, const struct kms *k,
 	int64_t certified_s =
 	    (int64_t)k->turn.publishers[0].cert.issued_day * 86400;
 	int64_t apart_s;
-	uint32_t p = 0;
+	uint32_t ends_day = kms_ends_day(k), p = 0;
 
 	while (p < SIM_PRODUCTS &&
 	    memcmp(r->product, s->product[p], PRODUCT_LEN) != 0)
@@ -106,7 +115,8 @@ expected(const struct sim *s, const struct kms *k,
 	*product_out = p;
 	if (p == SIM_PRODUCTS)
 		return WIRE_UNKNOWN_PRODUCT;
-	if (now_unix_s < certified_s - 24 * HOUR_S)
+	if (now_unix_s < certified_s - 24 * HOUR_S ||
+	    (ends_day != 0 && now_unix_s >= (int64_t)ends_day * 86400))
 		return WIRE_HOST_NOT_ACTIVATED;
 	if (!k->covers[p])
 		return WIRE_NOT_COVERED;
@@ -160,6 +170,8 @@ on_activate(struct sim *s, const struct msg *m, const struct rpc_call *call,
 	if (res.status != want)
 		sim_fail(s, "b6", "kms-%u says status %d, not %d", m->host,
 		    res.status, want);
+	if (want == WIRE_HOST_NOT_ACTIVATED && kms_ends_day(k) != 0)
+		sim_hit(s, POINT_EXPIRED_HOST);
 	if (res.status == WIRE_OK && !s->has_failed) {
 		ticket->threshold = s->swarm.threshold[k->catalogue][p];
 		queue_item(s, m->host, &item, ticket);
@@ -211,15 +223,33 @@ kms_receive(struct sim *s, const struct msg *m)
 
 /* ---- the batch ---- */
 
-/* An old request that comes late, or one with another `previous`, looks like
+/* An old request that comes late, also to another host of a shared count, or
+ * one with another `previous`, looks like
  * one of a second machine. */
 static bool
 is_honest(const struct sim *s)
 {
-	return !s->swarm.has_fault[POINT_DUPLICATE] &&
+	return s->swarm.latency_ms < SIM_EXCHANGE_MS / 100 &&
+	    !s->swarm.is_shared && !s->swarm.has_fault[POINT_CLOG] &&
+	    !s->swarm.has_fault[POINT_PAUSE] &&
+	    !s->swarm.has_fault[POINT_DUPLICATE] &&
 	    !s->swarm.has_fault[POINT_REORDER] &&
 	    !s->swarm.has_fault[POINT_DELAY] &&
 	    !s->swarm.has_fault[POINT_CORRUPT];
+}
+
+/* A client that another host of the same count saw last. */
+static void
+note_sharer(struct sim *s, uint32_t number, const struct ticket *t)
+{
+	struct model_client *c = model_client(s->host[number].model,
+	    t->request.product, t->request.cmid);
+
+	if (c == NULL)
+		return;
+	if (c->host != number)
+		sim_hit(s, POINT_SHARED);
+	c->host = number;
 }
 
 /* What the model says it is, and what may be accepted from now on. */
@@ -232,6 +262,7 @@ enter(struct sim *s, uint32_t number, uint32_t i, int64_t now_unix_s)
 	struct entry *e = &s->ledger[s->n_entries];
 	uint32_t count;
 
+	note_sharer(s, number, t);
 	count = model_accept(k->model, item->group, &t->request,
 	    item->grant.issued_unix_s, now_unix_s, t->threshold);
 	if (count != item->grant.count)
@@ -311,6 +342,13 @@ commit(struct sim *s, uint32_t number)
 	    .who = number,
 	    .tag = k->epoch};
 
+	if (s->swarm.is_shared && s->now_ms < s->away_until_ms) {
+		sim_tell(s, "kms-%u: the shared count is away", number);
+		send_all_busy(s, number);
+		k->is_flying = false;
+		submit(s, number);
+		return;
+	}
 	if (sim_faulty(s, POINT_BUSY)) {
 		if (rng_below(&s->rng, 2) == 0) {
 			sim_tell(s, "kms-%u: its disk is full", number);
@@ -381,6 +419,7 @@ kms_stop(struct sim *s, uint32_t number, int64_t for_ms)
 
 	k->epoch++;
 	k->is_up = k->is_flying = k->is_submitting = false;
+	k->is_off = rng_below(&s->rng, 2) == 0;
 	k->next.n = k->flying.n = 0;
 	s->touched_hosts |= 1U << number;
 	sim_tell(s, "kms-%u: goes down", number);

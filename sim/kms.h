@@ -20,6 +20,13 @@
 int64_t kms_unix_s(const struct sim *s, const struct kms *k);
 
 /**
+ * kms_ends_day(): the end of its certificate, by the bytes.
+ *
+ * Returns: a day since 1970; 0: it has none
+ */
+uint32_t kms_ends_day(const struct kms *k);
+
+/**
  * kms_take_catalogue(): a catalogue comes into force.
  *
  * Returns: 0; as store_reserve()

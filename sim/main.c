@@ -14,6 +14,7 @@
 
 #include "sim/campaign.h"
 #include "sim/world.h"
+#include "sim/zone.h"
 
 #define COMMAND_MAX 1024
 #define LINE_MAX_LEN 1024 /* of a file of seeds */
@@ -135,6 +136,18 @@ check_points(const struct campaign *c, bool is_quiet)
 	return is_good;
 }
 
+static bool
+check_shares(const struct campaign *c)
+{
+	if (c->n_run < POINTS_SEEDS || zone_shares(&c->points))
+		return true;
+	(void)fprintf(stderr,
+	    "b23 does not hold: hosts are not chosen by their weights, but "
+	    "%.0f times too often or too seldom\n",
+	    c->points.share_off);
+	return false;
+}
+
 static void
 print_lower(const char *text)
 {
@@ -192,7 +205,8 @@ run_campaign(struct options *o, struct sim *s)
 	minutes = cpu_minutes();
 	if (c->has_failed)
 		report(c, s, o->is_json ? stderr : stdout);
-	is_good = !c->has_failed && check_points(c, o->is_json);
+	is_good =
+	    !c->has_failed && check_points(c, o->is_json) && check_shares(c);
 	if (o->is_json)
 		print_json(c, minutes);
 	else if (is_good)

@@ -38,6 +38,7 @@ struct model_group {
 struct model_client {
 	uint8_t product[MODEL_ID], cmid[MODEL_ID];
 	int64_t last_unix_s;
+	uint32_t host; /* that saw it last, of a shared count */
 	bool is_acked; /* somebody accepted a reply for it */
 };
 

@@ -63,6 +63,9 @@ put(struct sim *s, const struct msg *m, int64_t delay_ms)
 		sim_tell(s, "  net: full, a %s is lost", kind_of(m));
 		return;
 	}
+	/* what was held up comes at once, in the order of sending */
+	if (s->host[m->host].clog_until_ms > s->now_ms + delay_ms)
+		delay_ms = s->host[m->host].clog_until_ms - s->now_ms;
 	s->msg[i] = *m;
 	s->msg[i].is_used = true;
 	ev.what = i;
@@ -111,6 +114,12 @@ net_send(struct sim *s, const struct msg *m)
 		sim_tell(s, "  net: byte %u of a %s is changed", at,
 		    kind_of(m));
 	}
+	if (sim_faulty(s, POINT_CUT)) {
+		one.len = 1 + rng_below(&s->rng, one.len - 1);
+		memset(one.record + one.len, 0, sizeof(one.record) - one.len);
+		one.is_corrupt = true;
+		sim_tell(s, "  net: %u bytes of a %s", one.len, kind_of(m));
+	}
 	if (sim_faulty(s, POINT_DELAY)) {
 		delay_ms += rng_octave(&s->rng, 100, 3600000);
 		sim_tell(s, "  net: a %s takes %lld ms", kind_of(m),
@@ -128,6 +137,24 @@ net_send(struct sim *s, const struct msg *m)
 	put(s, &one, delay_ms);
 }
 
+static bool
+is_cut(const struct sim *s, uint32_t host, uint32_t machine, uint32_t way)
+{
+	const struct kms *k = &s->host[host];
+
+	return s->now_ms < k->cut_until_ms && (k->cut_ways & way) != 0 &&
+	    (!k->is_cut_odd || machine % 2 == 1);
+}
+
+bool
+net_reaches(const struct sim *s, uint32_t host, uint32_t machine)
+{
+	const struct kms *k = &s->host[host];
+
+	return s->now_ms >= s->outage_until_ms && (k->is_up || !k->is_off) &&
+	    !is_cut(s, host, machine, 1) && !is_cut(s, host, machine, 2);
+}
+
 void
 net_arrive(struct sim *s, const struct event *ev)
 {
@@ -136,7 +163,8 @@ net_arrive(struct sim *s, const struct event *ev)
 	s->msg[ev->what].is_used = false;
 	if (!m.is_used)
 		return;
-	if (s->now_ms < s->outage_until_ms) {
+	if (s->now_ms < s->outage_until_ms ||
+	    is_cut(s, m.host, m.machine, m.is_reply ? 2 : 1)) {
 		sim_tell(s, "  net: down, a %s is lost", kind_of(&m));
 		return;
 	}

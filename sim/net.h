@@ -26,6 +26,13 @@ void net_send(struct sim *s, const struct msg *m);
 void net_arrive(struct sim *s, const struct event *ev);
 
 /**
+ * net_reaches(): does a connection to a host come about?
+ *
+ * Returns: false when it is down or cut off
+ */
+bool net_reaches(const struct sim *s, uint32_t host, uint32_t machine);
+
+/**
  * net_clear(): what is under way is lost.
  */
 void net_clear(struct sim *s);

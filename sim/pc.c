@@ -7,6 +7,7 @@
 #include "sim/check.h"
 #include "sim/disk.h"
 #include "sim/round.h"
+#include "sim/zone.h"
 
 #define REARM_WRITES (4 * SIM_PRODUCTS) /* states and leases */
 
@@ -18,7 +19,6 @@ pc_add(struct sim *s)
 {
 	uint32_t number = s->n_machines++;
 	struct pc *pc = &s->machine[number];
-	uint32_t first = rng_below(&s->rng, s->n_hosts);
 
 	memset(pc, 0, sizeof(*pc));
 	pc->since_ms = s->now_ms;
@@ -26,8 +26,7 @@ pc_add(struct sim *s)
 	if (rng_below(&s->rng, 2) == 0)
 		rng_fill(&s->rng, pc->id.instance, WIRE_ID_LEN);
 	(void)snprintf(pc->name, sizeof(pc->name), "pc-%u", number);
-	for (uint32_t i = 0; i < s->n_hosts; i++)
-		pc->order[i] = (first + i) % s->n_hosts;
+	zone_find(s, pc);
 	pc->has_product[0] = rng_chance(&s->rng, 800000);
 	pc->has_product[1] = !pc->has_product[0] || rng_below(&s->rng, 2) == 0;
 	pc->writes_left = -1;
@@ -54,7 +53,7 @@ bool
 pc_is_busy(const struct pc *pc)
 {
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
-		if (pc->product[p].is_open)
+		if (pc->product[p].walk != NULL)
 			return true;
 	}
 	return false;
@@ -119,6 +118,7 @@ step(struct sim *s, uint32_t number, uint32_t p, const struct life_event *ev)
 		pc->far_ms = 0; /* it was confirmed */
 	}
 	life_step(&pp->life, &pp->env, ev, &now, &pp->todo);
+	pp->stepped = s->step;
 	sim_touch(s, number);
 	if (pp->todo.before != pp->todo.after)
 		sim_tell(s, "%s: %s: %s -> %s", pc->name, pp->env.product->name,
@@ -193,10 +193,11 @@ wake_up(struct sim *s, struct pc *pc, bool is_boot)
 	}
 	memset(&pc->publisher, 0, sizeof(pc->publisher));
 	memset(&pc->watch, 0, sizeof(pc->watch));
+	memset(&pc->known, 0, sizeof(pc->known));
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
 		struct pc_product *pp = &pc->product[p];
 
-		pp->is_open = false;
+		round_drop(s, pp);
 		pp->wake++;
 		pp->entry = 0;
 		memset(&pp->life, 0, sizeof(pp->life));
@@ -245,7 +246,7 @@ pc_stop(struct sim *s, uint32_t number, int64_t for_ms)
 
 	pc->is_up = false;
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
-		pc->product[p].is_open = false;
+		round_drop(s, &pc->product[p]);
 		pc->product[p].wake++;
 	}
 	sim_tell(s, "%s: goes down", pc->name);
@@ -384,6 +385,8 @@ touch_clock(struct sim *s, uint32_t number)
 
 	pc->is_calm = false;
 	pc->was_set = true;
+	for (uint32_t p = 0; p < SIM_PRODUCTS; p++)
+		pc->product[p].stepped = 0; /* it was another time */
 	sim_touch(s, number);
 }
 
@@ -436,6 +439,8 @@ pc_clock_event(struct sim *s, const struct event *ev)
 		thaw(s, ev->who);
 	} else if (ev->kind == EV_TIMEOUT) {
 		round_timeout(s, ev);
+	} else if (ev->kind == EV_LOOKED_UP) {
+		round_looked_up(s, ev);
 	} else if (pc->is_up && pc->product[ev->what].wake == ev->tag &&
 	    !(s->is_healed && pc->product[ev->what].is_answered)) {
 		pc_event(s, ev->who, ev->what, &timer);

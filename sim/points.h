@@ -22,6 +22,12 @@
 	X(CRASH, "a host down at its commit")                      \
 	X(BUSY, "a full disk, or a commit of unknown outcome")     \
 	X(TORN, "a machine down between two of its files")         \
+	X(CUT, "a message cut short")                              \
+	X(RESET, "a connection refused or reset")                  \
+	X(DNS_FAIL, "a name server that fails")                    \
+	X(DNS_SILENT, "a name server that is silent")              \
+	X(DNS_BROKEN, "an answer of a name server cut short")      \
+	X(DNS_STALE, "a name server that lacks the last record")   \
 	X(HOST_RESTART, "a host down and up again")                \
 	X(HOST_CLOCK, "a host's clock set")                        \
 	X(CLOCK, "a machine's clock set")                          \
@@ -32,6 +38,11 @@
 	X(REARM, "a product rearmed")                              \
 	X(CATALOGUE, "a catalogue that raises the threshold")      \
 	X(OUTAGE, "no network at all")                             \
+	X(PARTITION, "a host cut off, one way or both")            \
+	X(CLOG, "messages of a host held up, and then let go")     \
+	X(PAUSE, "a host that stands still for up to an hour")     \
+	X(CERTIFICATE, "a host's certificate or key replaced")     \
+	X(AWAY, "a shared count that cannot be reached")           \
 	X(ASK, "somebody wants activation now")
 
 #define POINTS_OTHERS(X)                                                      \
@@ -42,6 +53,12 @@
 	X(LATE, "a reply that nobody waited for")                             \
 	X(TIMEOUT, "no answer in time")                                       \
 	X(SECOND_TARGET, "the next host was asked")                           \
+	X(SECOND_DOMAIN, "nobody responded in two domains")                   \
+	X(KNOWN_HOST, "a host that was remembered was asked")                 \
+	X(BETTER_HOST, "a renewal tried a host of a better priority")         \
+	X(DEAD_RECORD, "a record led to no host")                             \
+	X(EXPIRED_HOST, "a host's certificate was past its end")              \
+	X(SHARED, "two hosts counted one machine once")                       \
 	X(ST_UNKNOWN, "UNKNOWN_PRODUCT")                                      \
 	X(ST_NOT_COVERED, "NOT_COVERED")                                      \
 	X(ST_NOT_ACTIVATED, "HOST_NOT_ACTIVATED")                             \
@@ -93,6 +110,8 @@ enum point {
 
 struct points {
 	uint64_t n[POINTS_MAX];
+	/* how often hosts of one priority came first, against their weights */
+	double share_off, share_var;
 };
 
 /**

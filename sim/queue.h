@@ -17,6 +17,7 @@
 enum event_kind {
 	EV_WAKE,       /* who: machine, what: product, tag: its wake */
 	EV_TIMEOUT,    /* likewise, tag: the call */
+	EV_LOOKED_UP,  /* likewise */
 	EV_TO_HOST,    /* what: message */
 	EV_TO_MACHINE, /* what: message */
 	EV_SUBMIT,     /* who: host, tag: its epoch */

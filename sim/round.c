@@ -4,14 +4,55 @@
 #include <string.h>
 
 #include "sim/check.h"
+#include "sim/disk.h"
 #include "sim/fault.h"
 #include "sim/net.h"
 #include "sim/pc.h"
 #include "sim/world.h"
+#include "sim/zone.h"
 
-/* Ask the host whose turn it is. */
+#define LOOKUP_MS 400       /* a name server that answers, at most */
+#define SILENT_MS 8000      /* and one that does not: RESOLVE_TRY_S twice */
+#define CONNECT_MS 2000     /* EXCHANGE_CONNECT_MS */
+#define BRIEF_MS 250        /* EXCHANGE_BRIEF_MS */
+#define ROUND_OVER_MS 60000 /* ROUND_MS */
+
 static void
-ask(struct sim *s, uint32_t number, uint32_t p)
+follow(struct sim *s, uint32_t number, uint32_t p, const struct walk_event *ev);
+
+static uint32_t
+draw(void *arg, uint32_t below)
+{
+	return rng_below(arg, below);
+}
+
+/* ---- its walk ---- */
+
+static struct walk *
+take_walk(struct sim *s)
+{
+	for (uint32_t i = 0; i < SIM_WALKS_MAX; i++) {
+		if ((s->walks_used >> i & 1) == 0) {
+			s->walks_used |= UINT64_C(1) << i;
+			return &s->walk[i];
+		}
+	}
+	return NULL;
+}
+
+void
+round_drop(struct sim *s, struct pc_product *pp)
+{
+	if (pp->walk != NULL)
+		s->walks_used &= ~(UINT64_C(1) << (pp->walk - s->walk));
+	pp->walk = NULL;
+	pp->is_open = pp->is_looking = false;
+}
+
+/* ---- one exchange ---- */
+
+static int
+make(struct sim *s, uint32_t number, uint32_t p)
 {
 	struct pc *pc = &s->machine[number];
 	struct pc_product *pp = &pc->product[p];
@@ -28,61 +69,144 @@ ask(struct sim *s, uint32_t number, uint32_t p)
 	    .state = pp->round_state,
 	    .minutes_left = pp->round_minutes,
 	    .xid = (uint32_t)rng_u64(&s->rng)};
-	struct msg m = {.host = pc->order[pp->target],
-	    .machine = number,
-	    .product = p};
-	struct event timeout = {.kind = EV_TIMEOUT, .who = number, .what = p};
-	int err;
 
 	rng_fill(&s->rng, nonce, sizeof(nonce));
-	err = request_make(&in, &pp->request);
+	return request_make(&in, &pp->request);
+}
+
+/* How long it waits: less for a connection while others remain. */
+static int64_t
+patience_ms(const struct walk_todo *todo, bool is_reached)
+{
+	if (is_reached)
+		return SIM_EXCHANGE_MS;
+	if (todo->is_brief)
+		return BRIEF_MS;
+	return todo->has_more ? CONNECT_MS : SIM_EXCHANGE_MS;
+}
+
+static void
+ask(struct sim *s, uint32_t number, uint32_t p)
+{
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[p];
+	struct msg m = {.machine = number, .product = p};
+	struct event timeout = {.kind = EV_TIMEOUT, .who = number, .what = p};
+	bool is_reached;
+	int err = make(s, number, p);
+
 	if (err != 0) {
 		sim_fail(s, "codec", "%s: its request does not encode: %s",
 		    pc->name, muster_errname(err));
 		return;
 	}
+	check_nonce(s, number, &pp->request);
+	pp->target = m.host = zone_host(s, pp->walk_todo.host);
 	pp->is_open = true;
 	s->calls += 2; /* a replay may have the number before */
 	pp->call = timeout.tag = m.call = s->calls;
 	m.len = (uint32_t)pp->request.record_len;
 	memcpy(m.record, pp->request.record, m.len);
-	sim_tell(s, "%s: call %llu, %s, to kms-%u", pc->name,
-	    (unsigned long long)m.call, pp->env.product->name, m.host);
-	sim_at(s, SIM_EXCHANGE_MS, &timeout);
-	net_send(s, &m);
+	sim_tell(s, "%s: call %llu, %s, to %s", pc->name,
+	    (unsigned long long)m.call, pp->env.product->name,
+	    pp->walk_todo.host);
+	is_reached = m.host != SIM_NO_HOST && net_reaches(s, m.host, number);
+	if (!is_reached ||
+	    (!sim_faulty(s, POINT_RESET) && s->host[m.host].is_up))
+		sim_at(s, patience_ms(&pp->walk_todo, is_reached), &timeout);
+	else /* the machine is there, and nobody listens, or no longer */
+		sim_at(s, rng_below(&s->rng, 300), &timeout);
+	if (is_reached)
+		net_send(s, &m);
 	/* somebody sets the clock while the answer is under way */
 	if (sim_faulty(s, POINT_CLOCK))
 		fault_clock(s, number);
 }
 
+/* ---- a round ---- */
+
+static void
+look_up(struct sim *s, uint32_t number, uint32_t p)
+{
+	struct pc_product *pp = &s->machine[number].product[p];
+	const struct event ev = {.kind = EV_LOOKED_UP,
+	    .who = number,
+	    .what = p,
+	    .tag = pp->call = s->calls += 2};
+	bool is_down = s->now_ms < s->outage_until_ms;
+
+	pp->is_looking = true;
+	sim_at(s, is_down ? SILENT_MS : 1 + rng_below(&s->rng, LOOKUP_MS), &ev);
+}
+
+/* Nobody responded. */
+static void
+give_up(struct sim *s, uint32_t number, uint32_t p)
+{
+	struct pc_product *pp = &s->machine[number].product[p];
+	const struct life_event silence = {.kind = LIFE_SILENCE,
+	    .busy_s = pp->busy_s};
+
+	round_drop(s, pp);
+	pc_event(s, number, p, &silence);
+}
+
+static void
+follow(struct sim *s, uint32_t number, uint32_t p, const struct walk_event *ev)
+{
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[p];
+
+	if (s->now_ms >= pp->round_end_ms) {
+		give_up(s, number, p);
+		return;
+	}
+	walk_step(pp->walk, ev, &pp->walk_todo);
+	zone_check(s, pc, p);
+	if (s->has_failed)
+		return;
+	if (pp->walk_todo.act == WALK_END) {
+		give_up(s, number, p);
+	} else if (pp->walk_todo.act == WALK_LOOK_UP) {
+		look_up(s, number, p);
+	} else {
+		if (pp->seek.n_asked > 1)
+			sim_hit(s, POINT_SECOND_TARGET);
+		ask(s, number, p);
+	}
+}
+
 void
 round_begin(struct sim *s, uint32_t number, uint32_t p)
 {
-	struct pc_product *pp = &s->machine[number].product[p];
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[p];
+	const struct walk_event begin = {.kind = WALK_BEGIN};
+	struct walk_plan plan;
 
-	pp->target = 0;
 	pp->busy_s = 0;
 	pp->round_state = pp->todo.after;
 	pp->round_minutes = pp->todo.minutes_left;
-	ask(s, number, p);
+	pp->round_end_ms = s->now_ms + ROUND_OVER_MS;
+	pp->seek = (struct seek){.n_known = pc->n_known};
+	pp->walk = take_walk(s);
+	if (pp->walk == NULL) { /* as if nobody had answered */
+		give_up(s, number, p);
+		return;
+	}
+	zone_plan(s, pc, pp->round_state == WIRE_LICENSED, &plan);
+	walk_init(pp->walk, &plan);
+	follow(s, number, p, &begin);
 }
 
 /* The host whose turn it was did not respond. */
 static void
 next(struct sim *s, uint32_t number, uint32_t p)
 {
-	struct pc_product *pp = &s->machine[number].product[p];
-	const struct life_event silence = {.kind = LIFE_SILENCE,
-	    .busy_s = pp->busy_s};
+	const struct walk_event failed = {.kind = WALK_FAILED};
 
-	pp->is_open = false;
-	pp->target++;
-	if (pp->target < s->n_hosts) {
-		sim_hit(s, POINT_SECOND_TARGET);
-		ask(s, number, p);
-		return;
-	}
-	pc_event(s, number, p, &silence);
+	s->machine[number].product[p].is_open = false;
+	follow(s, number, p, &failed);
 }
 
 void
@@ -97,6 +221,44 @@ round_timeout(struct sim *s, const struct event *ev)
 	sim_tell(s, "%s: call %llu: no answer", pc->name,
 	    (unsigned long long)pp->call);
 	next(s, ev->who, ev->what);
+}
+
+void
+round_looked_up(struct sim *s, const struct event *ev)
+{
+	struct pc *pc = &s->machine[ev->who];
+	struct pc_product *pp = &pc->product[ev->what];
+	struct walk_event done = {.kind = WALK_LOOKED_UP,
+	    .draw = draw,
+	    .arg = &s->rng};
+
+	if (!pp->is_looking || pp->call != ev->tag)
+		return;
+	pp->is_looking = false;
+	done.err =
+	    zone_answer(s, pp->walk_todo.domain, &pp->walk->choice, &pp->seek);
+	sim_tell(s, "%s: %s has %zu records, %s", pc->name,
+	    pp->walk_todo.domain, pp->walk->choice.n, muster_errname(done.err));
+	follow(s, ev->who, ev->what, &done);
+}
+
+/* The walk ends, and the host that responded is remembered. */
+static void
+end(struct sim *s, uint32_t number, uint32_t p)
+{
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[p];
+	const struct walk_event responded = {.kind = WALK_RESPONDED};
+
+	walk_step(pp->walk, &responded, &pp->walk_todo);
+	if (pc->is_caching && walk_known(pp->walk, &pc->known)) {
+		pp->seek.n_known = ++pc->n_known;
+		if (disk_write_known(pc) != 0)
+			sim_fail(s, "codec", "%s: its host does not encode",
+			    pc->name);
+	}
+	zone_check_known(s, pc, p);
+	round_drop(s, pp);
 }
 
 /* Which refusal it was, and how soon the host wants to see us again. */
@@ -151,7 +313,7 @@ accept(struct sim *s, const struct msg *m, const struct reply *reply)
 	check_reply(s, m, reply);
 	if (s->has_failed)
 		return;
-	pp->is_open = false;
+	end(s, m->machine, m->product);
 	memcpy(pc->old, m->record, m->len);
 	pc->old_len = m->len;
 	pc_event(s, m->machine, m->product, &ev);
@@ -178,8 +340,7 @@ round_receive(struct sim *s, const struct msg *m)
 	size_t len = 0;
 	int err;
 
-	sim_touch(s, m->machine);
-	if (!pc->is_up || !pp->is_open || pc->order[pp->target] != m->host) {
+	if (!pc->is_up || !pp->is_open || pp->target != m->host) {
 		sim_hit(s, POINT_LATE);
 		return;
 	}

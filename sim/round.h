@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * round.h -- a round of one product through the hosts, in the place of
- * src/client/round.c: one exchange after the other, each with a nonce of its
- * own, until a reply verifies.
+ * src/client/round.c: lookups and exchanges as walk.h has them, each exchange
+ * with a nonce of its own, until a reply verifies or ROUND_MS is over.
  */
 #ifndef MUSTER_SIM_ROUND_H
 #define MUSTER_SIM_ROUND_H
@@ -13,6 +13,16 @@
  * round_begin(): ask the first host.
  */
 void round_begin(struct sim *s, uint32_t number, uint32_t product);
+
+/**
+ * round_drop(): it ends, whatever was under way.
+ */
+void round_drop(struct sim *s, struct pc_product *pp);
+
+/**
+ * round_looked_up(): EV_LOOKED_UP.
+ */
+void round_looked_up(struct sim *s, const struct event *ev);
 
 /**
  * round_timeout(): EV_TIMEOUT.

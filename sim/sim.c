@@ -14,7 +14,7 @@
 #include "sim/round.h"
 #include "sim/world.h"
 
-#define CHECK_ALL_STEPS 64 /* between two looks at what was not touched */
+#define CHECK_ALL_STEPS 16 /* per machine, between two looks at all */
 
 struct sim *
 sim_new(uint32_t machines_max)
@@ -29,11 +29,12 @@ sim_new(uint32_t machines_max)
 	m->machines_max = machines_max;
 	m->events_max = QUEUE_LEAST + machines_max * QUEUE_PER_MACHINE;
 	m->machine = calloc(machines_max, sizeof(*m->machine));
+	m->walk = calloc(SIM_WALKS_MAX, sizeof(*m->walk));
 	m->touched = calloc(machines_max, sizeof(*m->touched));
 	m->heap = calloc(m->events_max, sizeof(*m->heap));
 	m->cat = calloc(SIM_CATALOGUES, sizeof(*m->cat));
 	is_good = m->machine != NULL && m->touched != NULL && m->heap != NULL &&
-	    m->cat != NULL;
+	    m->cat != NULL && m->walk != NULL;
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
 		m->model[i] = calloc(1, sizeof(*m->model[i]));
 		is_good &= m->model[i] != NULL;
@@ -52,6 +53,7 @@ sim_free(struct sim *s)
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++)
 		free(s->memory.model[i]);
 	free(s->memory.cat);
+	free(s->memory.walk);
 	free(s->memory.heap);
 	free(s->memory.touched);
 	free(s->memory.machine);
@@ -87,17 +89,11 @@ sim_hit(struct sim *s, enum point point)
 void
 sim_tell(struct sim *s, const char *fmt, ...)
 {
-	int64_t ms = s->now_ms - SIM_BEGIN_MS;
-	char text[TRACE_LINE_MAX];
 	va_list args;
 
 	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
+	trace_line(&s->trace, s->step, s->now_ms - SIM_BEGIN_MS, fmt, args);
 	va_end(args);
-	trace_line(&s->trace, "%6llu day %3lld %02lld:%02lld:%02lld.%03lld %s",
-	    (unsigned long long)s->step, (long long)(ms / SIM_DAY_MS),
-	    (long long)(ms / 3600000 % 24), (long long)(ms / 60000 % 60),
-	    (long long)(ms / 1000 % 60), (long long)(ms % 1000), text);
 }
 
 void
@@ -134,14 +130,35 @@ sim_faulty(struct sim *s, enum point kind)
 	return true;
 }
 
+/* What a host that stands still will find when it goes on; or NULL. */
+static const struct kms *
+paused(const struct sim *s, const struct event *ev)
+{
+	const struct kms *k = NULL;
+
+	if (ev->kind == EV_TO_HOST)
+		k = &s->host[s->msg[ev->what].host];
+	else if (ev->kind == EV_SUBMIT || ev->kind == EV_COMMIT ||
+	    ev->kind == EV_SIGN || ev->kind == EV_IDLE)
+		k = &s->host[ev->who];
+	return k != NULL && k->paused_until_ms > ev->at_ms ? k : NULL;
+}
+
 static void
 step(struct sim *s, const struct event *ev)
 {
+	const struct kms *k = paused(s, ev);
+
 	s->now_ms = ev->at_ms;
+	if (k != NULL) {
+		sim_at(s, k->paused_until_ms - s->now_ms, ev);
+		return;
+	}
 	s->step++;
 	switch (ev->kind) {
 	case EV_WAKE:
 	case EV_TIMEOUT:
+	case EV_LOOKED_UP:
 	case EV_UP:
 	case EV_THAW:
 		pc_clock_event(s, ev);
@@ -162,7 +179,7 @@ step(struct sim *s, const struct event *ev)
 			fault_event(s, ev);
 		break;
 	}
-	if (s->step % CHECK_ALL_STEPS == 0)
+	if (s->step % (CHECK_ALL_STEPS * (s->n_machines + 1)) == 0)
 		check_all(s);
 	else
 		check_step(s);
@@ -264,6 +281,7 @@ clear(struct sim *s, const struct sim_order *order, struct points *points)
 	s->memory = memory;
 	s->cat = memory.cat;
 	s->machine = memory.machine;
+	s->walk = memory.walk;
 	s->touched = memory.touched;
 	queue_init(&s->queue, memory.heap, memory.events_max);
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {

@@ -28,6 +28,7 @@
 #include "client/clockwatch.h"
 #include "client/life.h"
 #include "client/request.h"
+#include "discovery/walk.h"
 #include "sim/model.h"
 #include "sim/points.h"
 #include "sim/queue.h"
@@ -37,11 +38,16 @@
 #include "turn/turn.h"
 
 #define SIM_HOSTS_MAX 6 /* as many as one key activates (b41) */
+#define SIM_NO_HOST UINT32_MAX
 #define SIM_PRODUCTS 2
+#define SIM_DOMAINS 3
+#define SIM_ZONE_MAX 8   /* all hosts, and one that is no more */
+#define SIM_WALKS_MAX 64 /* rounds under way; more wait for a place */
 #define SIM_CATALOGUES 2
 #define SIM_BATCH_MAX 32
 #define SIM_MSGS_MAX 512
 #define SIM_LEDGER_MAX 4096
+#define SIM_NONCES 16384 /* a power of two; a run ends at half of it */
 #define SIM_BEGIN_MS (INT64_C(86400000) * 20000)
 #define SIM_DAY_MS INT64_C(86400000)
 #define SIM_EXCHANGE_MS 10000 /* a client waits so long for a reply */
@@ -63,15 +69,38 @@ struct swarm {
 	int64_t latency_ms, commit_ms; /* scale */
 	int64_t span_ms;               /* of the random part, at most */
 	uint64_t steps_max;            /* likewise */
+	bool is_long; /* years at intervals of days, not days of minutes */
 	bool has_fault[POINTS_N_FAULTS];
 	uint32_t ppm[POINTS_N_FAULTS];    /* per message, batch or write */
 	int64_t mean_ms[POINTS_N_FAULTS]; /* between two, for the others */
+	bool is_shared;                   /* all hosts have one count */
 	uint32_t n_groups;
 	uint32_t threshold[SIM_CATALOGUES][SIM_PRODUCTS];
 	int64_t signed_ms[SIM_CATALOGUES];
 	uint32_t validity_days, initial_days, lapse_days, rearms;
 	uint32_t renewal_min, retry_min, retention_days;
 	int64_t idle_ms;
+};
+
+/* ---- name servers ---- */
+
+struct zone_srv {
+	uint32_t host;
+	uint16_t priority, weight;
+};
+
+struct zone {
+	uint32_t n;
+	struct zone_srv srv[SIM_ZONE_MAX];
+};
+
+/* What a round did so far, and what it was answered; see zone.h. */
+struct seek {
+	uint32_t n_asked, n_looked_up, n_known;
+	uint64_t asked, seen; /* bit n: host n */
+	bool is_fresh;        /* nobody of this answer was asked yet */
+	uint32_t n;
+	struct zone_srv srv[SIM_ZONE_MAX];
 };
 
 /* ---- a host ---- */
@@ -99,8 +128,13 @@ struct kms {
 	bool covers[SIM_PRODUCTS];
 	uint32_t catalogue; /* index in the world's */
 	bool is_up;
-	uint64_t epoch; /* of this start: older events are nobody's */
-	int64_t off_s;  /* wall clock minus true time */
+	bool is_off;   /* down, and nobody refuses connections */
+	uint32_t home; /* whose store and model it has: b11 */
+	int64_t paused_until_ms, cut_until_ms, clog_until_ms;
+	uint32_t cut_ways; /* 1: what goes to it, 2: what it sends */
+	bool is_cut_odd;   /* for machines with an odd number alone */
+	uint64_t epoch;    /* of this start: older events are nobody's */
+	int64_t off_s;     /* wall clock minus true time */
 	bool is_flying, is_submitting;
 	struct batch next, flying;
 	struct model *model;
@@ -118,10 +152,12 @@ struct disk {
 	struct file publisher, clock;
 	struct file product[SIM_PRODUCTS], view[SIM_PRODUCTS];
 	struct file lease[SIM_PRODUCTS];
+	struct file known;
 	/* what the files were made of, and by whom */
 	struct state_publisher was_publisher;
 	struct state_product was_product[SIM_PRODUCTS];
 	struct clockwatch was_clock;
+	struct walk_known was_known;
 	struct machine owner, product_owner[SIM_PRODUCTS];
 	bool is_image[SIM_PRODUCTS]; /* left by generalize */
 	/* its last lease, there or not, and the rearms used then */
@@ -134,10 +170,16 @@ struct pc_product {
 	struct life life;
 	struct life_env env;
 	struct life_todo todo;
-	uint64_t wake; /* the wake that counts */
-	/* a round: one exchange with one host after the other */
-	bool is_open;
-	uint32_t target;
+	uint64_t stepped; /* the world's step of its last life_step() */
+	uint64_t wake;    /* the wake that counts */
+	/* a round: lookups and exchanges, one after the other */
+	bool is_open;      /* an exchange is under way */
+	bool is_looking;   /* a lookup is */
+	struct walk *walk; /* from the world's, or NULL: no round */
+	struct walk_todo walk_todo;
+	struct seek seek;
+	uint32_t target; /* the host that was asked, or SIM_NO_HOST */
+	int64_t round_end_ms;
 	uint64_t call;
 	uint32_t busy_s;
 	enum wire_state round_state;
@@ -155,8 +197,14 @@ struct pc {
 	bool is_up, is_touched;
 	int64_t since_ms; /* it is there */
 	uint32_t catalogue;
-	uint32_t order[SIM_HOSTS_MAX];
-	int64_t off_s; /* wall clock minus true time */
+	/* where its hosts are to be found */
+	enum { FINDS_BY_DNS, FINDS_STATIC, FINDS_ONLY } finds;
+	bool is_caching;
+	uint32_t n_static, order[SIM_HOSTS_MAX];
+	uint32_t n_domains, domain[2];
+	struct walk_known known;
+	uint32_t n_known; /* how often it became another */
+	int64_t off_s;    /* wall clock minus true time */
 	bool is_frozen;
 	int64_t frozen_unix_s;
 	int64_t boot_at_ms;
@@ -205,6 +253,7 @@ struct sim_memory {
 	struct catalogue *cat; /* SIM_CATALOGUES of them */
 	uint32_t machines_max;
 	struct pc *machine;
+	struct walk *walk;
 	uint32_t *touched;
 	uint32_t events_max;
 	struct event *heap;
@@ -221,12 +270,17 @@ struct sim {
 	struct swarm swarm;
 	int64_t now_ms;
 	bool is_healed;
-	int64_t outage_until_ms;
+	int64_t outage_until_ms, away_until_ms;
+	uint64_t nonce[SIM_NONCES]; /* sent, by a hash; 0: none */
+	uint32_t n_nonces;
 	uint64_t calls;
 	uint8_t publisher[PUBLISHER_LEN];
 	uint8_t product[SIM_PRODUCTS][PRODUCT_LEN];
 	struct catalogue *cat; /* SIM_CATALOGUES of them */
 	uint32_t n_hosts, n_machines, n_entries;
+	struct zone zone[SIM_DOMAINS];
+	struct walk *walk;   /* SIM_WALKS_MAX of them */
+	uint64_t walks_used; /* bit n: number n */
 	struct kms host[SIM_HOSTS_MAX];
 	struct pc *machine; /* memory.machines_max of them */
 	struct msg msg[SIM_MSGS_MAX];
@@ -234,7 +288,8 @@ struct sim {
 	/* touched by the step: bit n is host n; numbers of machines */
 	uint32_t touched_hosts, n_touched;
 	uint32_t *touched;
-	bool has_clones; /* two machines went by one CMID */
+	bool is_looking_at_all; /* check_all() */
+	bool has_clones;        /* two machines went by one CMID */
 	bool has_failed;
 	const char *invariant;
 	char why[SIM_WHY_MAX];

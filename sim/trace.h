@@ -9,6 +9,7 @@
 #ifndef MUSTER_SIM_TRACE_H
 #define MUSTER_SIM_TRACE_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,11 +18,18 @@
 #define TRACE_LINES 20
 #define TRACE_LINE_MAX 160
 
+/* Printed with the day and time in front, and the step. */
+struct trace_line {
+	uint64_t step;
+	int64_t ms; /* since the beginning */
+	char text[TRACE_LINE_MAX];
+};
+
 struct trace {
 	bool is_loud;          /* print each line */
 	uint64_t lines, bytes; /* hashes */
 	uint64_t n;
-	char line[TRACE_LINES][TRACE_LINE_MAX]; /* a ring */
+	struct trace_line line[TRACE_LINES]; /* a ring */
 };
 
 /**
@@ -32,8 +40,8 @@ void trace_init(struct trace *t, bool is_loud);
 /**
  * trace_line(): one line, cut where it is too long.
  */
-void trace_line(struct trace *t, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+void trace_line(struct trace *t, uint64_t step, int64_t ms, const char *fmt,
+    va_list args) __attribute__((format(printf, 4, 0)));
 
 /**
  * trace_bytes(): what was sent.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sim/kms.h"
+#include "sim/zone.h"
 #include "trust/hostkey.h"
 
 #define DAY_MS SIM_DAY_MS
@@ -37,12 +38,13 @@ draw_policy(struct rng *r, struct swarm *w)
 	}
 	w->signed_ms[0] = SIM_BEGIN_MS - DAY_MS;
 	w->signed_ms[1] = SIM_BEGIN_MS + rng_between(r, 0, w->span_ms / 2);
-	w->validity_days = (uint32_t)rng_octave(r, 1, 60);
+	w->validity_days =
+	    (uint32_t)rng_octave(r, w->is_long ? 15 : 1, w->is_long ? 240 : 60);
 	w->initial_days = (uint32_t)rng_octave(r, 1, 40) - 1;
 	w->lapse_days = (uint32_t)rng_octave(r, 1, 40) - 1;
 	w->rearms = rng_below(r, 4);
-	w->renewal_min = (uint32_t)rng_octave(r, 60, 43200);
-	w->retry_min = (uint32_t)rng_octave(r, 30, 2880);
+	w->renewal_min = (uint32_t)rng_octave(r, w->is_long ? 5040 : 60, 43200);
+	w->retry_min = (uint32_t)rng_octave(r, w->is_long ? 240 : 30, 2880);
 	w->retention_days = (uint32_t)rng_octave(r, 30, 400);
 }
 
@@ -58,9 +60,12 @@ world_draw(struct rng *r, struct swarm *w)
 	w->latency_law = rng_below(r, 3);
 	w->latency_ms = rng_octave(r, 1, 1000);
 	w->commit_ms = rng_octave(r, 1, 4000);
-	w->span_ms = rng_octave(r, 4 * DAY_MS, 500 * DAY_MS);
+	w->is_long = rng_below(r, 3) != 0;
+	w->span_ms = rng_octave(r, (w->is_long ? 64 : 4) * DAY_MS,
+	    (w->is_long ? 2000 : 250) * DAY_MS);
 	w->steps_max = (uint64_t)rng_octave(r, 300, 6000);
 	w->idle_ms = rng_octave(r, DAY_MS / 4, 10 * DAY_MS);
+	w->is_shared = w->n_hosts > 1 && rng_below(r, 4) == 0;
 	draw_policy(r, w);
 	draw_faults(r, w);
 }
@@ -91,7 +96,7 @@ describe(const struct sim *s, uint32_t k, const uint8_t *root_pk,
 	cat->n_issuers = 1;
 	cat->issuers[0] = (struct cat_issuer){.number = 1,
 	    .not_before_day = day - 100,
-	    .not_after_day = day + 100};
+	    .not_after_day = day + 5000};
 	memcpy(cat->issuers[0].pk, issuer_pk, PUBKEY_LEN);
 	cat->n_groups = w->n_groups;
 	for (uint32_t i = 0; i < w->n_groups; i++) {
@@ -147,20 +152,24 @@ publish(const struct sim *s, uint32_t k, const uint8_t *root_pk,
 
 /* ---- hosts ---- */
 
-static void
-certify(const struct sim *s, struct kms *k, uint32_t number,
-    const uint8_t *issuer_sk)
+void
+world_certify(struct sim *s, uint32_t number, bool is_rebuilt, uint32_t days)
 {
+	struct kms *k = &s->host[number];
 	struct turn_publisher *pub = &k->turn.publishers[0];
+	uint32_t today = (uint32_t)(s->now_ms / DAY_MS);
 	struct cert cert = {.key_number = 7,
 	    .slot = (uint8_t)(number + 1),
-	    .activation = 1,
+	    .activation = (uint8_t)(pub->cert.activation + is_rebuilt),
 	    .lines = 1 << LINE,
 	    .level = k->covers[1] ? HOST_LEVEL : 1,
-	    .issued_day = (uint32_t)(SIM_BEGIN_MS / DAY_MS) - 10,
+	    .issued_day = today - 10,
+	    .expires_day = days == 0 ? 0 : today + days,
 	    .issuer = 1};
+	uint8_t issuer_pk[PUBKEY_LEN], issuer_sk[SECKEY_LEN];
 
-	key_pair((uint8_t)(number + 10), cert.host_pk, k->sk);
+	key_pair(2, issuer_pk, issuer_sk);
+	key_pair((uint8_t)(10 * cert.activation + number), cert.host_pk, k->sk);
 	cert_sign(&cert, s->publisher, issuer_sk);
 	pub->has_cert = true;
 	pub->cert = cert;
@@ -171,14 +180,19 @@ certify(const struct sim *s, struct kms *k, uint32_t number,
 }
 
 static int
-open_host(struct sim *s, uint32_t number, const uint8_t *issuer_sk)
+open_host(struct sim *s, uint32_t number)
 {
 	struct kms *k = &s->host[number];
 	const struct event idle = {.kind = EV_IDLE, .who = number};
-	int err = store_open_memory(&k->store);
+	int err = 0;
 
+	k->home = s->swarm.is_shared ? 0 : number;
+	k->model = s->host[k->home].model;
+	if (k->home == number)
+		err = store_open_memory(&k->store);
 	if (err != 0)
 		return err;
+	k->store = s->host[k->home].store;
 	store_set_limits(k->store, STORE_INVENTORY_MAX,
 	    s->swarm.retention_days);
 	k->is_up = true;
@@ -188,7 +202,10 @@ open_host(struct sim *s, uint32_t number, const uint8_t *issuer_sk)
 	k->turn.n_publishers = 1;
 	k->turn.renewal_min = s->swarm.renewal_min;
 	k->turn.retry_min = s->swarm.retry_min;
-	certify(s, k, number, issuer_sk);
+	world_certify(s, number, true,
+	    s->swarm.has_fault[POINT_CERTIFICATE]
+	        ? rng_below(&s->rng, 1 + (uint32_t)(s->swarm.span_ms / DAY_MS))
+	        : 0);
 	sim_at(s, s->swarm.idle_ms, &idle);
 	return kms_take_catalogue(s, number, 0);
 }
@@ -207,9 +224,10 @@ world_init(struct sim *s)
 	memset(s->product[1], 0x52, PRODUCT_LEN);
 	for (uint32_t k = 0; k < SIM_CATALOGUES && err == 0; k++)
 		err = publish(s, k, root_pk, root_sk, issuer_pk);
+	zone_draw(s);
 	for (uint32_t i = 0; i < s->swarm.n_hosts && err == 0; i++) {
 		s->n_hosts++;
-		err = open_host(s, i, issuer_sk);
+		err = open_host(s, i);
 	}
 	return err;
 }
@@ -218,7 +236,8 @@ void
 world_deinit(struct sim *s)
 {
 	for (uint32_t i = 0; i < s->n_hosts; i++) {
-		store_close(s->host[i].store);
+		if (s->host[i].home == i)
+			store_close(s->host[i].store);
 		s->host[i].store = NULL;
 	}
 }

@@ -30,6 +30,15 @@ void world_draw(struct rng *r, struct swarm *w);
 MUSTER_NODISCARD int world_init(struct sim *s);
 
 /**
+ * world_certify(): a host gets a certificate.
+ *
+ * In:      is_rebuilt  it has another key, and is activated once more
+ *          days        from today until it ends; 0: it does not
+ */
+void
+world_certify(struct sim *s, uint32_t number, bool is_rebuilt, uint32_t days);
+
+/**
  * world_deinit(): close the stores.
  */
 void world_deinit(struct sim *s);
