@@ -399,7 +399,7 @@ check_cmid(struct sim *s, uint32_t number, const uint8_t *old)
 		    is_kept ? "goes by another machine's" : "lost its");
 	if (is_foreign && !is_none)
 		sim_hit(s, POINT_NEW_CMID);
-	if (!is_foreign && is_none && pc->disk.publisher.len != 0)
+	if (!is_foreign && is_none && pc->disk->publisher.len != 0)
 		sim_hit(s, POINT_SAME_GOES_ON);
 }
 
@@ -408,9 +408,9 @@ check_lease(struct sim *s, uint32_t number, uint32_t product)
 {
 	const struct pc *pc = &s->machine[number];
 	const struct life *l = &pc->product[product].life;
-	uint32_t rearms = pc->disk.lease_rearms[product];
+	uint32_t rearms = pc->disk->lease_rearms[product];
 
-	if (!pc->disk.has_lease[product] ||
+	if (!pc->disk->has_lease[product] ||
 	    l->has_lease == (l->state.rearms == rearms))
 		return;
 	sim_fail(s, "b38",

@@ -41,7 +41,7 @@ own(struct machine *owner, bool is_new, const struct machine *id)
 static int
 write_publisher(struct pc *pc)
 {
-	struct disk *d = &pc->disk;
+	struct disk *d = pc->disk;
 	bool is_new = d->publisher.len == 0;
 	uint8_t buf[STATE_FILE_MAX];
 	size_t len = 0;
@@ -61,7 +61,7 @@ static int
 write_product(struct pc *pc, uint32_t p)
 {
 	const struct state_product *state = &pc->product[p].life.state;
-	struct disk *d = &pc->disk;
+	struct disk *d = pc->disk;
 	uint8_t buf[STATE_FILE_MAX];
 	size_t len = 0;
 	bool is_new = d->product[p].len == 0;
@@ -89,7 +89,7 @@ write_view(struct pc *pc, uint32_t p)
 	memcpy(view.product, state->product, PRODUCT_LEN);
 	err = state_view_encode(&view, buf);
 	if (err == 0)
-		(void)write_file(pc, &pc->disk.view[p], buf, sizeof(buf));
+		(void)write_file(pc, &pc->disk->view[p], buf, sizeof(buf));
 	return err;
 }
 
@@ -99,8 +99,8 @@ write_clock(struct pc *pc)
 	uint8_t buf[CLOCKWATCH_FILE_LEN];
 	int err = clockwatch_encode(&pc->watch, buf);
 
-	if (err == 0 && write_file(pc, &pc->disk.clock, buf, sizeof(buf)))
-		pc->disk.was_clock = pc->watch;
+	if (err == 0 && write_file(pc, &pc->disk->clock, buf, sizeof(buf)))
+		pc->disk->was_clock = pc->watch;
 	return err;
 }
 
@@ -112,10 +112,10 @@ write_lease(struct pc *pc, uint32_t p)
 	int err;
 
 	err = lease_encode(&pc->product[p].life.lease, buf, sizeof(buf), &len);
-	if (err != 0 || !write_file(pc, &pc->disk.lease[p], buf, len))
+	if (err != 0 || !write_file(pc, &pc->disk->lease[p], buf, len))
 		return err;
-	pc->disk.has_lease[p] = true;
-	pc->disk.lease_rearms[p] = pc->product[p].life.state.rearms;
+	pc->disk->has_lease[p] = true;
+	pc->disk->lease_rearms[p] = pc->product[p].life.state.rearms;
 	return 0;
 }
 
@@ -147,7 +147,7 @@ disk_write(struct pc *pc, uint32_t p)
 int
 disk_write_known(struct pc *pc)
 {
-	struct disk *d = &pc->disk;
+	struct disk *d = pc->disk;
 	uint8_t buf[STATE_FILE_MAX];
 	size_t len = 0;
 	int err = state_known_encode(pc->publisher.publisher, &pc->known, buf,
@@ -161,7 +161,7 @@ disk_write_known(struct pc *pc)
 void
 disk_drop_lease(struct pc *pc, uint32_t p)
 {
-	(void)write_file(pc, &pc->disk.lease[p], pc->id.id, 0);
+	(void)write_file(pc, &pc->disk->lease[p], pc->id.id, 0);
 }
 
 /* ---- reading ---- */
@@ -211,7 +211,7 @@ is_same_clock(const struct clockwatch *a, const struct clockwatch *b)
 static int
 read_known(struct pc *pc)
 {
-	const struct disk *d = &pc->disk;
+	const struct disk *d = pc->disk;
 	const struct walk_known *a = &pc->known, *b = &d->was_known;
 	int err = state_known_decode(d->known.bytes, d->known.len,
 	    d->was_publisher.publisher, &pc->known);
@@ -227,7 +227,7 @@ read_known(struct pc *pc)
 int
 disk_read(struct pc *pc)
 {
-	const struct disk *d = &pc->disk;
+	const struct disk *d = pc->disk;
 	const struct file *f = &d->publisher, *clock = &d->clock;
 	int err = 0;
 
@@ -249,7 +249,7 @@ disk_read(struct pc *pc)
 int
 disk_read_product(struct pc *pc, uint32_t p)
 {
-	struct disk *d = &pc->disk;
+	struct disk *d = pc->disk;
 	const struct file *f = &d->product[p];
 	struct file *lease = &d->lease[p];
 	struct life *l = &pc->product[p].life;
@@ -273,14 +273,14 @@ disk_read_product(struct pc *pc, uint32_t p)
 bool
 disk_is_foreign(const struct pc *pc)
 {
-	return pc->disk.publisher.len != 0 &&
-	    is_foreign(&pc->disk.owner, &pc->id);
+	return pc->disk->publisher.len != 0 &&
+	    is_foreign(&pc->disk->owner, &pc->id);
 }
 
 bool
 disk_is_image(const struct pc *pc, uint32_t p)
 {
-	const struct disk *d = &pc->disk;
+	const struct disk *d = pc->disk;
 
 	return d->product[p].len != 0 && d->is_image[p] &&
 	    is_foreign(&d->product_owner[p], &pc->id);

@@ -138,7 +138,7 @@ copy(struct sim *s, uint32_t from)
 	struct pc *pc = &s->machine[to];
 	const struct pc *src = &s->machine[from];
 
-	pc->disk = src->disk;
+	*pc->disk = *src->disk;
 	memcpy(pc->has_product, src->has_product, sizeof(pc->has_product));
 	pc->catalogue = src->catalogue;
 	pc->off_s = pc_unix_s(s, src) - s->now_ms / 1000;
@@ -354,7 +354,7 @@ fault_event(struct sim *s, const struct event *ev)
 
 	if (ev->what == POINT_REARM)
 		pc_rearm(s, any_machine(s),
-		    rng_below(&s->rng, SIM_PRODUCTS + 1));
+		    rng_below(&s->rng, s->n_products + 1));
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (kinds[i].kind != ev->what)
 			continue;

@@ -31,6 +31,9 @@ kms_take_catalogue(struct sim *s, uint32_t number, uint32_t catalogue)
 	return err;
 }
 
+static void submit(struct sim *s, uint32_t number);
+static void sign(struct sim *s, uint32_t number);
+
 /* ---- what goes out ---- */
 
 static void
@@ -109,11 +112,11 @@ expected(const struct sim *s, const struct kms *k,
 	int64_t apart_s;
 	uint32_t ends_day = kms_ends_day(k), p = 0;
 
-	while (p < SIM_PRODUCTS &&
+	while (p < s->n_products &&
 	    memcmp(r->product, s->product[p], PRODUCT_LEN) != 0)
 		p++;
 	*product_out = p;
-	if (p == SIM_PRODUCTS)
+	if (p == s->n_products)
 		return WIRE_UNKNOWN_PRODUCT;
 	if (now_unix_s < certified_s - 24 * HOUR_S ||
 	    (ends_day != 0 && now_unix_s >= (int64_t)ends_day * 86400))
@@ -132,7 +135,7 @@ queue_item(struct sim *s, uint32_t number, const struct turn_item *item,
     const struct ticket *ticket)
 {
 	struct kms *k = &s->host[number];
-	const struct event submit = {.kind = EV_SUBMIT,
+	const struct event soon = {.kind = EV_SUBMIT,
 	    .who = number,
 	    .tag = k->epoch};
 
@@ -141,7 +144,11 @@ queue_item(struct sim *s, uint32_t number, const struct turn_item *item,
 	if (k->is_flying || k->is_submitting)
 		return;
 	k->is_submitting = true;
-	sim_at(s, rng_below(&s->rng, 3), &submit);
+	if (s->site != NULL) { /* the same, in fewer events */
+		submit(s, number);
+		return;
+	}
+	sim_at(s, rng_below(&s->rng, 3), &soon);
 }
 
 static void
@@ -159,7 +166,10 @@ on_activate(struct sim *s, const struct msg *m, const struct rpc_call *call,
 		    m->host);
 		return;
 	}
-	model_arrive(k->model, &ticket->request);
+	if (s->site == NULL)
+		model_arrive(k->model, &ticket->request);
+	else
+		watch_request(s->watch, m->host, sim_site_s(s));
 	if (k->next.n == SIM_BATCH_MAX) {
 		send_busy(s, m->host, ticket);
 		return;
@@ -299,7 +309,8 @@ apply(struct sim *s, uint32_t number)
 		sim_fail(s, "store", "kms-%u: %s", number, muster_errname(err));
 		return false;
 	}
-	for (uint32_t i = 0; i < k->flying.n && !s->has_failed; i++) {
+	for (uint32_t i = 0;
+	     i < k->flying.n && !s->has_failed && s->site == NULL; i++) {
 		enter(s, number, i, now_unix_s);
 		sim_tell(s, "kms-%u: call %llu of %s counts %u", number,
 		    (unsigned long long)k->flying.ticket[i].call,
@@ -319,7 +330,12 @@ submit(struct sim *s, uint32_t number)
 	k->is_submitting = false;
 	if (k->next.n == 0 || k->is_flying)
 		return;
-	k->flying = k->next;
+	/* not all of it, for mostly there is one */
+	k->flying.n = k->next.n;
+	memcpy(k->flying.item, k->next.item,
+	    k->next.n * sizeof(k->next.item[0]));
+	memcpy(k->flying.ticket, k->next.ticket,
+	    k->next.n * sizeof(k->next.ticket[0]));
 	k->next.n = 0;
 	k->is_flying = true;
 	if (k->flying.n > 1)
@@ -338,7 +354,7 @@ static void
 commit(struct sim *s, uint32_t number)
 {
 	struct kms *k = &s->host[number];
-	const struct event sign = {.kind = EV_SIGN,
+	const struct event done = {.kind = EV_SIGN,
 	    .who = number,
 	    .tag = k->epoch};
 
@@ -372,8 +388,12 @@ commit(struct sim *s, uint32_t number)
 		kms_stop(s, number, down_ms(s));
 		return;
 	}
-	if (apply(s, number))
-		sim_at(s, rng_below(&s->rng, 20), &sign);
+	if (!apply(s, number))
+		return;
+	if (s->site != NULL)
+		sign(s, number);
+	else
+		sim_at(s, rng_below(&s->rng, 20), &done);
 }
 
 static void
@@ -404,7 +424,8 @@ idle(struct sim *s, uint32_t number)
 	do {
 		err = store_idle(k->store, now_unix_s);
 	} while (err == MUSTER_E_AGAIN);
-	model_idle(k->model, now_unix_s, s->swarm.retention_days);
+	if (s->site == NULL)
+		model_idle(k->model, now_unix_s, s->swarm.retention_days);
 	if (err != 0)
 		sim_fail(s, "store", "kms-%u: %s", number, muster_errname(err));
 }

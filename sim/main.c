@@ -278,7 +278,7 @@ int
 main(int argc, char **argv)
 {
 	struct options *o = calloc(1, sizeof(*o));
-	struct sim *s = sim_new(WORLD_MACHINES_MAX);
+	struct sim *s = sim_new(WORLD_MACHINES_MAX, true);
 	int code = o == NULL || s == NULL || sodium_init() < 0
 	    ? 2
 	    : read_options(argc, argv, o);

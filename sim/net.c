@@ -100,7 +100,8 @@ net_send(struct sim *s, const struct msg *m)
 	struct msg one = *m;
 	int64_t delay_ms = latency_ms(s);
 
-	trace_bytes(&s->trace, m->record, m->len);
+	if (s->site == NULL)
+		trace_bytes(&s->trace, m->record, m->len);
 	one.is_corrupt = false;
 	if (sim_faulty(s, POINT_DROP)) {
 		sim_tell(s, "  net: a %s is lost", kind_of(m));

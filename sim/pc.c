@@ -6,6 +6,7 @@
 
 #include "sim/check.h"
 #include "sim/disk.h"
+#include "sim/plan.h"
 #include "sim/round.h"
 #include "sim/zone.h"
 
@@ -21,14 +22,23 @@ pc_add(struct sim *s)
 	struct pc *pc = &s->machine[number];
 
 	memset(pc, 0, sizeof(*pc));
+	if (s->memory.disk != NULL) {
+		pc->disk = &s->memory.disk[number];
+		memset(pc->disk, 0, sizeof(*pc->disk));
+	}
 	pc->since_ms = s->now_ms;
 	rng_fill(&s->rng, pc->id.id, WIRE_ID_LEN);
 	if (rng_below(&s->rng, 2) == 0)
 		rng_fill(&s->rng, pc->id.instance, WIRE_ID_LEN);
 	(void)snprintf(pc->name, sizeof(pc->name), "pc-%u", number);
-	zone_find(s, pc);
-	pc->has_product[0] = rng_chance(&s->rng, 800000);
-	pc->has_product[1] = !pc->has_product[0] || rng_below(&s->rng, 2) == 0;
+	if (s->site != NULL) {
+		plan_machine(s, number);
+	} else {
+		pc->has_product[0] = rng_chance(&s->rng, 800000);
+		pc->has_product[1] =
+		    !pc->has_product[0] || rng_below(&s->rng, 2) == 0;
+		zone_find(s, pc);
+	}
 	pc->writes_left = -1;
 	pc_identify(s, number);
 	return number;
@@ -123,7 +133,10 @@ step(struct sim *s, uint32_t number, uint32_t p, const struct life_event *ev)
 	if (pp->todo.before != pp->todo.after)
 		sim_tell(s, "%s: %s: %s -> %s", pc->name, pp->env.product->name,
 		    state_names[pp->todo.before], state_names[pp->todo.after]);
-	check_transition(s, number, p, ev);
+	if (s->site != NULL)
+		plan_watch(s, number, p);
+	else
+		check_transition(s, number, p, ev);
 }
 
 void
@@ -133,13 +146,14 @@ pc_event(struct sim *s, uint32_t number, uint32_t p,
 	struct pc *pc = &s->machine[number];
 	struct pc_product *pp = &pc->product[p];
 	bool is_torn;
-	int err;
+	int err = 0;
 
 	step(s, number, p, ev);
 	if (sim_faulty(s, POINT_TORN))
 		pc->writes_left = (int32_t)rng_below(&s->rng, 6);
 	is_torn = pc->writes_left >= 0;
-	err = disk_write(pc, p);
+	if (pc->disk != NULL)
+		err = disk_write(pc, p);
 	pc->writes_left = -1;
 	if (err != 0)
 		sim_fail(s, "codec", "%s: its state does not encode: %s",
@@ -164,19 +178,21 @@ meet(struct sim *s, uint32_t number, uint32_t p, bool is_moved, bool is_afresh)
 	struct life_event ev = {.kind = LIFE_MET,
 	    .is_moved = is_moved,
 	    .is_afresh = is_afresh,
-	    .is_new = pc->disk.product[p].len == 0,
+	    .is_new = pc->disk == NULL || pc->disk->product[p].len == 0,
 	    .is_spread = true};
-	bool is_image = disk_is_image(pc, p);
-	int err = disk_read_product(pc, p);
+	bool is_image = pc->disk != NULL && disk_is_image(pc, p);
+	int err = pc->disk == NULL ? 0 : disk_read_product(pc, p);
 
 	if (err != 0) {
 		sim_fail(s, "codec", "%s: its state does not decode: %s",
 		    pc->name, muster_errname(err));
 		return;
 	}
-	check_lease(s, number, p);
+	if (pc->disk != NULL)
+		check_lease(s, number, p);
 	pc_event(s, number, p, &ev);
-	check_met(s, number, p, is_image);
+	if (pc->disk != NULL)
+		check_met(s, number, p, is_image);
 }
 
 static void
@@ -184,8 +200,10 @@ wake_up(struct sim *s, struct pc *pc, bool is_boot)
 {
 	pc->is_up = true;
 	pc->is_calm = false;
-	pc->floor_unix_s = pc->disk.floor_unix_s;
-	pc->ceiling_unix_s = pc->disk.ceiling_unix_s;
+	if (pc->disk != NULL) {
+		pc->floor_unix_s = pc->disk->floor_unix_s;
+		pc->ceiling_unix_s = pc->disk->ceiling_unix_s;
+	}
 	pc->far_ms = 0;
 	if (is_boot) {
 		pc->boot_at_ms = s->now_ms;
@@ -214,14 +232,16 @@ pc_start(struct sim *s, uint32_t number, bool is_boot)
 {
 	struct pc *pc = &s->machine[number];
 	uint8_t cmid[WIRE_ID_LEN], old[WIRE_ID_LEN];
-	bool is_moved, is_afresh, is_new = pc->disk.publisher.len == 0;
-	int err;
+	bool is_moved, is_afresh;
+	bool is_new = pc->disk == NULL || pc->disk->publisher.len == 0;
+	int err = 0;
 
 	if (pc->is_up)
 		return;
 	sim_tell(s, "%s: starts", pc->name);
 	wake_up(s, pc, is_boot || pc->boot_at_ms == 0);
-	err = disk_read(pc);
+	if (pc->disk != NULL)
+		err = disk_read(pc);
 	if (err != 0) {
 		sim_fail(s, "codec", "%s: its state does not decode: %s",
 		    pc->name, muster_errname(err));
@@ -231,7 +251,8 @@ pc_start(struct sim *s, uint32_t number, bool is_boot)
 	rng_fill(&s->rng, cmid, sizeof(cmid));
 	life_machine(&pc->publisher, &pc->product[0].env, cmid, is_new,
 	    &is_moved, &is_afresh);
-	check_cmid(s, number, old);
+	if (pc->disk != NULL)
+		check_cmid(s, number, old);
 	for (uint32_t p = 0; p < SIM_PRODUCTS && pc->is_up; p++) {
 		if (pc->has_product[p])
 			meet(s, number, p, is_moved, is_afresh);
@@ -322,7 +343,7 @@ pc_rearm(struct sim *s, uint32_t number, uint32_t product)
 		const struct pc_product *pp = &pc->product[p];
 
 		if (pc->has_product[p] &&
-		    (product == SIM_PRODUCTS || product == p) &&
+		    (product >= s->n_products || product == p) &&
 		    pp->life.state.rearms >= pp->env.product->rearms) {
 			sim_hit(s, POINT_REARM_REFUSED);
 			return;
@@ -331,13 +352,13 @@ pc_rearm(struct sim *s, uint32_t number, uint32_t product)
 	sim_tell(s, "%s: rearm", pc->name);
 	rng_fill(&s->rng, cmid, sizeof(cmid));
 	life_rearm(&pc->publisher, cmid);
-	if (memcmp(pc->publisher.cmid, pc->disk.was_publisher.cmid,
+	if (memcmp(pc->publisher.cmid, pc->disk->was_publisher.cmid,
 	        WIRE_ID_LEN) == 0)
 		sim_fail(s, "b38", "%s: rearmed, and its CMID stays", pc->name);
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
 		struct life_event ev = {.kind = LIFE_NEW_CMID};
 
-		if (product == SIM_PRODUCTS || product == p)
+		if (product >= s->n_products || product == p)
 			ev.kind = LIFE_REARM;
 		if (pc->has_product[p])
 			step(s, number, p, &ev);
@@ -366,12 +387,12 @@ pc_generalize(struct sim *s, uint32_t number)
 		if (!pc->has_product[p])
 			continue;
 		life_generalize_product(&pc->product[p].life.state);
-		pc->disk.lease[p].len = 0;
+		pc->disk->lease[p].len = 0;
 		if (disk_write_states(pc, p) != 0)
 			sim_fail(s, "codec", "%s: its image does not encode",
 			    pc->name);
-		pc->disk.is_image[p] = true;
-		pc->disk.has_lease[p] = false;
+		pc->disk->is_image[p] = true;
+		pc->disk->has_lease[p] = false;
 	}
 	pc_stop(s, number, -1);
 }
@@ -433,6 +454,8 @@ pc_clock_event(struct sim *s, const struct event *ev)
 	struct pc *pc = &s->machine[ev->who];
 	const struct life_event timer = {.kind = LIFE_TIMER};
 
+	if (s->site != NULL && plan_is_late(s, ev))
+		return;
 	if (ev->kind == EV_UP) {
 		pc_start(s, ev->who, true);
 	} else if (ev->kind == EV_THAW) {
@@ -441,6 +464,9 @@ pc_clock_event(struct sim *s, const struct event *ev)
 		round_timeout(s, ev);
 	} else if (ev->kind == EV_LOOKED_UP) {
 		round_looked_up(s, ev);
+	} else if (ev->kind == EV_PLACE) {
+		if (pc->is_up && pc->product[ev->what].wake == ev->tag)
+			round_begin(s, ev->who, ev->what);
 	} else if (pc->is_up && pc->product[ev->what].wake == ev->tag &&
 	    !(s->is_healed && pc->product[ev->what].is_answered)) {
 		pc_event(s, ev->who, ev->what, &timer);

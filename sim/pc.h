@@ -63,7 +63,7 @@ void pc_take_catalogue(struct sim *s, uint32_t number, uint32_t catalogue);
 /**
  * pc_rearm(): rearm one product, or all.
  *
- * In:      product  SIM_PRODUCTS: all
+ * In:      product  n_products of the world or more: all
  */
 void pc_rearm(struct sim *s, uint32_t number, uint32_t product);
 
@@ -73,7 +73,8 @@ void pc_rearm(struct sim *s, uint32_t number, uint32_t product);
 void pc_generalize(struct sim *s, uint32_t number);
 
 /**
- * pc_clock_event(): EV_WAKE, EV_TIMEOUT, EV_UP, EV_THAW.
+ * pc_clock_event(): EV_WAKE, EV_TIMEOUT, EV_LOOKED_UP, EV_PLACE, EV_UP,
+ * EV_THAW.
  */
 void pc_clock_event(struct sim *s, const struct event *ev);
 

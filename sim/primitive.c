@@ -5,13 +5,16 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SLOTS 65536U /* a power of two */
-#define KEY_LEN 32
+#define SLOTS 8192U  /* a power of two; 2 MiB */
+#define TEXT_MAX 160 /* of a certificate or a root; a catalogue is longer */
 
+/* What was verified, byte by byte, and the verdict. */
 struct slot {
-	uint8_t key[KEY_LEN];
+	uint8_t sig[crypto_sign_BYTES], pk[crypto_sign_PUBLICKEYBYTES];
+	uint8_t m[TEXT_MAX];
+	unsigned long long mlen; /* 0: nothing */
+	bool is_ed25519;
 	int verdict;
-	bool is_used;
 };
 
 int __real_crypto_sign_detached(unsigned char *sig, unsigned long long *len,
@@ -50,40 +53,41 @@ __wrap_crypto_sign_detached(unsigned char *sig, unsigned long long *len,
 	return 0;
 }
 
-/* A lease is judged at every step of its machine; the verdict on the same
- * bytes is always the same, and lies beneath src/, whose own checks run. */
 static int
-remembered(const unsigned char *sig, const unsigned char *m,
+verify(const unsigned char *sig, const unsigned char *m,
     unsigned long long mlen, const unsigned char *pk)
-{
-	crypto_generichash_state h;
-	uint8_t key[KEY_LEN];
-	struct slot *slot;
-	uint32_t i;
-
-	(void)crypto_generichash_init(&h, NULL, 0, KEY_LEN);
-	(void)crypto_generichash_update(&h, sig, crypto_sign_BYTES);
-	(void)crypto_generichash_update(&h, pk, crypto_sign_PUBLICKEYBYTES);
-	(void)crypto_generichash_update(&h, m, mlen);
-	(void)crypto_generichash_final(&h, key, KEY_LEN);
-	memcpy(&i, key, sizeof(i));
-	slot = &slots[i % SLOTS];
-	if (slot->is_used && memcmp(slot->key, key, KEY_LEN) == 0)
-		return slot->verdict;
-	memcpy(slot->key, key, KEY_LEN);
-	slot->is_used = true;
-	slot->verdict = __real_crypto_sign_verify_detached(sig, m, mlen, pk);
-	return slot->verdict;
-}
-
-int
-__wrap_crypto_sign_verify_detached(const unsigned char *sig,
-    const unsigned char *m, unsigned long long mlen, const unsigned char *pk)
 {
 	uint8_t want[crypto_sign_BYTES];
 
 	if (is_ed25519)
-		return remembered(sig, m, mlen, pk);
+		return __real_crypto_sign_verify_detached(sig, m, mlen, pk);
 	keyed(pk, m, mlen, want);
 	return memcmp(want, sig, sizeof(want)) == 0 ? 0 : -1;
+}
+
+/* A lease is judged at every step of its machine; the verdict on the same
+ * bytes is always the same, and lies beneath src/, whose own checks run. */
+int
+__wrap_crypto_sign_verify_detached(const unsigned char *sig,
+    const unsigned char *m, unsigned long long mlen, const unsigned char *pk)
+{
+	struct slot *slot;
+	uint32_t i;
+
+	if (mlen == 0 || mlen > TEXT_MAX)
+		return verify(sig, m, mlen, pk);
+	memcpy(&i, sig, sizeof(i));
+	slot = &slots[i % SLOTS];
+	if (slot->mlen == mlen && slot->is_ed25519 == is_ed25519 &&
+	    memcmp(slot->sig, sig, sizeof(slot->sig)) == 0 &&
+	    memcmp(slot->pk, pk, sizeof(slot->pk)) == 0 &&
+	    memcmp(slot->m, m, mlen) == 0)
+		return slot->verdict;
+	memcpy(slot->sig, sig, sizeof(slot->sig));
+	memcpy(slot->pk, pk, sizeof(slot->pk));
+	memcpy(slot->m, m, mlen);
+	slot->mlen = mlen;
+	slot->is_ed25519 = is_ed25519;
+	slot->verdict = verify(sig, m, mlen, pk);
+	return slot->verdict;
 }

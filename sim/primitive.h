@@ -18,7 +18,7 @@
 /**
  * primitive_use(): from now on, for the whole program.
  *
- * In:      is_real  Ed25519 by libsodium, its verdicts remembered
+ * In:      is_real  Ed25519 by libsodium; verdicts are remembered either way
  */
 void primitive_use(bool is_real);
 

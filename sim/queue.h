@@ -18,6 +18,7 @@ enum event_kind {
 	EV_WAKE,       /* who: machine, what: product, tag: its wake */
 	EV_TIMEOUT,    /* likewise, tag: the call */
 	EV_LOOKED_UP,  /* likewise */
+	EV_PLACE,      /* likewise, tag: its wake: is there room for a round? */
 	EV_TO_HOST,    /* what: message */
 	EV_TO_MACHINE, /* what: message */
 	EV_SUBMIT,     /* who: host, tag: its epoch */
@@ -27,7 +28,9 @@ enum event_kind {
 	EV_HOST_UP, /* who: host, tag: its epoch */
 	EV_UP,      /* who: machine */
 	EV_THAW,    /* who: machine */
-	EV_FAULT    /* what: enum point */
+	EV_FAULT,   /* what: enum point */
+	EV_SAMPLE,  /* of a site's counts */
+	EV_DOWN     /* who: host: an outage of a site's begins */
 };
 
 struct event {

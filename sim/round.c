@@ -8,6 +8,7 @@
 #include "sim/fault.h"
 #include "sim/net.h"
 #include "sim/pc.h"
+#include "sim/plan.h"
 #include "sim/world.h"
 #include "sim/zone.h"
 
@@ -16,6 +17,7 @@
 #define CONNECT_MS 2000     /* EXCHANGE_CONNECT_MS */
 #define BRIEF_MS 250        /* EXCHANGE_BRIEF_MS */
 #define ROUND_OVER_MS 60000 /* ROUND_MS */
+#define PLACE_MS 500        /* all walks are in use */
 
 static void
 follow(struct sim *s, uint32_t number, uint32_t p, const struct walk_event *ev);
@@ -100,7 +102,8 @@ ask(struct sim *s, uint32_t number, uint32_t p)
 		    pc->name, muster_errname(err));
 		return;
 	}
-	check_nonce(s, number, &pp->request);
+	if (s->site == NULL)
+		check_nonce(s, number, &pp->request);
 	pp->target = m.host = zone_host(s, pp->walk_todo.host);
 	pp->is_open = true;
 	s->calls += 2; /* a replay may have the number before */
@@ -110,7 +113,8 @@ ask(struct sim *s, uint32_t number, uint32_t p)
 	sim_tell(s, "%s: call %llu, %s, to %s", pc->name,
 	    (unsigned long long)m.call, pp->env.product->name,
 	    pp->walk_todo.host);
-	is_reached = m.host != SIM_NO_HOST && net_reaches(s, m.host, number);
+	is_reached = m.host != SIM_NO_HOST && net_reaches(s, m.host, number) &&
+	    (s->site == NULL || plan_is_here(s, pc));
 	if (!is_reached ||
 	    (!sim_faulty(s, POINT_RESET) && s->host[m.host].is_up))
 		sim_at(s, patience_ms(&pp->walk_todo, is_reached), &timeout);
@@ -143,11 +147,14 @@ look_up(struct sim *s, uint32_t number, uint32_t p)
 static void
 give_up(struct sim *s, uint32_t number, uint32_t p)
 {
-	struct pc_product *pp = &s->machine[number].product[p];
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[p];
 	const struct life_event silence = {.kind = LIFE_SILENCE,
 	    .busy_s = pp->busy_s};
 
 	round_drop(s, pp);
+	if (s->site != NULL)
+		plan_unanswered(s, pc);
 	pc_event(s, number, p, &silence);
 }
 
@@ -162,7 +169,8 @@ follow(struct sim *s, uint32_t number, uint32_t p, const struct walk_event *ev)
 		return;
 	}
 	walk_step(pp->walk, ev, &pp->walk_todo);
-	zone_check(s, pc, p);
+	if (s->site == NULL)
+		zone_check(s, pc, p);
 	if (s->has_failed)
 		return;
 	if (pp->walk_todo.act == WALK_END) {
@@ -182,6 +190,10 @@ round_begin(struct sim *s, uint32_t number, uint32_t p)
 	struct pc *pc = &s->machine[number];
 	struct pc_product *pp = &pc->product[p];
 	const struct walk_event begin = {.kind = WALK_BEGIN};
+	const struct event again = {.kind = EV_PLACE,
+	    .who = number,
+	    .what = p,
+	    .tag = pp->wake};
 	struct walk_plan plan;
 
 	pp->busy_s = 0;
@@ -189,9 +201,10 @@ round_begin(struct sim *s, uint32_t number, uint32_t p)
 	pp->round_minutes = pp->todo.minutes_left;
 	pp->round_end_ms = s->now_ms + ROUND_OVER_MS;
 	pp->seek = (struct seek){.n_known = pc->n_known};
+	pc->watched.was_dead = false;
 	pp->walk = take_walk(s);
-	if (pp->walk == NULL) { /* as if nobody had answered */
-		give_up(s, number, p);
+	if (pp->walk == NULL) {
+		sim_at(s, PLACE_MS, &again);
 		return;
 	}
 	zone_plan(s, pc, pp->round_state == WIRE_LICENSED, &plan);
@@ -218,6 +231,7 @@ round_timeout(struct sim *s, const struct event *ev)
 	if (!pp->is_open || pp->call != ev->tag)
 		return;
 	sim_hit(s, POINT_TIMEOUT);
+	pc->watched.was_dead = true;
 	sim_tell(s, "%s: call %llu: no answer", pc->name,
 	    (unsigned long long)pp->call);
 	next(s, ev->who, ev->what);
@@ -235,8 +249,11 @@ round_looked_up(struct sim *s, const struct event *ev)
 	if (!pp->is_looking || pp->call != ev->tag)
 		return;
 	pp->is_looking = false;
-	done.err =
-	    zone_answer(s, pp->walk_todo.domain, &pp->walk->choice, &pp->seek);
+	if (s->site != NULL && !plan_is_here(s, pc))
+		done.err = MUSTER_E_NXDOMAIN; /* another network's */
+	else
+		done.err = zone_answer(s, pp->walk_todo.domain,
+		    &pp->walk->choice, &pp->seek);
 	sim_tell(s, "%s: %s has %zu records, %s", pc->name,
 	    pp->walk_todo.domain, pp->walk->choice.n, muster_errname(done.err));
 	follow(s, ev->who, ev->what, &done);
@@ -253,11 +270,12 @@ end(struct sim *s, uint32_t number, uint32_t p)
 	walk_step(pp->walk, &responded, &pp->walk_todo);
 	if (pc->is_caching && walk_known(pp->walk, &pc->known)) {
 		pp->seek.n_known = ++pc->n_known;
-		if (disk_write_known(pc) != 0)
+		if (pc->disk != NULL && disk_write_known(pc) != 0)
 			sim_fail(s, "codec", "%s: its host does not encode",
 			    pc->name);
 	}
-	zone_check_known(s, pc, p);
+	if (s->site == NULL)
+		zone_check_known(s, pc, p);
 	round_drop(s, pp);
 }
 
@@ -310,7 +328,10 @@ accept(struct sim *s, const struct msg *m, const struct reply *reply)
 		sim_hit(s, POINT_BELOW);
 	else if (was_licensed)
 		sim_hit(s, POINT_RENEWED);
-	check_reply(s, m, reply);
+	if (s->site == NULL)
+		check_reply(s, m, reply);
+	else
+		plan_answered(s, pc, reply);
 	if (s->has_failed)
 		return;
 	end(s, m->machine, m->product);

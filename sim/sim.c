@@ -11,13 +11,14 @@
 #include "sim/kms.h"
 #include "sim/net.h"
 #include "sim/pc.h"
+#include "sim/plan.h"
 #include "sim/round.h"
 #include "sim/world.h"
 
 #define CHECK_ALL_STEPS 16 /* per machine, between two looks at all */
 
 struct sim *
-sim_new(uint32_t machines_max)
+sim_new(uint32_t machines_max, bool has_disks)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 	struct sim_memory *m;
@@ -29,12 +30,15 @@ sim_new(uint32_t machines_max)
 	m->machines_max = machines_max;
 	m->events_max = QUEUE_LEAST + machines_max * QUEUE_PER_MACHINE;
 	m->machine = calloc(machines_max, sizeof(*m->machine));
+	if (has_disks)
+		m->disk = calloc(machines_max, sizeof(*m->disk));
 	m->walk = calloc(SIM_WALKS_MAX, sizeof(*m->walk));
 	m->touched = calloc(machines_max, sizeof(*m->touched));
 	m->heap = calloc(m->events_max, sizeof(*m->heap));
 	m->cat = calloc(SIM_CATALOGUES, sizeof(*m->cat));
 	is_good = m->machine != NULL && m->touched != NULL && m->heap != NULL &&
-	    m->cat != NULL && m->walk != NULL;
+	    m->cat != NULL && m->walk != NULL &&
+	    (m->disk != NULL || !has_disks);
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
 		m->model[i] = calloc(1, sizeof(*m->model[i]));
 		is_good &= m->model[i] != NULL;
@@ -53,6 +57,7 @@ sim_free(struct sim *s)
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++)
 		free(s->memory.model[i]);
 	free(s->memory.cat);
+	free(s->memory.disk);
 	free(s->memory.walk);
 	free(s->memory.heap);
 	free(s->memory.touched);
@@ -65,6 +70,8 @@ sim_touch(struct sim *s, uint32_t machine)
 {
 	struct pc *pc = &s->machine[machine];
 
+	if (s->site != NULL)
+		return;
 	if (!pc->is_touched)
 		s->touched[s->n_touched++] = machine;
 	pc->is_touched = true;
@@ -83,7 +90,8 @@ sim_lived_ms(const struct sim *s)
 void
 sim_hit(struct sim *s, enum point point)
 {
-	s->points->n[point]++;
+	if (s->points != NULL)
+		s->points->n[point]++;
 }
 
 void
@@ -91,6 +99,8 @@ sim_tell(struct sim *s, const char *fmt, ...)
 {
 	va_list args;
 
+	if (s->site != NULL)
+		return;
 	va_start(args, fmt);
 	trace_line(&s->trace, s->step, s->now_ms - SIM_BEGIN_MS, fmt, args);
 	va_end(args);
@@ -159,6 +169,7 @@ step(struct sim *s, const struct event *ev)
 	case EV_WAKE:
 	case EV_TIMEOUT:
 	case EV_LOOKED_UP:
+	case EV_PLACE:
 	case EV_UP:
 	case EV_THAW:
 		pc_clock_event(s, ev);
@@ -178,7 +189,13 @@ step(struct sim *s, const struct event *ev)
 		if (!s->is_healed)
 			fault_event(s, ev);
 		break;
+	case EV_SAMPLE:
+	case EV_DOWN:
+		plan_event(s, ev);
+		break;
 	}
+	if (s->site != NULL)
+		return;
 	if (s->step % (CHECK_ALL_STEPS * (s->n_machines + 1)) == 0)
 		check_all(s);
 	else
@@ -325,6 +342,7 @@ sim_run(struct sim *s, const struct sim_order *order, struct points *points)
 	int err;
 
 	clear(s, order, points);
+	s->n_products = WORLD_PRODUCTS;
 	world_draw(&s->rng, &s->swarm);
 	cut(&s->swarm, order);
 	err = world_init(s);
@@ -337,5 +355,37 @@ sim_run(struct sim *s, const struct sim_order *order, struct points *points)
 	if (!s->has_failed)
 		healed_part(s);
 	add_stats(s);
+	world_deinit(s);
+}
+
+uint32_t
+sim_site_s(const struct sim *s)
+{
+	return (uint32_t)((s->now_ms - SIM_BEGIN_MS) / 1000);
+}
+
+void
+sim_run_site(struct sim *s, const struct site *site, uint64_t seed,
+    struct watch *watch)
+{
+	const struct sim_order order = {.seed = seed};
+	struct event ev;
+	int err;
+
+	clear(s, &order, NULL);
+	s->site = site;
+	s->watch = watch;
+	s->n_products = site->n_products;
+	watch_init(watch);
+	plan_swarm(site, &s->swarm);
+	err = world_init(s);
+	if (err != 0)
+		sim_fail(s, "sim", "no world: %s", muster_errname(err));
+	else
+		plan_begin(s);
+	while (!s->has_failed &&
+	    queue_next_ms(&s->queue) < SIM_BEGIN_MS + s->swarm.span_ms &&
+	    queue_take(&s->queue, &ev))
+		step(s, &ev);
 	world_deinit(s);
 }

@@ -33,13 +33,15 @@
 #include "sim/points.h"
 #include "sim/queue.h"
 #include "sim/rng.h"
+#include "sim/site.h"
 #include "sim/trace.h"
+#include "sim/watch.h"
 #include "store/store.h"
 #include "turn/turn.h"
 
 #define SIM_HOSTS_MAX 6 /* as many as one key activates (b41) */
 #define SIM_NO_HOST UINT32_MAX
-#define SIM_PRODUCTS 2
+#define SIM_PRODUCTS 4 /* SITE_PRODUCTS_MAX; a campaign has two */
 #define SIM_DOMAINS 3
 #define SIM_ZONE_MAX 8   /* all hosts, and one that is no more */
 #define SIM_WALKS_MAX 64 /* rounds under way; more wait for a place */
@@ -192,6 +194,8 @@ struct pc_product {
 struct pc {
 	struct machine id;
 	char name[16];
+	uint64_t key; /* of its habits */
+	struct watch_machine watched;
 	uint8_t print[WIRE_ID_LEN], tag[WIRE_ID_LEN]; /* its fingerprints */
 	bool has_product[SIM_PRODUCTS];
 	bool is_up, is_touched;
@@ -212,7 +216,7 @@ struct pc {
 	struct clockwatch watch;
 	struct state_publisher publisher;
 	struct pc_product product[SIM_PRODUCTS];
-	struct disk disk;
+	struct disk *disk;   /* NULL: none, of a site */
 	int32_t writes_left; /* before the power goes; negative: it stays */
 	/* b36: it knows that it is at least this late (check.c) */
 	int64_t floor_unix_s;
@@ -253,6 +257,7 @@ struct sim_memory {
 	struct catalogue *cat; /* SIM_CATALOGUES of them */
 	uint32_t machines_max;
 	struct pc *machine;
+	struct disk *disk; /* of each machine, or NULL */
 	struct walk *walk;
 	uint32_t *touched;
 	uint32_t events_max;
@@ -263,6 +268,9 @@ struct sim_memory {
 struct sim {
 	struct sim_memory memory;
 	uint64_t seed, step;
+	/* a site instead of a campaign: no faults, and no checks */
+	const struct site *site;
+	struct watch *watch;
 	struct rng rng;
 	struct trace trace;
 	struct points *points;
@@ -277,7 +285,7 @@ struct sim {
 	uint8_t publisher[PUBLISHER_LEN];
 	uint8_t product[SIM_PRODUCTS][PRODUCT_LEN];
 	struct catalogue *cat; /* SIM_CATALOGUES of them */
-	uint32_t n_hosts, n_machines, n_entries;
+	uint32_t n_products, n_hosts, n_machines, n_entries;
 	struct zone zone[SIM_DOMAINS];
 	struct walk *walk;   /* SIM_WALKS_MAX of them */
 	uint64_t walks_used; /* bit n: number n */
@@ -299,9 +307,10 @@ struct sim {
  * sim_new(): memory for runs, one after another.
  *
  * In:      machines_max  of a world, at least 1
+ *          has_disks  a campaign; a site's machines never lose power
  * Returns: for sim_free(), or NULL
  */
-struct sim *sim_new(uint32_t machines_max);
+struct sim *sim_new(uint32_t machines_max, bool has_disks);
 
 /**
  * sim_free(): give it back; NULL is fine.
@@ -316,6 +325,23 @@ void sim_free(struct sim *s);
  */
 void
 sim_run(struct sim *s, const struct sim_order *order, struct points *points);
+
+/**
+ * sim_run_site(): one seed of a site, from its first day to its last.
+ *
+ * In:      site     checked, with as many machines as there is memory for
+ * Out:     watch    what came of it
+ *          s        has_failed, when the world could not be made
+ */
+void sim_run_site(struct sim *s, const struct site *site, uint64_t seed,
+    struct watch *watch);
+
+/**
+ * sim_site_s(): how long a site's plan has gone on.
+ *
+ * Returns: seconds
+ */
+uint32_t sim_site_s(const struct sim *s);
 
 /**
  * sim_touch(): a machine is to be checked after this step.

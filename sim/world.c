@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sim/kms.h"
+#include "sim/plan.h"
 #include "sim/zone.h"
 #include "trust/hostkey.h"
 
@@ -31,7 +32,7 @@ static void
 draw_policy(struct rng *r, struct swarm *w)
 {
 	w->n_groups = 1 + rng_below(r, 2);
-	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
+	for (uint32_t p = 0; p < WORLD_PRODUCTS; p++) {
 		w->threshold[0][p] =
 		    (uint32_t)rng_octave(r, 1, w->n_machines < 8 ? 4 : 8);
 		w->threshold[1][p] = w->threshold[0][p] + rng_below(r, 5);
@@ -84,7 +85,7 @@ static void
 describe(const struct sim *s, uint32_t k, const uint8_t *root_pk,
     const uint8_t *issuer_pk, struct catalogue *cat)
 {
-	static const char *const names[SIM_PRODUCTS] = {"Sim A", "Sim B"};
+	static const char *const names[WORLD_PRODUCTS] = {"Sim A", "Sim B"};
 	const struct swarm *w = &s->swarm;
 	uint32_t day = (uint32_t)(SIM_BEGIN_MS / DAY_MS);
 
@@ -103,8 +104,8 @@ describe(const struct sim *s, uint32_t k, const uint8_t *root_pk,
 		cat->groups[i].number = i;
 		cat->groups[i].name[0] = (char)('G' + i);
 	}
-	cat->n_products = SIM_PRODUCTS;
-	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
+	cat->n_products = s->n_products;
+	for (uint32_t p = 0; p < s->n_products; p++) {
 		struct cat_product *product = &cat->products[p];
 		struct hostkey key;
 
@@ -118,7 +119,10 @@ describe(const struct sim *s, uint32_t k, const uint8_t *root_pk,
 		    .lapse_grace_days = w->lapse_days,
 		    .rearms = w->rearms};
 		memcpy(product->id, s->product[p], PRODUCT_LEN);
-		memcpy(product->name, names[p], strlen(names[p]) + 1);
+		if (s->site != NULL)
+			plan_product(s->site, p, product);
+		else
+			memcpy(product->name, names[p], strlen(names[p]) + 1);
 		hostkey_setup(product->id, &key);
 		hostkey_pack(&key, product->setup_key);
 	}
@@ -162,7 +166,7 @@ world_certify(struct sim *s, uint32_t number, bool is_rebuilt, uint32_t days)
 	    .slot = (uint8_t)(number + 1),
 	    .activation = (uint8_t)(pub->cert.activation + is_rebuilt),
 	    .lines = 1 << LINE,
-	    .level = k->covers[1] ? HOST_LEVEL : 1,
+	    .level = k->covers[1] || s->n_products == 1 ? HOST_LEVEL : 1,
 	    .issued_day = today - 10,
 	    .expires_day = days == 0 ? 0 : today + days,
 	    .issuer = 1};
@@ -196,9 +200,11 @@ open_host(struct sim *s, uint32_t number)
 	store_set_limits(k->store, STORE_INVENTORY_MAX,
 	    s->swarm.retention_days);
 	k->is_up = true;
-	k->covers[0] = true;
+	for (uint32_t p = 0; p < s->n_products; p++)
+		k->covers[p] = true;
 	/* the first one covers all, so that nobody is left without */
-	k->covers[1] = number == 0 || rng_chance(&s->rng, 750000);
+	if (s->site == NULL && number != 0 && rng_chance(&s->rng, 250000))
+		k->covers[1] = false;
 	k->turn.n_publishers = 1;
 	k->turn.renewal_min = s->swarm.renewal_min;
 	k->turn.retry_min = s->swarm.retry_min;
@@ -220,11 +226,14 @@ world_init(struct sim *s)
 	key_pair(1, root_pk, root_sk);
 	key_pair(2, issuer_pk, issuer_sk);
 	label_publisher(root_pk, s->publisher);
-	memset(s->product[0], 0x51, PRODUCT_LEN);
-	memset(s->product[1], 0x52, PRODUCT_LEN);
+	for (uint32_t p = 0; p < s->n_products; p++)
+		memset(s->product[p], (int)(0x51 + p), PRODUCT_LEN);
 	for (uint32_t k = 0; k < SIM_CATALOGUES && err == 0; k++)
 		err = publish(s, k, root_pk, root_sk, issuer_pk);
-	zone_draw(s);
+	if (s->site != NULL)
+		plan_zone(s);
+	else
+		zone_draw(s);
 	for (uint32_t i = 0; i < s->swarm.n_hosts && err == 0; i++) {
 		s->n_hosts++;
 		err = open_host(s, i);

@@ -7,6 +7,7 @@
 
 #include "sim/sim.h"
 
+#define WORLD_PRODUCTS 2   /* in two groups, or in one */
 #define WORLD_HOSTS_MAX 5  /* drawn */
 #define WORLD_START_MAX 12 /* machines at the beginning, but for */
 #define WORLD_LARGE_MAX 60 /* one world in WORLD_LARGE */

@@ -179,6 +179,13 @@ int cmd_install_key(struct cli *c, int argc, char **argv);
 int cmd_verify(struct cli *c, int argc, char **argv);
 
 /**
+ * cmd_plan(): muster plan.
+ *
+ * Returns: exit code, unless the planner takes over
+ */
+int cmd_plan(struct cli *c, int argc, char **argv);
+
+/**
  * cmd_ping(): muster ping.
  *
  * Returns: exit code

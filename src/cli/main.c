@@ -43,6 +43,11 @@ static const struct cli_command commands[] = {
     {"ping", "HOST[:PORT] [--catalogue F]",
         "round trip, host clock and what a host covers; counts nothing",
         cmd_ping},
+    {"plan",
+        "[SITE.conf] [--desktops N] [--laptops N] [--servers N] [--hosts N] "
+        "[--shared] [--days N] [--renewal-minutes N] [--retry-minutes N] "
+        "[--seeds N] [--seed S] [--jobs N] [--svg FILE]",
+        "simulate a site: will it stay activated?", cmd_plan},
     {"catalogue show", "FILE", "what a catalogue says", cmd_catalogue_show},
     {"catalogue install", "FILE [--trust ID]",
         "put a catalogue in force, here and in musterd", cmd_catalogue_install},
