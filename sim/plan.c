@@ -6,6 +6,7 @@
 #include "sim/habit.h"
 #include "sim/kms.h"
 #include "sim/pc.h"
+#include "sim/world.h"
 
 #define LATENCY_MS 5
 #define COMMIT_MS 8
@@ -56,9 +57,19 @@ plan_zone(struct sim *s)
 	struct zone *z = &s->zone[0];
 
 	for (uint32_t i = 0; i < s->site->n_hosts; i++) {
-		z->srv[z->n++] = (struct zone_srv){.host = i,
+		char name[WORLD_HOST_MAX];
+
+		z->srv[i] = (struct zone_srv){.host = i,
 		    .priority = s->site->host[i].priority,
 		    .weight = s->site->host[i].weight};
+		z->read[i] = (struct dns_srv){.priority = z->srv[i].priority,
+		    .weight = z->srv[i].weight,
+		    .port = WORLD_PORT};
+		world_host(i, name);
+		*strchr(name, ':') = '\0';
+		if (dns_name_parse(name, &z->read[i].target) != 0)
+			sim_fail(s, "sim", "%s is no name", name);
+		z->n++;
 	}
 }
 
@@ -158,6 +169,24 @@ plan_outage(struct sim *s, uint32_t host)
 		    &down);
 }
 
+/* Those under way get no answer, and time out (round.c). */
+static void
+end_exchanges(struct sim *s, uint32_t host)
+{
+	for (uint32_t i = 0; i < s->n_machines; i++) {
+		for (uint32_t p = 0; p < s->n_products; p++) {
+			const struct pc_product *pp = &s->machine[i].product[p];
+			const struct event timeout = {.kind = EV_TIMEOUT,
+			    .who = i,
+			    .what = p,
+			    .tag = pp->call};
+
+			if (pp->is_open && pp->target == host)
+				sim_at(s, SIM_EXCHANGE_MS, &timeout);
+		}
+	}
+}
+
 static void
 begin_outage(struct sim *s, uint32_t host)
 {
@@ -165,6 +194,7 @@ begin_outage(struct sim *s, uint32_t host)
 	int64_t ms = rng_between(&s->rng, mean_ms / 2, mean_ms * 3 / 2);
 
 	if (s->host[host].is_up) {
+		end_exchanges(s, host);
 		kms_stop(s, host, ms);
 		s->watch->host[host].down_s += (uint32_t)(ms / 1000);
 	}

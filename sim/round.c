@@ -76,10 +76,20 @@ make(struct sim *s, uint32_t number, uint32_t p)
 	return request_make(&in, &pp->request);
 }
 
-/* How long it waits: less for a connection while others remain. */
+/* How long it waits: less for a connection while others remain; negative: as
+ * long as it takes. */
 static int64_t
-patience_ms(const struct walk_todo *todo, bool is_reached)
+patience_ms(struct sim *s, const struct msg *m, const struct walk_todo *todo,
+    bool is_reached)
 {
+	bool is_up = is_reached && s->host[m->host].is_up;
+
+	/* nothing is lost in a plan, which ends what an outage cuts itself */
+	if (s->site != NULL && is_up)
+		return -1;
+	/* the machine is there, and nobody listens, or no longer */
+	if (is_reached && (sim_faulty(s, POINT_RESET) || !is_up))
+		return rng_below(&s->rng, 300);
 	if (is_reached)
 		return SIM_EXCHANGE_MS;
 	if (todo->is_brief)
@@ -94,6 +104,7 @@ ask(struct sim *s, uint32_t number, uint32_t p)
 	struct pc_product *pp = &pc->product[p];
 	struct msg m = {.machine = number, .product = p};
 	struct event timeout = {.kind = EV_TIMEOUT, .who = number, .what = p};
+	int64_t wait_ms;
 	bool is_reached;
 	int err = make(s, number, p);
 
@@ -115,11 +126,9 @@ ask(struct sim *s, uint32_t number, uint32_t p)
 	    pp->walk_todo.host);
 	is_reached = m.host != SIM_NO_HOST && net_reaches(s, m.host, number) &&
 	    (s->site == NULL || plan_is_here(s, pc));
-	if (!is_reached ||
-	    (!sim_faulty(s, POINT_RESET) && s->host[m.host].is_up))
-		sim_at(s, patience_ms(&pp->walk_todo, is_reached), &timeout);
-	else /* the machine is there, and nobody listens, or no longer */
-		sim_at(s, rng_below(&s->rng, 300), &timeout);
+	wait_ms = patience_ms(s, &m, &pp->walk_todo, is_reached);
+	if (wait_ms >= 0)
+		sim_at(s, wait_ms, &timeout);
 	if (is_reached)
 		net_send(s, &m);
 	/* somebody sets the clock while the answer is under way */

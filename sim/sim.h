@@ -94,6 +94,8 @@ struct zone_srv {
 struct zone {
 	uint32_t n;
 	struct zone_srv srv[SIM_ZONE_MAX];
+	/* of a site: as it was read, or the codec would be a tenth of a plan */
+	struct dns_srv read[SIM_HOSTS_MAX];
 };
 
 /* What a round did so far, and what it was answered; see zone.h. */

@@ -13,6 +13,7 @@
 #define WORLD_LARGE_MAX 60 /* one world in WORLD_LARGE */
 #define WORLD_LARGE 16
 #define WORLD_MACHINES_MAX (WORLD_LARGE_MAX + 20) /* and their copies */
+#define WORLD_PORT 1688
 #define WORLD_HOST_MAX 32 /* bytes of a host's name and port */
 
 /**

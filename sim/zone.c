@@ -8,7 +8,6 @@
 #include "discovery/message.h"
 #include "sim/world.h"
 
-#define PORT 1688
 #define DEAD 90 /* a host's number that no world has */
 #define DEVIATIONS 5.0
 #define ANSWER_MAX 1024 /* eight records of a short name */
@@ -152,7 +151,7 @@ write_srv(struct wr *w, const struct zone_srv *srv)
 	u16(w, 6 + (uint32_t)target.len);
 	u16(w, srv->priority);
 	u16(w, srv->weight);
-	u16(w, PORT);
+	u16(w, WORLD_PORT);
 	wr_bytes(w, target.wire, target.len);
 }
 
@@ -219,6 +218,10 @@ zone_answer(struct sim *s, const char *domain, struct choice *choice,
 		return MUSTER_E_DNS_TIMEOUT;
 	if (sim_faulty(s, POINT_DNS_FAIL))
 		rcode = rcodes[rng_below(&s->rng, sizeof(rcodes))];
+	for (uint32_t i = 0; i < z->n && s->site != NULL; i++)
+		choice_add(choice, &z->read[i]);
+	if (s->site != NULL)
+		return 0;
 	n = z->n > 1 && sim_faulty(s, POINT_DNS_STALE) ? z->n - 1 : z->n;
 	err = dns_name_join(WALK_SERVICE, domain, &name);
 	if (err == 0)
