@@ -111,10 +111,51 @@ check_cache(struct sim *s, uint32_t number, uint32_t group)
 }
 
 static void
+count_client(void *arg, const struct store_client *c)
+{
+	(void)c;
+	(*(uint32_t *)arg)++;
+}
+
+bool
+check_is_model(struct sim *s, uint32_t number, const struct model *m)
+{
+	struct kms *k = &s->host[number];
+	struct count_row row[MODEL_ROWS_MAX];
+	uint32_t n_clients = 0;
+	size_t n;
+
+	if (store_clients(k->store, count_client, &n_clients) != 0 ||
+	    n_clients != m->n_clients)
+		return false;
+	for (uint32_t g = 0; g < s->swarm.n_groups; g++) {
+		const struct model_group *group = &m->group[g];
+
+		if (store_cached(k->store, s->publisher, g, row, MODEL_ROWS_MAX,
+		        &n) != 0 ||
+		    n != group->n)
+			return false;
+		for (size_t i = 0; i < n; i++) {
+			const struct model_row *want = &group->row[n - 1 - i];
+
+			if (memcmp(row[i].cmid, want->cmid, MODEL_ID) != 0 ||
+			    row[i].seen_unix_s != want->seen_unix_s)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void
 check_host(struct sim *s, uint32_t number)
 {
-	const struct kms *k = &s->host[number];
+	struct kms *k = &s->host[number];
 
+	/* a look at SQLite costs more than a step */
+	if (k->store == NULL ||
+	    (k->disk != NULL && !k->is_fresh && !s->is_looking_at_all))
+		return;
+	k->is_fresh = false;
 	check_inventory(s, number);
 	for (uint32_t g = 0; g < s->swarm.n_groups && !s->has_failed; g++) {
 		check_cache(s, number, g);

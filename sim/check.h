@@ -85,6 +85,13 @@ void check_nonce(struct sim *s, uint32_t number, const struct request *request);
 void check_reply(struct sim *s, const struct msg *m, const struct reply *reply);
 
 /**
+ * check_is_model(): is the host's table this one?
+ *
+ * Returns: whether caches and the number of clients are the same
+ */
+bool check_is_model(struct sim *s, uint32_t number, const struct model *m);
+
+/**
  * check_step(): the hosts and machines that the step touched.
  */
 void check_step(struct sim *s);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sim/kmsdisk.h"
 #include "sim/net.h"
 #include "wire/rpc.h"
 
@@ -25,7 +26,8 @@ kms_take_catalogue(struct sim *s, uint32_t number, uint32_t catalogue)
 	k->catalogue = catalogue;
 	k->turn.publishers[0].catalogue = cat;
 	s->touched_hosts |= 1U << number;
-	for (uint32_t p = 0; p < cat->n_products && err == 0; p++)
+	for (uint32_t p = 0;
+	     p < cat->n_products && err == 0 && k->store != NULL; p++)
 		err = store_reserve(k->store, s->publisher,
 		    cat->products[p].group, 2 * cat->products[p].threshold);
 	return err;
@@ -297,18 +299,23 @@ enter(struct sim *s, uint32_t number, uint32_t i, int64_t now_unix_s)
 	memcpy(e->raw, item->raw, item->raw_len);
 }
 
-static bool
+/* 0, or what became of the batch. */
+static int
 apply(struct sim *s, uint32_t number)
 {
 	struct kms *k = &s->host[number];
 	int64_t now_unix_s = kms_unix_s(s, k);
-	int err =
-	    store_batch(k->store, k->flying.item, k->flying.n, now_unix_s);
+	int err;
 
-	if (err != 0) {
+	if (k->disk != NULL)
+		err = kmsdisk_batch(s, number, now_unix_s);
+	else
+		err = store_batch(k->store, k->flying.item, k->flying.n,
+		    now_unix_s);
+	if (err != 0 && k->disk == NULL)
 		sim_fail(s, "store", "kms-%u: %s", number, muster_errname(err));
-		return false;
-	}
+	if (err != 0)
+		return err;
 	for (uint32_t i = 0;
 	     i < k->flying.n && !s->has_failed && s->site == NULL; i++) {
 		enter(s, number, i, now_unix_s);
@@ -316,7 +323,7 @@ apply(struct sim *s, uint32_t number)
 		    (unsigned long long)k->flying.ticket[i].call,
 		    k->flying.item[i].args.name, k->flying.item[i].grant.count);
 	}
-	return !s->has_failed;
+	return s->has_failed ? MUSTER_E_INVAL : 0;
 }
 
 static void
@@ -350,10 +357,34 @@ down_ms(struct sim *s)
 	return rng_octave(&s->rng, 200, 2 * SIM_DAY_MS);
 }
 
+/* Nothing was changed, or nobody knows: musterd ends, and finds out. */
+static void
+end_failed(struct sim *s, uint32_t number, int err)
+{
+	struct kms *k = &s->host[number];
+
+	if (s->has_failed)
+		return;
+	sim_tell(s, "kms-%u: its commit fails: %s", number,
+	    muster_errname(err));
+	if (err == MUSTER_E_FULL) {
+		send_all_busy(s, number);
+		k->is_flying = false;
+		submit(s, number);
+		return;
+	}
+	kmsdisk_doubt(s, number, kms_unix_s(s, k));
+	if (rng_below(&s->rng, 2) == 0)
+		send_all_busy(s, number);
+	kms_stop(s, number, down_ms(s));
+}
+
 static void
 commit(struct sim *s, uint32_t number)
 {
 	struct kms *k = &s->host[number];
+	bool is_after;
+	int err;
 	const struct event done = {.kind = EV_SIGN,
 	    .who = number,
 	    .tag = k->epoch};
@@ -371,26 +402,34 @@ commit(struct sim *s, uint32_t number)
 			send_all_busy(s, number);
 			k->is_flying = false;
 			submit(s, number);
-		} else if (apply(s, number)) {
-			sim_hit(s, POINT_UNSURE);
-			sim_tell(s, "kms-%u: unsure of its commit", number);
-			send_all_busy(s, number);
-			kms_stop(s, number, down_ms(s));
+			return;
 		}
+		err = apply(s, number);
+		if (err != 0) {
+			end_failed(s, number, err);
+			return;
+		}
+		sim_hit(s, POINT_UNSURE);
+		sim_tell(s, "kms-%u: unsure of its commit", number);
+		send_all_busy(s, number);
+		kms_stop(s, number, down_ms(s));
 		return;
 	}
 	if (sim_faulty(s, POINT_CRASH)) {
-		bool is_after = rng_below(&s->rng, 2) == 0;
-
-		if (is_after && !apply(s, number))
+		is_after = rng_below(&s->rng, 2) == 0;
+		err = is_after ? apply(s, number) : 0;
+		if (err != 0) {
+			end_failed(s, number, err);
 			return;
+		}
 		sim_hit(s, is_after ? POINT_CRASH_AFTER : POINT_CRASH_BEFORE);
 		kms_stop(s, number, down_ms(s));
 		return;
 	}
-	if (!apply(s, number))
-		return;
-	if (s->site != NULL)
+	err = apply(s, number);
+	if (err != 0)
+		end_failed(s, number, err);
+	else if (s->site != NULL)
 		sign(s, number);
 	else
 		sim_at(s, rng_below(&s->rng, 20), &done);
@@ -444,6 +483,8 @@ kms_stop(struct sim *s, uint32_t number, int64_t for_ms)
 	k->next.n = k->flying.n = 0;
 	s->touched_hosts |= 1U << number;
 	sim_tell(s, "kms-%u: goes down", number);
+	if (k->disk != NULL)
+		kmsdisk_stop(s, number);
 	up.tag = k->epoch;
 	if (for_ms >= 0)
 		sim_at(s, for_ms, &up);
@@ -457,6 +498,8 @@ kms_start(struct sim *s, uint32_t number)
 	if (!k->is_up)
 		sim_tell(s, "kms-%u: is up", number);
 	k->is_up = true;
+	if (k->disk != NULL)
+		kmsdisk_start(s, number);
 	s->touched_hosts |= 1U << number;
 }
 

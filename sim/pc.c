@@ -63,7 +63,7 @@ bool
 pc_is_busy(const struct pc *pc)
 {
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
-		if (pc->product[p].walk != NULL)
+		if (pc->product[p].walk != NULL || pc->product[p].is_waiting)
 			return true;
 	}
 	return false;
@@ -465,7 +465,8 @@ pc_clock_event(struct sim *s, const struct event *ev)
 	} else if (ev->kind == EV_LOOKED_UP) {
 		round_looked_up(s, ev);
 	} else if (ev->kind == EV_PLACE) {
-		if (pc->is_up && pc->product[ev->what].wake == ev->tag)
+		if (pc->product[ev->what].is_waiting &&
+		    pc->product[ev->what].place == ev->tag)
 			round_begin(s, ev->who, ev->what);
 	} else if (pc->is_up && pc->product[ev->what].wake == ev->tag &&
 	    !(s->is_healed && pc->product[ev->what].is_answered)) {

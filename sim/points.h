@@ -24,6 +24,8 @@
 	X(TORN, "a machine down between two of its files")         \
 	X(CUT, "a message cut short")                              \
 	X(RESET, "a connection refused or reset")                  \
+	X(DISK_FULL, "a full disk under SQLite")                   \
+	X(DISK_FAILS, "a disk under SQLite gone in a commit")      \
 	X(DNS_FAIL, "a name server that fails")                    \
 	X(DNS_SILENT, "a name server that is silent")              \
 	X(DNS_BROKEN, "an answer of a name server cut short")      \
@@ -59,6 +61,10 @@
 	X(DEAD_RECORD, "a record led to no host")                             \
 	X(EXPIRED_HOST, "a host's certificate was past its end")              \
 	X(SHARED, "two hosts counted one machine once")                       \
+	X(WRITES_LOST, "writes lost or torn by a loss of power")              \
+	X(TORN_LOG, "the last transaction of a log was left out")             \
+	X(DOUBT_KEPT, "a batch in doubt was there after all")                 \
+	X(DOUBT_LOST, "a batch in doubt was not there")                       \
 	X(ST_UNKNOWN, "UNKNOWN_PRODUCT")                                      \
 	X(ST_NOT_COVERED, "NOT_COVERED")                                      \
 	X(ST_NOT_ACTIVATED, "HOST_NOT_ACTIVATED")                             \

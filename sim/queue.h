@@ -15,11 +15,11 @@
 #define QUEUE_LEAST 2048
 
 enum event_kind {
-	EV_WAKE,       /* who: machine, what: product, tag: its wake */
-	EV_TIMEOUT,    /* likewise, tag: the call */
-	EV_LOOKED_UP,  /* likewise */
-	EV_PLACE,      /* likewise, tag: its wake: is there room for a round? */
-	EV_TO_HOST,    /* what: message */
+	EV_WAKE,      /* who: machine, what: product, tag: its wake */
+	EV_TIMEOUT,   /* likewise, tag: the call */
+	EV_LOOKED_UP, /* likewise */
+	EV_PLACE,     /* likewise, tag: its place: is there room for a round? */
+	EV_TO_HOST,   /* what: message */
 	EV_TO_MACHINE, /* what: message */
 	EV_SUBMIT,     /* who: host, tag: its epoch */
 	EV_COMMIT,

@@ -48,7 +48,7 @@ round_drop(struct sim *s, struct pc_product *pp)
 	if (pp->walk != NULL)
 		s->walks_used &= ~(UINT64_C(1) << (pp->walk - s->walk));
 	pp->walk = NULL;
-	pp->is_open = pp->is_looking = false;
+	pp->is_open = pp->is_looking = pp->is_waiting = false;
 }
 
 /* ---- one exchange ---- */
@@ -199,10 +199,7 @@ round_begin(struct sim *s, uint32_t number, uint32_t p)
 	struct pc *pc = &s->machine[number];
 	struct pc_product *pp = &pc->product[p];
 	const struct walk_event begin = {.kind = WALK_BEGIN};
-	const struct event again = {.kind = EV_PLACE,
-	    .who = number,
-	    .what = p,
-	    .tag = pp->wake};
+	struct event again = {.kind = EV_PLACE, .who = number, .what = p};
 	struct walk_plan plan;
 
 	pp->busy_s = 0;
@@ -212,7 +209,9 @@ round_begin(struct sim *s, uint32_t number, uint32_t p)
 	pp->seek = (struct seek){.n_known = pc->n_known};
 	pc->watched.was_dead = false;
 	pp->walk = take_walk(s);
-	if (pp->walk == NULL) {
+	pp->is_waiting = pp->walk == NULL;
+	if (pp->is_waiting) {
+		again.tag = ++pp->place;
 		sim_at(s, PLACE_MS, &again);
 		return;
 	}

@@ -39,6 +39,8 @@ sim_new(uint32_t machines_max, bool has_disks)
 	is_good = m->machine != NULL && m->touched != NULL && m->heap != NULL &&
 	    m->cat != NULL && m->walk != NULL &&
 	    (m->disk != NULL || !has_disks);
+	m->spare = calloc(1, sizeof(*m->spare));
+	is_good &= m->spare != NULL;
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
 		m->model[i] = calloc(1, sizeof(*m->model[i]));
 		is_good &= m->model[i] != NULL;
@@ -56,6 +58,7 @@ sim_free(struct sim *s)
 		return;
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++)
 		free(s->memory.model[i]);
+	free(s->memory.spare);
 	free(s->memory.cat);
 	free(s->memory.disk);
 	free(s->memory.walk);

@@ -75,6 +75,7 @@ struct swarm {
 	bool has_fault[POINTS_N_FAULTS];
 	uint32_t ppm[POINTS_N_FAULTS];    /* per message, batch or write */
 	int64_t mean_ms[POINTS_N_FAULTS]; /* between two, for the others */
+	bool has_sqlite;                  /* on disks; else the memory store */
 	bool is_shared;                   /* all hosts have one count */
 	uint32_t n_groups;
 	uint32_t threshold[SIM_CATALOGUES][SIM_PRODUCTS];
@@ -126,7 +127,8 @@ struct batch {
 };
 
 struct kms {
-	struct store *store;
+	struct vdisk *disk;  /* NULL: the memory store */
+	struct store *store; /* NULL: it is down, and has a disk */
 	struct turn_host turn;
 	uint8_t sk[SECKEY_LEN];
 	bool covers[SIM_PRODUCTS];
@@ -141,6 +143,9 @@ struct kms {
 	int64_t off_s;     /* wall clock minus true time */
 	bool is_flying, is_submitting;
 	struct batch next, flying;
+	struct batch doubt; /* its commit failed, then: */
+	int64_t doubt_unix_s;
+	bool is_fresh; /* it was opened, and not checked since */
 	struct model *model;
 };
 
@@ -179,6 +184,8 @@ struct pc_product {
 	/* a round: lookups and exchanges, one after the other */
 	bool is_open;      /* an exchange is under way */
 	bool is_looking;   /* a lookup is */
+	bool is_waiting;   /* all walks are in use */
+	uint64_t place;    /* the wait that counts */
 	struct walk *walk; /* from the world's, or NULL: no round */
 	struct walk_todo walk_todo;
 	struct seek seek;
@@ -264,7 +271,7 @@ struct sim_memory {
 	uint32_t *touched;
 	uint32_t events_max;
 	struct event *heap;
-	struct model *model[SIM_HOSTS_MAX];
+	struct model *model[SIM_HOSTS_MAX], *spare;
 };
 
 struct sim {

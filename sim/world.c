@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sim/kms.h"
+#include "sim/kmsdisk.h"
 #include "sim/plan.h"
 #include "sim/zone.h"
 #include "trust/hostkey.h"
@@ -66,9 +67,19 @@ world_draw(struct rng *r, struct swarm *w)
 	    (w->is_long ? 2000 : 250) * DAY_MS);
 	w->steps_max = (uint64_t)rng_octave(r, 300, 6000);
 	w->idle_ms = rng_octave(r, DAY_MS / 4, 10 * DAY_MS);
-	w->is_shared = w->n_hosts > 1 && rng_below(r, 4) == 0;
+	w->has_sqlite = rng_below(r, 10) == 0;
+	w->is_shared = w->n_hosts > 1 && !w->has_sqlite && rng_below(r, 4) == 0;
+	/* a commit to it costs as much as a hundred of the memory store's */
+	if (w->has_sqlite)
+		w->steps_max = w->steps_max / 2 + 100;
 	draw_policy(r, w);
 	draw_faults(r, w);
+	if (w->has_sqlite) {
+		w->has_fault[POINT_DISK_FULL] = w->has_fault[POINT_DISK_FAILS] =
+		    true;
+		w->ppm[POINT_DISK_FAILS] =
+		    (uint32_t)rng_octave(r, 20000, 320000);
+	}
 }
 
 /* ---- keys and catalogues ---- */
@@ -192,7 +203,9 @@ open_host(struct sim *s, uint32_t number)
 
 	k->home = s->swarm.is_shared ? 0 : number;
 	k->model = s->host[k->home].model;
-	if (k->home == number)
+	if (s->swarm.has_sqlite)
+		err = kmsdisk_make(s, number);
+	else if (k->home == number)
 		err = store_open_memory(&k->store);
 	if (err != 0)
 		return err;
@@ -245,6 +258,7 @@ void
 world_deinit(struct sim *s)
 {
 	for (uint32_t i = 0; i < s->n_hosts; i++) {
+		kmsdisk_free(&s->host[i]);
 		if (s->host[i].home == i)
 			store_close(s->host[i].store);
 		s->host[i].store = NULL;
