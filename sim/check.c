@@ -500,8 +500,7 @@ to_licensed(const struct life_todo *todo, const struct life_event *ev)
 
 /* The row of the table of life.h, or POINTS_MAX. */
 static enum point
-row_of(const struct pc *pc, const struct life_todo *todo,
-    const struct life_event *ev)
+row_of(bool was_set, const struct life_todo *todo, const struct life_event *ev)
 {
 	bool is_grace = todo->after == WIRE_INITIAL_GRACE ||
 	    todo->after == WIRE_TOLERANCE_GRACE;
@@ -518,7 +517,7 @@ row_of(const struct pc *pc, const struct life_todo *todo,
 	if (todo->before == WIRE_LICENSED && todo->after != WIRE_INITIAL_GRACE)
 		return from_licensed(todo);
 	if (todo->before == WIRE_NOTIFICATION && is_grace)
-		return pc->was_set ? POINT_GRACE_AGAIN : POINTS_MAX;
+		return was_set ? POINT_GRACE_AGAIN : POINTS_MAX;
 	if (todo->after != WIRE_NOTIFICATION)
 		return POINTS_MAX;
 	return todo->before == WIRE_INITIAL_GRACE ? POINT_INITIAL_ENDED
@@ -532,6 +531,7 @@ check_transition(struct sim *s, uint32_t number, uint32_t product,
 	const struct pc *pc = &s->machine[number];
 	const struct life_todo *todo = &pc->product[product].todo;
 	enum point point;
+	bool was_set;
 
 	/* a program that starts does not know what it left */
 	if (ev->kind == LIFE_MET && todo->reason == MUSTER_E_MACHINE &&
@@ -548,7 +548,10 @@ check_transition(struct sim *s, uint32_t number, uint32_t product,
 		    todo->after);
 	if (todo->before == todo->after)
 		return;
-	point = row_of(pc, todo, ev);
+	/* replies of hosts that are hours apart set the time back as well */
+	was_set = pc->was_set || s->swarm.has_fault[POINT_HOST_CLOCK] ||
+	    s->swarm.has_fault[POINT_CLOCK];
+	point = row_of(was_set, todo, ev);
 	if (point == POINTS_MAX)
 		sim_fail(s, "b33", "%s: from state %d to %d by event %d",
 		    pc->name, todo->before, todo->after, ev->kind);

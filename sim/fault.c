@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/kms.h"
+#include "sim/kmsdisk.h"
 #include "sim/net.h"
 #include "sim/pc.h"
 #include "sim/world.h"
@@ -307,6 +308,23 @@ away(struct sim *s)
 	sim_tell(s, "the shared count is away");
 }
 
+static void
+lie(struct sim *s)
+{
+	kmsdisk_lie(s, any_host(s));
+}
+
+static void
+backup(struct sim *s)
+{
+	uint32_t i = any_host(s);
+
+	if (!kmsdisk_backup(s, i))
+		return;
+	kms_stop(s, i, rng_octave(&s->rng, MINUTE_MS, HOUR_MS));
+	kmsdisk_put_back(s, i);
+}
+
 /* ---- all of them ---- */
 
 static void
@@ -349,6 +367,8 @@ fault_event(struct sim *s, const struct event *ev)
 	    {POINT_PAUSE, stand_still, true},
 	    {POINT_CERTIFICATE, certificate, false},
 	    {POINT_AWAY, away, false},
+	    {POINT_LIE, lie, false},
+	    {POINT_BACKUP, backup, false},
 	    {POINT_ASK, ask, true},
 	};
 

@@ -242,7 +242,8 @@ static bool
 is_honest(const struct sim *s)
 {
 	return s->swarm.latency_ms < SIM_EXCHANGE_MS / 100 &&
-	    !s->swarm.is_shared && !s->swarm.has_fault[POINT_CLOG] &&
+	    !s->swarm.is_shared && !s->swarm.has_sqlite &&
+	    !s->swarm.has_fault[POINT_CLOG] &&
 	    !s->swarm.has_fault[POINT_PAUSE] &&
 	    !s->swarm.has_fault[POINT_DUPLICATE] &&
 	    !s->swarm.has_fault[POINT_REORDER] &&

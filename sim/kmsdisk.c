@@ -101,6 +101,63 @@ kmsdisk_stop(struct sim *s, uint32_t number)
 		    number);
 	if (vdisk_lost(k->disk) > before)
 		sim_hit(s, POINT_WRITES_LOST);
+	if (how == 2 && k->is_lying) {
+		/* nobody can promise more than the disk does */
+		if (vdisk_lost(k->disk) > before)
+			sim_hit(s, POINT_LIE_LOST);
+		*k->model = *s->memory.lied[number];
+		k->doubt.n = 0;
+		k->is_lying = false;
+	}
+}
+
+void
+kmsdisk_lie(struct sim *s, uint32_t number)
+{
+	struct kms *k = &s->host[number];
+
+	if (k->disk == NULL || k->store == NULL || k->is_flying)
+		return;
+	sim_hit(s, POINT_LIE);
+	k->is_lying = !k->is_lying;
+	if (vdisk_lie(k->disk, k->is_lying) != 0)
+		sim_fail(s, "sim", "kms-%u: no memory for its disk", number);
+	*s->memory.lied[number] = *k->model;
+	sim_tell(s, "kms-%u: its disk %s", number,
+	    k->is_lying ? "lies" : "lies no longer");
+}
+
+bool
+kmsdisk_backup(struct sim *s, uint32_t number)
+{
+	struct kms *k = &s->host[number];
+
+	if (k->disk == NULL || k->store == NULL || k->is_flying)
+		return false;
+	sim_hit(s, POINT_BACKUP);
+	if (k->has_saved && rng_below(&s->rng, 2) == 0)
+		return true;
+	k->has_saved = true;
+	*s->memory.saved[number] = *k->model;
+	if (vdisk_save(k->disk) != 0)
+		sim_fail(s, "sim", "kms-%u: its disk cannot be saved", number);
+	sim_tell(s, "kms-%u: its database is saved", number);
+	return false;
+}
+
+void
+kmsdisk_put_back(struct sim *s, uint32_t number)
+{
+	struct kms *k = &s->host[number];
+
+	sim_hit(s, POINT_RESTORED);
+	sim_tell(s, "kms-%u: its old database is put back", number);
+	if (vdisk_restore(k->disk) != 0)
+		sim_fail(s, "sim", "kms-%u: its disk cannot be written",
+		    number);
+	*k->model = *s->memory.saved[number];
+	k->doubt.n = 0;
+	k->is_lying = false;
 }
 
 /* With the batch of which nobody knew, or without it. */

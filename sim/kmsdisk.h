@@ -41,6 +41,24 @@ void kmsdisk_doubt(struct sim *s, uint32_t number, int64_t now_unix_s);
 void kmsdisk_stop(struct sim *s, uint32_t number);
 
 /**
+ * kmsdisk_lie(): its disk begins to lie, or ends.
+ */
+void kmsdisk_lie(struct sim *s, uint32_t number);
+
+/**
+ * kmsdisk_backup(): its database is saved, or an old one put back: the host
+ * then goes down, and knows no more than it did.
+ *
+ * Returns: true when it is to go down
+ */
+bool kmsdisk_backup(struct sim *s, uint32_t number);
+
+/**
+ * kmsdisk_put_back(): the old database, while it is down.
+ */
+void kmsdisk_put_back(struct sim *s, uint32_t number);
+
+/**
  * kmsdisk_start(): it opens its database again, which has to be whole.
  */
 void kmsdisk_start(struct sim *s, uint32_t number);

@@ -45,6 +45,8 @@
 	X(PAUSE, "a host that stands still for up to an hour")     \
 	X(CERTIFICATE, "a host's certificate or key replaced")     \
 	X(AWAY, "a shared count that cannot be reached")           \
+	X(LIE, "a disk that says synced, and is not")              \
+	X(BACKUP, "a database saved, or an old one put back")      \
 	X(ASK, "somebody wants activation now")
 
 #define POINTS_OTHERS(X)                                                      \
@@ -65,6 +67,8 @@
 	X(TORN_LOG, "the last transaction of a log was left out")             \
 	X(DOUBT_KEPT, "a batch in doubt was there after all")                 \
 	X(DOUBT_LOST, "a batch in doubt was not there")                       \
+	X(LIE_LOST, "what a disk had lied about was lost")                    \
+	X(RESTORED, "an old database was put back")                           \
 	X(ST_UNKNOWN, "UNKNOWN_PRODUCT")                                      \
 	X(ST_NOT_COVERED, "NOT_COVERED")                                      \
 	X(ST_NOT_ACTIVATED, "HOST_NOT_ACTIVATED")                             \

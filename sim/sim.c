@@ -44,6 +44,11 @@ sim_new(uint32_t machines_max, bool has_disks)
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
 		m->model[i] = calloc(1, sizeof(*m->model[i]));
 		is_good &= m->model[i] != NULL;
+		if (!has_disks)
+			continue;
+		m->saved[i] = calloc(1, sizeof(*m->saved[i]));
+		m->lied[i] = calloc(1, sizeof(*m->lied[i]));
+		is_good &= m->saved[i] != NULL && m->lied[i] != NULL;
 	}
 	if (is_good)
 		return s;
@@ -56,8 +61,11 @@ sim_free(struct sim *s)
 {
 	if (s == NULL)
 		return;
-	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++)
+	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
 		free(s->memory.model[i]);
+		free(s->memory.saved[i]);
+		free(s->memory.lied[i]);
+	}
 	free(s->memory.spare);
 	free(s->memory.cat);
 	free(s->memory.disk);

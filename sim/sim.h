@@ -71,6 +71,7 @@ struct swarm {
 	int64_t latency_ms, commit_ms; /* scale */
 	int64_t span_ms;               /* of the random part, at most */
 	uint64_t steps_max;            /* likewise */
+	bool is_plain;                 /* each host covers all products */
 	bool is_long; /* years at intervals of days, not days of minutes */
 	bool has_fault[POINTS_N_FAULTS];
 	uint32_t ppm[POINTS_N_FAULTS];    /* per message, batch or write */
@@ -145,7 +146,8 @@ struct kms {
 	struct batch next, flying;
 	struct batch doubt; /* its commit failed, then: */
 	int64_t doubt_unix_s;
-	bool is_fresh; /* it was opened, and not checked since */
+	bool is_fresh;            /* it was opened, and not checked since */
+	bool has_saved, is_lying; /* memory.saved and .lied are its own */
 	struct model *model;
 };
 
@@ -272,6 +274,8 @@ struct sim_memory {
 	uint32_t events_max;
 	struct event *heap;
 	struct model *model[SIM_HOSTS_MAX], *spare;
+	struct model *saved[SIM_HOSTS_MAX]; /* with a database */
+	struct model *lied[SIM_HOSTS_MAX];  /* when its disk began to lie */
 };
 
 struct sim {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/vdisk.h"
 
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,32 +8,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sim/image.h"
+
 #define FILES_MAX 3 /* database, journal of its making, log */
 #define NAME "host.db"
 #define SHM_FOLDER "/dev/shm"
-
-/* Something that was written and not yet synced. */
-struct op {
-	struct op *next;
-	int64_t at; /* of a truncation: the new length */
-	int len;    /* negative: a truncation */
-	uint8_t data[];
-};
-
-struct image {
-	char path[VDISK_PATH_MAX + 16];
-	bool is_there;
-	uint8_t *bytes; /* synced */
-	int64_t len, cap;
-	struct op *first, *last;
-};
 
 struct vdisk {
 	char folder[VDISK_PATH_MAX], path[VDISK_PATH_MAX + 16];
 	struct rng *rng;   /* the world's */
 	struct rng random; /* for SQLite */
 	int32_t left; /* operations before it fails; negative: it does not */
-	bool has_failed, is_full;
+	bool has_failed, is_full, is_lying;
 	uint64_t lost;
 	struct image image[FILES_MAX];
 };
@@ -54,72 +39,6 @@ static struct file *
 file_of(sqlite3_file *f)
 {
 	return (struct file *)(void *)f;
-}
-
-/* ---- what is kept ---- */
-
-static void
-forget(struct image *m)
-{
-	while (m->first != NULL) {
-		struct op *op = m->first;
-
-		m->first = op->next;
-		free(op);
-	}
-	m->last = NULL;
-}
-
-static bool
-note(struct image *m, const void *p, int len, int64_t at)
-{
-	struct op *op = malloc(sizeof(*op) + (len > 0 ? (size_t)len : 0));
-
-	if (op == NULL)
-		return false;
-	*op = (struct op){.at = at, .len = len};
-	if (len > 0)
-		memcpy(op->data, p, (size_t)len);
-	if (m->last != NULL)
-		m->last->next = op;
-	else
-		m->first = op;
-	m->last = op;
-	return true;
-}
-
-static bool
-reach(struct image *m, int64_t len)
-{
-	if (len > m->cap) {
-		int64_t cap = 2 * len;
-		uint8_t *bytes = realloc(m->bytes, (size_t)cap);
-
-		if (bytes == NULL)
-			return false;
-		memset(bytes + m->cap, 0, (size_t)(cap - m->cap));
-		m->bytes = bytes;
-		m->cap = cap;
-	}
-	if (len > m->len)
-		m->len = len;
-	return true;
-}
-
-static bool
-apply(struct image *m, const struct op *op, int len)
-{
-	if (op->len < 0) {
-		if (op->at < m->len) {
-			memset(m->bytes + op->at, 0, (size_t)(m->len - op->at));
-			m->len = op->at;
-		}
-		return true;
-	}
-	if (!reach(m, op->at + len))
-		return false;
-	memcpy(m->bytes + op->at, op->data, (size_t)len);
-	return true;
 }
 
 /* ---- operations ---- */
@@ -144,7 +63,7 @@ x_write(sqlite3_file *f, const void *p, int len, sqlite3_int64 at)
 		return SQLITE_IOERR_WRITE;
 	if (file->disk->is_full)
 		return SQLITE_FULL;
-	if (file->image != NULL && !note(file->image, p, len, at))
+	if (file->image != NULL && !image_note(file->image, p, len, at))
 		return SQLITE_IOERR_NOMEM;
 	return file->real->pMethods->xWrite(file->real, p, len, at);
 }
@@ -156,7 +75,8 @@ x_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 	if (!works(file->disk))
 		return SQLITE_IOERR_TRUNCATE;
-	if (file->image != NULL && !note(file->image, NULL, -1, size))
+	if (file->image != NULL &&
+	    !image_note(file->image, NULL, IMAGE_CUT, size))
 		return SQLITE_IOERR_NOMEM;
 	return file->real->pMethods->xTruncate(file->real, size);
 }
@@ -171,15 +91,9 @@ x_sync(sqlite3_file *f, int flags)
 	(void)flags;
 	if (!works(file->disk))
 		return SQLITE_IOERR_FSYNC;
-	if (m == NULL)
+	if (m == NULL || file->disk->is_lying)
 		return SQLITE_OK;
-	for (const struct op *op = m->first; op != NULL; op = op->next) {
-		if (!apply(m, op, op->len))
-			return SQLITE_IOERR_NOMEM;
-	}
-	m->is_there = true;
-	forget(m);
-	return SQLITE_OK;
+	return image_sync_all(m) ? SQLITE_OK : SQLITE_IOERR_NOMEM;
 }
 
 static int
@@ -231,7 +145,7 @@ static int
 x_sector(sqlite3_file *f)
 {
 	(void)f;
-	return VDISK_SECTOR;
+	return IMAGE_SECTOR;
 }
 
 /* A write may be torn, and may change nothing beside it. */
@@ -346,11 +260,11 @@ x_delete(sqlite3_vfs *v, const char *path, int sync_folder)
 	(void)v;
 	if (d != NULL && !works(d))
 		return SQLITE_IOERR_DELETE;
-	if (m != NULL) {
-		forget(m);
-		m->is_there = false;
-		m->len = 0;
-	}
+	if (m != NULL && !image_note(m, NULL, IMAGE_GONE, 0))
+		return SQLITE_IOERR_NOMEM;
+	/* an entry of a folder is there at once, but where a disk lies */
+	if (m != NULL && !d->is_lying && !image_sync_all(m))
+		return SQLITE_IOERR_NOMEM;
 	return real_vfs->xDelete(real_vfs, path, sync_folder);
 }
 
@@ -484,8 +398,7 @@ vdisk_free(struct vdisk *d)
 			disks[i] = NULL;
 	}
 	for (int i = 0; i < FILES_MAX; i++) {
-		forget(&d->image[i]);
-		free(d->image[i].bytes);
+		image_free(&d->image[i]);
 	}
 	free(d);
 }
@@ -520,55 +433,6 @@ vdisk_lost(const struct vdisk *d)
 	return d->lost;
 }
 
-/* Each write that was not synced: there, not there, or the first sectors. */
-static bool
-lose(struct vdisk *d, struct image *m)
-{
-	for (const struct op *op = m->first; op != NULL; op = op->next) {
-		int len = op->len;
-
-		switch (rng_below(d->rng, 4)) {
-		case 0:
-			d->lost++;
-			continue;
-		case 1:
-			if (len > VDISK_SECTOR) {
-				len = VDISK_SECTOR *
-				    (int)rng_below(d->rng,
-				        (uint32_t)(len / VDISK_SECTOR));
-				d->lost++;
-			}
-			break;
-		default:
-			break;
-		}
-		if (len != 0 && !apply(m, op, len))
-			return false;
-		m->is_there = true;
-	}
-	forget(m);
-	return true;
-}
-
-/* The file is what would have outlived it. */
-static int
-put_back(const struct image *m)
-{
-	int fd, err = 0;
-
-	if (!m->is_there) {
-		(void)unlink(m->path);
-		return 0;
-	}
-	fd = open(m->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, m->len) != 0 ||
-	    (m->len > 0 && pwrite(fd, m->bytes, (size_t)m->len, 0) != m->len))
-		err = MUSTER_E_IO;
-	if (fd >= 0)
-		(void)close(fd);
-	return err;
-}
-
 int
 vdisk_power(struct vdisk *d, bool is_lost)
 {
@@ -577,10 +441,44 @@ vdisk_power(struct vdisk *d, bool is_lost)
 	d->left = -1;
 	d->has_failed = d->is_full = false;
 	for (int i = 0; i < FILES_MAX && err == 0 && is_lost; i++) {
-		if (!lose(d, &d->image[i]))
+		if (!image_lose(&d->image[i], d->is_lying ? NULL : d->rng,
+		        &d->lost))
 			err = MUSTER_E_NOMEM;
 		else
-			err = put_back(&d->image[i]);
+			err = image_put_back(&d->image[i]);
 	}
+	d->is_lying &= !is_lost;
+	return err;
+}
+
+int
+vdisk_lie(struct vdisk *d, bool is_lying)
+{
+	d->is_lying = is_lying;
+	for (int i = 0; i < FILES_MAX && !is_lying; i++) {
+		if (!image_sync_all(&d->image[i]))
+			return MUSTER_E_NOMEM;
+	}
+	return 0;
+}
+
+int
+vdisk_save(struct vdisk *d)
+{
+	int err = 0;
+
+	for (int i = 0; i < FILES_MAX && err == 0; i++)
+		err = image_save(&d->image[i]);
+	return err;
+}
+
+int
+vdisk_restore(struct vdisk *d)
+{
+	int err = 0;
+
+	for (int i = 0; i < FILES_MAX && err == 0; i++)
+		err = image_restore(&d->image[i]);
+	d->is_lying = false;
 	return err;
 }

@@ -20,7 +20,6 @@
 #include "sim/rng.h"
 
 #define VDISK_PATH_MAX 128
-#define VDISK_SECTOR 512
 
 struct vdisk;
 
@@ -71,6 +70,28 @@ void vdisk_fill(struct vdisk *d, bool is_full);
  * Returns: 0; MUSTER_E_IO: a file could not be written
  */
 MUSTER_NODISCARD int vdisk_power(struct vdisk *d, bool is_lost);
+
+/**
+ * vdisk_lie(): from now on it says that it has synced, and does not; or it has
+ * by now, all of it.
+ *
+ * Returns: 0; MUSTER_E_NOMEM
+ */
+MUSTER_NODISCARD int vdisk_lie(struct vdisk *d, bool is_lying);
+
+/**
+ * vdisk_save(): a copy of what is on it, in the place of an earlier one.
+ *
+ * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_IO
+ */
+MUSTER_NODISCARD int vdisk_save(struct vdisk *d);
+
+/**
+ * vdisk_restore(): put the copy back; no database is open.
+ *
+ * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_IO
+ */
+MUSTER_NODISCARD int vdisk_restore(struct vdisk *d);
 
 /**
  * vdisk_lost(): how many writes were lost or torn by a loss of power.
