@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "sim/campaign.h"
+#include "sim/scenario.h"
 #include "sim/world.h"
 #include "sim/zone.h"
 
@@ -22,7 +23,8 @@
 struct options {
 	struct campaign campaign;
 	bool is_json;
-	const char *file; /* of seeds; NULL: a campaign */
+	const char *file;     /* of seeds; NULL: a campaign */
+	const char *scenario; /* a story; NULL: none */
 };
 
 static void
@@ -36,6 +38,7 @@ usage(FILE *out)
 	    "  --seed S     this seed; less of it than it draws:\n"
 	    "  --without FAULT,...  --machines N  --steps N\n"
 	    "  --file F     the seeds of a file, one a line with such options\n"
+	    "  --scenario F a story, a sentence a line; help lists them\n"
 	    "  --json       one object of figures\n"
 	    "  --trace      print all that happens\n"
 	    "  --ed25519    sign by it, and not by a hash in its place\n",
@@ -53,6 +56,7 @@ read_options(int argc, char **argv, struct options *o)
 	    {"machines", required_argument, NULL, 'o'},
 	    {"steps", required_argument, NULL, 'o'},
 	    {"file", required_argument, NULL, 'f'},
+	    {"scenario", required_argument, NULL, 'y'},
 	    {"json", no_argument, NULL, 'j'},
 	    {"trace", no_argument, NULL, 't'},
 	    {"ed25519", no_argument, NULL, 'e'},
@@ -79,6 +83,8 @@ read_options(int argc, char **argv, struct options *o)
 		}
 		if (c == 'f')
 			o->file = optarg;
+		if (c == 'y')
+			o->scenario = optarg;
 		o->is_json |= c == 'j';
 		order->is_loud |= c == 't';
 		o->campaign.is_real |= c == 'e';
@@ -274,6 +280,29 @@ run_file(struct options *o, struct sim *s)
 	return code;
 }
 
+/* A story; "help" is none. */
+static int
+run_scenario(const char *name, struct sim *s)
+{
+	FILE *f;
+	bool is_true;
+
+	if (strcmp(name, "help") == 0) {
+		scenario_help(stdout);
+		return 0;
+	}
+	f = fopen(name, "r");
+	if (f == NULL) {
+		(void)fprintf(stderr, "%s: cannot be read\n", name);
+		return 2;
+	}
+	is_true = scenario_run(s, f, name, stdout);
+	(void)fclose(f);
+	if (is_true)
+		(void)printf("%s: all of it is true\n", name);
+	return is_true ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -283,7 +312,9 @@ main(int argc, char **argv)
 	    ? 2
 	    : read_options(argc, argv, o);
 
-	if (code == 0)
+	if (code == 0 && o->scenario != NULL)
+		code = 1 + run_scenario(o->scenario, s);
+	else if (code == 0)
 		code =
 		    1 + (o->file != NULL ? run_file(o, s) : run_campaign(o, s));
 	sim_free(s);

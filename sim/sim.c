@@ -400,3 +400,36 @@ sim_run_site(struct sim *s, const struct site *site, uint64_t seed,
 		step(s, &ev);
 	world_deinit(s);
 }
+
+void
+sim_begin_story(struct sim *s, const struct swarm *swarm)
+{
+	const struct sim_order order = {.seed = 1};
+	int err;
+
+	clear(s, &order, NULL);
+	s->n_products = WORLD_PRODUCTS;
+	s->swarm = *swarm;
+	err = world_init(s);
+	if (err != 0)
+		sim_fail(s, "sim", "no world: %s", muster_errname(err));
+}
+
+void
+sim_run_for(struct sim *s, int64_t ms)
+{
+	int64_t end_ms = s->now_ms + ms;
+	struct event ev;
+
+	while (!s->has_failed && queue_next_ms(&s->queue) <= end_ms &&
+	    queue_take(&s->queue, &ev))
+		step(s, &ev);
+	s->now_ms = end_ms;
+	check_all(s);
+}
+
+void
+sim_end_story(struct sim *s)
+{
+	world_deinit(s);
+}

@@ -350,6 +350,23 @@ void sim_run_site(struct sim *s, const struct site *site, uint64_t seed,
     struct watch *watch);
 
 /**
+ * sim_begin_story(): a world as it is described, in which nothing happens yet.
+ *
+ * Out:     s        has_failed, when it could not be made
+ */
+void sim_begin_story(struct sim *s, const struct swarm *swarm);
+
+/**
+ * sim_run_for(): it goes on for so long.
+ */
+void sim_run_for(struct sim *s, int64_t ms);
+
+/**
+ * sim_end_story(): after sim_begin_story().
+ */
+void sim_end_story(struct sim *s);
+
+/**
  * sim_site_s(): how long a site's plan has gone on.
  *
  * Returns: seconds

@@ -82,6 +82,27 @@ world_draw(struct rng *r, struct swarm *w)
 	}
 }
 
+void
+world_draw_plain(struct swarm *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->is_plain = true;
+	w->latency_law = 1;
+	w->latency_ms = 5;
+	w->commit_ms = 8;
+	w->steps_max = UINT64_MAX;
+	w->n_groups = 1;
+	for (uint32_t k = 0; k < SIM_CATALOGUES; k++)
+		w->signed_ms[k] = SIM_BEGIN_MS - DAY_MS;
+	w->validity_days = 180;
+	w->initial_days = w->lapse_days = 30;
+	w->rearms = 5;
+	w->renewal_min = LIFE_RENEWAL_MIN;
+	w->retry_min = LIFE_RETRY_MIN;
+	w->retention_days = STORE_RETENTION_DAYS;
+	w->idle_ms = DAY_MS;
+}
+
 /* ---- keys and catalogues ---- */
 
 static void
@@ -216,7 +237,8 @@ open_host(struct sim *s, uint32_t number)
 	for (uint32_t p = 0; p < s->n_products; p++)
 		k->covers[p] = true;
 	/* the first one covers all, so that nobody is left without */
-	if (s->site == NULL && number != 0 && rng_chance(&s->rng, 250000))
+	if (s->site == NULL && !s->swarm.is_plain && number != 0 &&
+	    rng_chance(&s->rng, 250000))
 		k->covers[1] = false;
 	k->turn.n_publishers = 1;
 	k->turn.renewal_min = s->swarm.renewal_min;

@@ -25,6 +25,12 @@
 void world_draw(struct rng *r, struct swarm *w);
 
 /**
+ * world_draw_plain(): the numbers of a site as it is installed, quick and
+ * without faults; thresholds and hosts are the caller's.
+ */
+void world_draw_plain(struct swarm *w);
+
+/**
  * world_init(): keys, catalogues and hosts; no machine yet.
  *
  * Returns: 0; what a codec or the store said

@@ -271,7 +271,7 @@ note_share(struct sim *s, const struct seek *k, uint16_t best, uint32_t asked)
 		if (top == NULL || srv->weight > top->weight)
 			top = srv;
 	}
-	if (n < 2)
+	if (n < 2 || s->points == NULL)
 		return;
 	share = sum == 0 ? 1.0 / n
 	                 : (double)top->weight / (sum + (n_zero > 0 ? 1 : 0));

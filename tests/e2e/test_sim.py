@@ -61,3 +61,31 @@ def test_bad_options_are_refused():
     for args in (["--seeds", "0"], ["--seeds", "x"], ["--json", "--trace"], ["--nosuch"],
                  ["--without", "NOSUCH"], ["here"]):
         sim(*args, code=2)
+
+
+STORY = """product desktop threshold 2
+product server threshold 2
+host kms-1 priority 0 weight 0
+machines 2 pc of desktop
+each pc asks
+"""
+
+
+def test_story_that_is_not_true_is_told_with_its_line(tmp_path):
+    story = tmp_path / "story"
+    for text, code, said in (
+            (STORY + "pc-2 is licensed  # two of two\n", 0, "all of it is true"),
+            (STORY + "pc-1 is licensed\n", 1, "story:6: pc-1 is in initial grace"),
+            (STORY + "\nkms-1 counts 3\n", 1, "story:7: kms-1 counts 2"),
+            (STORY + "pc-2 has count 1\n", 1, "story:6: pc-2 has count 2"),
+            (STORY + "kms-1 has room for 50\n", 1, "story:6: kms-1 has room for 4"),
+            (STORY + "pc-1 knows kms-2\n", 1, "story:6: pc-1 knows kms-1"),
+            (STORY + "pc-9 is licensed\n", 1, "story:6: there is no machine pc-9"),
+            (STORY + "pc-1 sings\n", 1, "story:6: no such sentence"),
+            (STORY, 1, "nothing is said to be true"),
+            ("pc-1 is licensed\n", 1, "story:1: there is no machine"),
+            ("machine a of b\n", 1, "story:1: it needs a host")):
+        story.write_text(text)
+        assert said in sim("--scenario", str(story), code=code), text
+    sim("--scenario", str(tmp_path / "no"), code=2)
+    assert "NAME has count NUMBER" in sim("--scenario", "help")
