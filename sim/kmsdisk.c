@@ -92,7 +92,9 @@ kmsdisk_stop(struct sim *s, uint32_t number)
 
 	if (k->store == NULL)
 		return;
-	if (how != 0 || vdisk_has_failed(k->disk))
+	if (vdisk_has_failed(k->disk) && how == 0)
+		how = 2; /* a disk that is gone is mostly gone with the power */
+	if (how != 0)
 		vdisk_fail_after(k->disk, 0); /* not one byte more */
 	store_close(k->store);
 	k->store = NULL;

@@ -5,6 +5,16 @@
 
 #define DAY_S INT64_C(86400)
 
+void
+model_init(struct model *m)
+{
+	for (uint32_t i = 0; i < MODEL_GROUPS; i++)
+		m->group[i].n = m->group[i].capacity = 0;
+	m->n_clients = m->n_arrived = 0;
+	m->is_full = false;
+	m->stats = (struct model_stats){0};
+}
+
 bool
 model_read(const uint8_t *record, size_t len, struct model_request *out)
 {

@@ -60,6 +60,11 @@ struct model_request {
 };
 
 /**
+ * model_init(): nobody was there; the lists beyond their ends stay as they are.
+ */
+void model_init(struct model *m);
+
+/**
  * model_read(): take a request out of a record, by offsets.
  *
  * Returns: false when it is too short for one

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define POINTS_SEEDS 200
+#define POINTS_SEEDS 500
 
 /* The kinds of fault, each a point of its own. */
 #define POINTS_FAULTS(X)                                           \

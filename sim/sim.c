@@ -35,9 +35,10 @@ sim_new(uint32_t machines_max, bool has_disks)
 	m->walk = calloc(SIM_WALKS_MAX, sizeof(*m->walk));
 	m->touched = calloc(machines_max, sizeof(*m->touched));
 	m->heap = calloc(m->events_max, sizeof(*m->heap));
+	m->ledger = calloc(SIM_LEDGER_MAX, sizeof(*m->ledger));
 	m->cat = calloc(SIM_CATALOGUES, sizeof(*m->cat));
 	is_good = m->machine != NULL && m->touched != NULL && m->heap != NULL &&
-	    m->cat != NULL && m->walk != NULL &&
+	    m->cat != NULL && m->ledger != NULL && m->walk != NULL &&
 	    (m->disk != NULL || !has_disks);
 	m->spare = calloc(1, sizeof(*m->spare));
 	is_good &= m->spare != NULL;
@@ -67,6 +68,7 @@ sim_free(struct sim *s)
 		free(s->memory.lied[i]);
 	}
 	free(s->memory.spare);
+	free(s->memory.ledger);
 	free(s->memory.cat);
 	free(s->memory.disk);
 	free(s->memory.walk);
@@ -309,13 +311,12 @@ clear(struct sim *s, const struct sim_order *order, struct points *points)
 	s->memory = memory;
 	s->cat = memory.cat;
 	s->machine = memory.machine;
+	s->ledger = memory.ledger;
 	s->walk = memory.walk;
 	s->touched = memory.touched;
 	queue_init(&s->queue, memory.heap, memory.events_max);
-	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
+	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++)
 		s->host[i].model = memory.model[i];
-		memset(memory.model[i], 0, sizeof(*memory.model[i]));
-	}
 	s->seed = s->rng.state = order->seed;
 	s->points = points;
 	s->now_ms = SIM_BEGIN_MS;

@@ -271,6 +271,7 @@ struct sim_memory {
 	struct disk *disk; /* of each machine, or NULL */
 	struct walk *walk;
 	uint32_t *touched;
+	struct entry *ledger;
 	uint32_t events_max;
 	struct event *heap;
 	struct model *model[SIM_HOSTS_MAX], *spare;
@@ -305,7 +306,7 @@ struct sim {
 	struct kms host[SIM_HOSTS_MAX];
 	struct pc *machine; /* memory.machines_max of them */
 	struct msg msg[SIM_MSGS_MAX];
-	struct entry ledger[SIM_LEDGER_MAX];
+	struct entry *ledger; /* SIM_LEDGER_MAX; the first n_entries count */
 	/* touched by the step: bit n is host n; numbers of machines */
 	uint32_t touched_hosts, n_touched;
 	uint32_t *touched;

@@ -45,8 +45,8 @@ draw_policy(struct rng *r, struct swarm *w)
 	w->initial_days = (uint32_t)rng_octave(r, 1, 40) - 1;
 	w->lapse_days = (uint32_t)rng_octave(r, 1, 40) - 1;
 	w->rearms = rng_below(r, 4);
-	w->renewal_min = (uint32_t)rng_octave(r, w->is_long ? 5040 : 60, 43200);
-	w->retry_min = (uint32_t)rng_octave(r, w->is_long ? 240 : 30, 2880);
+	w->renewal_min = (uint32_t)rng_octave(r, w->is_long ? 8640 : 60, 43200);
+	w->retry_min = (uint32_t)rng_octave(r, w->is_long ? 480 : 30, 2880);
 	w->retention_days = (uint32_t)rng_octave(r, 30, 400);
 }
 
@@ -54,7 +54,8 @@ void
 world_draw(struct rng *r, struct swarm *w)
 {
 	memset(w, 0, sizeof(*w));
-	w->n_hosts = 1 + rng_below(r, WORLD_HOSTS_MAX);
+	w->has_sqlite = rng_below(r, 10) == 0;
+	w->n_hosts = 1 + rng_below(r, w->has_sqlite ? 2 : WORLD_HOSTS_MAX);
 	w->n_machines = 1 +
 	    rng_below(r,
 	        rng_below(r, WORLD_LARGE) == 0 ? WORLD_LARGE_MAX
@@ -65,20 +66,23 @@ world_draw(struct rng *r, struct swarm *w)
 	w->is_long = rng_below(r, 3) != 0;
 	w->span_ms = rng_octave(r, (w->is_long ? 64 : 4) * DAY_MS,
 	    (w->is_long ? 2000 : 250) * DAY_MS);
-	w->steps_max = (uint64_t)rng_octave(r, 300, 6000);
+	w->steps_max =
+	    (uint64_t)rng_octave(r, 300, 6000) * (w->is_long ? 2 : 1);
 	w->idle_ms = rng_octave(r, DAY_MS / 4, 10 * DAY_MS);
-	w->has_sqlite = rng_below(r, 10) == 0;
 	w->is_shared = w->n_hosts > 1 && !w->has_sqlite && rng_below(r, 4) == 0;
 	/* a commit to it costs as much as a hundred of the memory store's */
 	if (w->has_sqlite)
-		w->steps_max = w->steps_max / 2 + 100;
+		w->steps_max = w->steps_max / 6 + 100;
 	draw_policy(r, w);
 	draw_faults(r, w);
-	if (w->has_sqlite) {
+	if (w->has_sqlite) { /* few, so each has all of it */
+		w->mean_ms[POINT_LIE] = w->mean_ms[POINT_BACKUP] =
+		    rng_octave(r, w->span_ms / 150 + 1, w->span_ms / 10);
+		w->has_fault[POINT_LIE] = w->has_fault[POINT_BACKUP] = true;
 		w->has_fault[POINT_DISK_FULL] = w->has_fault[POINT_DISK_FAILS] =
 		    true;
 		w->ppm[POINT_DISK_FAILS] =
-		    (uint32_t)rng_octave(r, 20000, 320000);
+		    (uint32_t)rng_octave(r, 50000, 200000);
 	}
 }
 
@@ -224,6 +228,8 @@ open_host(struct sim *s, uint32_t number)
 
 	k->home = s->swarm.is_shared ? 0 : number;
 	k->model = s->host[k->home].model;
+	if (k->home == number)
+		model_init(k->model);
 	if (s->swarm.has_sqlite)
 		err = kmsdisk_make(s, number);
 	else if (k->home == number)

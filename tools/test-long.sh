@@ -80,7 +80,7 @@ coverage() {
 	return $low
 }
 row oracle build/tests/test_oracle 1000000
-row simulation build/sim/muster-sim --seeds 4000
+row simulation build/sim/muster-sim --seeds 20000
 row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row sanitizers sanitized_row
 row analysis sh tools/analyse.sh
