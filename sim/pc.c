@@ -86,6 +86,8 @@ now_of(struct sim *s, struct pc *pc, bool is_signed)
 	now.is_wall_believed = clockwatch_see(&pc->watch, &clocks);
 	if (!now.is_wall_believed)
 		sim_hit(s, POINT_DOUBTFUL);
+	pc->seen_unix_s = now.wall_unix_s;
+	pc->seen_ms = s->now_ms;
 	/* what b36 lets it know for sure */
 	if (pc->is_calm && pc->floor_unix_s < now.wall_unix_s)
 		pc->floor_unix_s = now.wall_unix_s;
@@ -415,14 +417,18 @@ void
 pc_set_clock(struct sim *s, uint32_t number, int64_t off_s)
 {
 	struct pc *pc = &s->machine[number];
-	int64_t step_s = s->now_ms / 1000 + off_s - pc_unix_s(s, pc);
+	int64_t step_s = s->now_ms / 1000 + off_s - pc->seen_unix_s -
+	    (s->now_ms - pc->seen_ms) / 1000;
+	bool is_far = step_s > CLOCKWATCH_STEP_S || step_s < -CLOCKWATCH_STEP_S;
 
 	touch_clock(s, number);
 	pc->is_frozen = false;
 	pc->off_s = off_s;
-	if (pc->is_up &&
-	    (step_s > CLOCKWATCH_STEP_S || step_s < -CLOCKWATCH_STEP_S))
+	/* one that is set right before anybody looks was never far */
+	if (pc->is_up && is_far)
 		pc->far_ms = s->now_ms;
+	else if (pc->is_up && pc->far_ms > pc->seen_ms)
+		pc->far_ms = 0;
 	sim_tell(s, "%s: its clock is %lld s off", pc->name, (long long)off_s);
 }
 

@@ -235,7 +235,8 @@ struct pc {
 	/* and it has no reason to think that it is later than this */
 	int64_t ceiling_unix_s;
 	int64_t far_ms; /* its clock was set far while it ran, then; 0: not */
-	bool was_set;   /* a clock of its was touched at all */
+	int64_t seen_unix_s, seen_ms; /* its agent's last look at the clock */
+	bool was_set;                 /* a clock of its was touched at all */
 	/* the last reply, for whoever wants to send it again */
 	uint32_t old_len;
 	uint8_t old[RPC_RECORD_MAX];
