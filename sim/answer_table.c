@@ -72,7 +72,7 @@ table_classes(const struct answer *a, FILE *out)
 
 	(void)fprintf(out, "\n%-16s %8s  %-17s %-16s %-15s %-17s %s\n",
 	    "machines", "number", "first activated", "all activated", "lapse",
-	    "answered below", "no host answers");
+	    "answered below", "met a dead host");
 	for (uint32_t i = 0; i < site->n_classes; i++) {
 		const struct answer_class *k = &a->class[i];
 
@@ -84,7 +84,7 @@ table_classes(const struct answer *a, FILE *out)
 		                           : share(cell[1], &k->activated),
 		    mean(cell[2], &k->lapsed, 1),
 		    mean(cell[3], &k->below_percent, 2),
-		    mean(cell[4], &k->unanswered_percent, 2));
+		    mean(cell[4], &k->dead_percent, 2));
 		if (k->notified.mean > 0)
 			(void)fprintf(out,
 			    "%-16s %8s  %s of them came to notification\n", "",

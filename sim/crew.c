@@ -67,6 +67,8 @@ work(const struct crew *crew, uint32_t first, uint32_t step, int fd)
 			    (unsigned long long)crew->first + i, s->why);
 		is_good = !s->has_failed && write_all(fd, w, sizeof(*w));
 	}
+	sim_free(s);
+	free(w);
 	_exit(is_good ? 0 : 1);
 }
 

@@ -9,12 +9,15 @@
  * clockwatch, and keep their state as the bytes of their files.  Whatever
  * passes between them is a record in bytes.
  *
- *   kms.h    a host: its turn, its crashes
- *   pc.h     a machine: its life; round.h its calls, disk.h its files
- *   net.h    messages, and what befalls them
- *   fault.h  what befalls hosts and machines
- *   model.h  what a host should hold
- *   check.h  the invariants
+ *   kms.h      a host: its turn, its crashes; kmsdisk.h with SQLite on a disk
+ *   pc.h       a machine: its life; round.h its calls, disk.h its files
+ *   zone.h     name servers, and how hosts are found
+ *   net.h      messages, and what befalls them
+ *   fault.h    what befalls hosts and machines
+ *   model.h    what a host should hold
+ *   check.h    the invariants
+ *   campaign.h seeds, one after the other; scenario.h stories
+ *   plan.h     a site of an administrator, in the place of what a seed draws
  *
  * After each step the invariants are checked.  When the random part is over
  * all is healed, and each machine must get an answer in time.
