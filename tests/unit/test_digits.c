@@ -299,7 +299,7 @@ test_b40_digits_in_a_row_and_split_groups(void)
 	ok(memcmp(p, back, sizeof(p)) == 0);
 	row[69] = '\0';
 	ok(is_found(row, 24, 1, "69 digits stand together, and a group has 7"));
-	memcpy(text + 7, text + 8, strlen(text + 8) + 1); /* 14 in a row */
+	memmove(text + 7, text + 8, strlen(text + 8) + 1); /* 14 in a row */
 	is(digits_parse(text, strlen(text), back, 24, &slip), 0);
 	digits_format(p, 24, text);
 	(void)snprintf(row, sizeof(row), "%.3s %s", text, text + 3);
