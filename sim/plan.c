@@ -135,11 +135,14 @@ plan_watch(struct sim *s, uint32_t number, uint32_t product)
 {
 	struct pc *pc = &s->machine[number];
 	const struct life_todo *todo = &pc->product[product].todo;
+	const struct watch_change change = {.was_licensed =
+	                                        todo->before == WIRE_LICENSED,
+	    .is_licensed = todo->after == WIRE_LICENSED,
+	    .is_notified = todo->after == WIRE_NOTIFICATION,
+	    .at_s = sim_site_s(s)};
 
 	if (todo->before != todo->after)
-		watch_licence(s->watch, s->site, &pc->watched,
-		    todo->before == WIRE_LICENSED, todo->after == WIRE_LICENSED,
-		    todo->after == WIRE_NOTIFICATION, sim_site_s(s));
+		watch_licence(s->watch, s->site, &pc->watched, &change);
 }
 
 void

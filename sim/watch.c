@@ -33,22 +33,22 @@ watch_answer(struct watch *w, const struct site *site,
 
 void
 watch_licence(struct watch *w, const struct site *site, struct watch_machine *m,
-    bool was_licensed, bool is_licensed, bool is_notified, uint32_t at_s)
+    const struct watch_change *c)
 {
 	struct watch_class *k = &w->class[m->class];
 
-	if (is_licensed && !m->has_licence) {
+	if (c->is_licensed && !m->has_licence) {
 		m->has_licence = true;
 		if (k->n_licensed++ == 0)
-			k->first_s = at_s;
+			k->first_s = c->at_s;
 		if (k->n_licensed == site->class[m->class].count)
-			k->all_s = at_s;
+			k->all_s = c->at_s;
 	}
-	if (was_licensed && !is_licensed && !m->has_lapsed) {
+	if (c->was_licensed && !c->is_licensed && !m->has_lapsed) {
 		m->has_lapsed = true;
 		k->n_lapsed++;
 	}
-	if (is_notified && !m->has_notified) {
+	if (c->is_notified && !m->has_notified) {
 		m->has_notified = true;
 		k->n_notified++;
 	}

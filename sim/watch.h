@@ -50,6 +50,12 @@ struct watch {
 	uint16_t day[SITE_DAYS_MAX][SITE_HOSTS_MAX][SITE_PRODUCTS_MAX];
 };
 
+/* From one state of a licence to another. */
+struct watch_change {
+	bool was_licensed, is_licensed, is_notified;
+	uint32_t at_s;
+};
+
 /* What is noted of one machine, to count it once. */
 struct watch_machine {
 	uint8_t class;
@@ -69,13 +75,9 @@ void watch_answer(struct watch *w, const struct site *site,
 
 /**
  * watch_licence(): a machine went from one state to another.
- *
- * In:      is_licensed, was_licensed, is_notified  as enum wire_state has it
- *          at_s     now
  */
-void
-watch_licence(struct watch *w, const struct site *site, struct watch_machine *m,
-    bool was_licensed, bool is_licensed, bool is_notified, uint32_t at_s);
+void watch_licence(struct watch *w, const struct site *site,
+    struct watch_machine *m, const struct watch_change *c);
 
 /**
  * watch_round(): a round ended, at the site.

@@ -155,21 +155,29 @@ write_srv(struct wr *w, const struct zone_srv *srv)
 	wr_bytes(w, target.wire, target.len);
 }
 
-/* So many of its records, or a failure. */
+/* What a name server says of a zone: so many of its records, or a failure. */
+struct answer {
+	const struct zone *zone;
+	uint32_t n;
+	uint16_t id;
+	uint8_t rcode;
+};
+
 static int
-write_answer(const struct zone *z, uint32_t n, const struct dns_name *name,
-    uint16_t id, uint8_t rcode, uint8_t *buf, size_t *len_out)
+write_answer(const struct answer *a, const struct dns_name *name, uint8_t *buf,
+    size_t *len_out)
 {
-	const struct dns_header h = {.id = id,
+	uint32_t n = a->rcode == 0 ? a->n : 0;
+	const struct dns_header h = {.id = a->id,
 	    .is_reply = true,
-	    .rcode = rcode,
+	    .rcode = a->rcode,
 	    .count = {[DNS_QUESTION] = 1, [DNS_ANSWER] = (uint16_t)n}};
 	struct wr w = wr_init(buf, ANSWER_MAX);
 
 	dns_header_write(&w, &h, true);
 	dns_question_write(&w, name, DNS_SRV);
 	for (uint32_t i = 0; i < n; i++)
-		write_srv(&w, &z->srv[i]);
+		write_srv(&w, &a->zone->srv[i]);
 	return wr_end(&w, len_out);
 }
 
@@ -194,51 +202,64 @@ read_answer(const uint8_t *msg, size_t len, uint16_t id,
 	return err == 0 && choice->n == 0 ? MUSTER_E_NODATA : err;
 }
 
+static const struct zone *
+find(const struct sim *s, const char *domain)
+{
+	for (uint32_t d = 0; d < SIM_DOMAINS; d++) {
+		if (strcmp(domain, domains[d]) == 0)
+			return &s->zone[d];
+	}
+	return NULL;
+}
+
+/* All that is written and read, with what may go wrong. */
+static int
+ask(struct sim *s, const char *domain, struct answer *a, struct choice *choice)
+{
+	static const uint8_t rcodes[] = {DNS_SERVFAIL, DNS_REFUSED,
+	    DNS_NXDOMAIN};
+	uint8_t buf[ANSWER_MAX];
+	struct dns_name name;
+	size_t len = 0;
+	int err = dns_name_join(WALK_SERVICE, domain, &name);
+
+	if (sim_faulty(s, POINT_DNS_FAIL))
+		a->rcode = rcodes[rng_below(&s->rng, sizeof(rcodes))];
+	if (a->n > 1 && sim_faulty(s, POINT_DNS_STALE))
+		a->n--;
+	if (err == 0)
+		err = write_answer(a, &name, buf, &len);
+	if (err == 0 && sim_faulty(s, POINT_DNS_BROKEN))
+		len = rng_below(&s->rng, (uint32_t)len); /* void, all of it */
+	return err == 0 ? read_answer(buf, len, a->id, &name, choice) : err;
+}
+
 int
 zone_answer(struct sim *s, const char *domain, struct choice *choice,
     struct seek *seek)
 {
-	static const uint8_t rcodes[] = {DNS_SERVFAIL, DNS_REFUSED,
-	    DNS_NXDOMAIN};
-	uint16_t id = (uint16_t)rng_u64(&s->rng);
-	uint8_t rcode = 0, buf[ANSWER_MAX];
-	const struct zone *z = NULL;
-	struct dns_name name;
-	size_t len = 0;
-	uint32_t n;
+	const struct zone *z = find(s, domain);
+	struct answer a = {.zone = z, .id = (uint16_t)rng_u64(&s->rng)};
 	int err;
 
-	for (uint32_t d = 0; d < SIM_DOMAINS; d++) {
-		if (strcmp(domain, domains[d]) == 0)
-			z = &s->zone[d];
-	}
 	if (z == NULL)
 		return MUSTER_E_NXDOMAIN;
 	if (s->now_ms < s->outage_until_ms || sim_faulty(s, POINT_DNS_SILENT))
 		return MUSTER_E_DNS_TIMEOUT;
-	if (sim_faulty(s, POINT_DNS_FAIL))
-		rcode = rcodes[rng_below(&s->rng, sizeof(rcodes))];
 	for (uint32_t i = 0; i < z->n && s->site != NULL; i++)
 		choice_add(choice, &z->read[i]);
 	if (s->site != NULL)
 		return 0;
-	n = z->n > 1 && sim_faulty(s, POINT_DNS_STALE) ? z->n - 1 : z->n;
-	err = dns_name_join(WALK_SERVICE, domain, &name);
-	if (err == 0)
-		err = write_answer(z, rcode == 0 ? n : 0, &name, id, rcode, buf,
-		    &len);
-	if (err == 0 && sim_faulty(s, POINT_DNS_BROKEN))
-		len = rng_below(&s->rng, (uint32_t)len); /* void, all of it */
-	if (err == 0)
-		err = read_answer(buf, len, id, &name, choice);
-	if (err == 0) {
-		seek->n = n;
-		seek->is_fresh = true;
-		memcpy(seek->srv, z->srv, sizeof(seek->srv));
-		for (uint32_t i = 0; i < seek->n; i++)
-			seek->seen |= UINT64_C(1) << (seek->srv[i].host % 64);
-	}
-	return err;
+	a.n = z->n;
+	err = ask(s, domain, &a, choice);
+	if (err != 0)
+		return err;
+	seek->n = a.n;
+	seek->is_fresh = true;
+	memcpy(seek->srv, z->srv, sizeof(seek->srv));
+	for (uint32_t i = 0; i < seek->n; i++)
+		seek->seen |= UINT64_C(1) << (seek->srv[i].host % 64);
+	return 0;
 }
 
 /* ---- how a round must go ---- */
