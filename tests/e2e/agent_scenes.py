@@ -20,7 +20,6 @@ import muster  # noqa: E402
 
 LIB, = glob.glob(os.path.join(demo.BIN, "../lib/**/libmuster.so.0"),
                  recursive=True)
-muster.load(LIB)
 
 EXTRA = "5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e03"
 PRODUCTS = demo.PRODUCTS.replace(
@@ -65,6 +64,7 @@ class Stage:
     """A site, and machines in the states in which scenes begin."""
 
     def __init__(self, folder):
+        muster.load(LIB)  # not where a module is only looked through
         self.site = demo.Site(folder)
         self.site.settings = "renewal_minutes = 15;\nretry_minutes = 15;\n"
         self.site.publish(products=PRODUCTS)
