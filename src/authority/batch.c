@@ -21,6 +21,7 @@ struct batch {
 	struct batch_item *head, **tail;
 	size_t n;
 	bool is_ending;
+	bool is_broken;
 	int last_err; /* of the store, so that each is logged once */
 };
 
@@ -160,21 +161,45 @@ tell(struct batch *b, int err)
 		    code, muster_strerror(err));
 }
 
+/* What a disk has lost, its next sync does not tell: there is no next one. */
+static void
+give_up(struct batch *b, int err)
+{
+	char code[ERRCODE_MAX];
+
+	errcode(err, code);
+	log_line(LOG_ERROR, "store",
+	    "%s: the disk did not take a transaction; the service ends, and "
+	    "the next start finds out what is there: see to the disk "
+	    "(journalctl -k)",
+	    code);
+	(void)pthread_mutex_lock(&b->lock);
+	b->is_ending = true;
+	b->is_broken = true;
+	(void)pthread_mutex_unlock(&b->lock);
+}
+
 static void
 run(struct batch *b, struct batch_item *list, size_t n)
 {
 	struct enrolment_env *env = b->env;
 	struct batch_item *next;
+	bool is_lost = false;
 	int err;
 
 	err = db_begin(env->db);
 	if (err == 0)
 		err = apply_all(env, list);
-	if (err == 0)
+	if (err == 0) {
 		err = db_commit(env->db);
+		is_lost = err == MUSTER_E_IO;
+	}
 	if (err != 0)
 		db_rollback(env->db);
-	tell(b, err);
+	if (is_lost)
+		give_up(b, err);
+	else
+		tell(b, err);
 	metrics_batch(b->metrics, n, err);
 	for (struct batch_item *i = list; i != NULL; i = next) {
 		next = i->next;
@@ -205,11 +230,25 @@ take(struct batch *b, size_t *n_out)
 	return list;
 }
 
+/* Those that wait for a database that is not asked any more. */
+static void
+turn_away(struct batch *b, struct batch_item *list)
+{
+	struct batch_item *next;
+
+	for (struct batch_item *i = list; i != NULL; i = next) {
+		next = i->next;
+		i->err = MUSTER_E_LOCKED;
+		b->done(i);
+	}
+}
+
 static void *
 main_of_thread(void *arg)
 {
 	struct batch *b = arg;
 	struct batch_item *list;
+	bool is_broken;
 	size_t n = 0;
 
 	(void)pthread_mutex_lock(&b->lock);
@@ -219,8 +258,12 @@ main_of_thread(void *arg)
 		if (b->head == NULL)
 			break;
 		list = take(b, &n);
+		is_broken = b->is_broken;
 		(void)pthread_mutex_unlock(&b->lock);
-		run(b, list, n);
+		if (is_broken)
+			turn_away(b, list);
+		else
+			run(b, list, n);
 		(void)pthread_mutex_lock(&b->lock);
 	}
 	(void)pthread_mutex_unlock(&b->lock);
@@ -267,8 +310,21 @@ batch_add(struct batch *b, struct batch_item *item)
 	return is_taken;
 }
 
+bool
+batch_is_broken(struct batch *b)
+{
+	bool is_broken;
+
+	if (b == NULL)
+		return false;
+	(void)pthread_mutex_lock(&b->lock);
+	is_broken = b->is_broken;
+	(void)pthread_mutex_unlock(&b->lock);
+	return is_broken;
+}
+
 void
-batch_stop(struct batch *b)
+batch_end(struct batch *b)
 {
 	if (b == NULL)
 		return;
@@ -277,6 +333,13 @@ batch_stop(struct batch *b)
 	(void)pthread_cond_signal(&b->wake);
 	(void)pthread_mutex_unlock(&b->lock);
 	(void)pthread_join(b->thread, NULL);
+}
+
+void
+batch_free(struct batch *b)
+{
+	if (b == NULL)
+		return;
 	(void)pthread_cond_destroy(&b->wake);
 	(void)pthread_mutex_destroy(&b->lock);
 	free(b);

@@ -51,7 +51,7 @@ typedef void batch_done_fn(struct batch_item *item);
 /**
  * batch_start(): begin the thread.
  *
- * In:      env      the thread's until batch_stop()
+ * In:      env      the thread's until batch_end()
  * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_IO
  */
 MUSTER_NODISCARD int batch_start(struct enrolment_env *env,
@@ -66,10 +66,27 @@ MUSTER_NODISCARD int batch_start(struct enrolment_env *env,
 bool batch_add(struct batch *b, struct batch_item *item);
 
 /**
- * batch_stop(): answer all that wait, end the thread; NULL is let be.
+ * batch_is_broken(): has the disk failed to take a transaction?
+ *
+ * Then nothing more is taken, and all that is left is to end: only a process
+ * that opens the database anew can tell what it holds.
+ *
+ * Returns: true from that failure on; false for NULL
+ */
+bool batch_is_broken(struct batch *b);
+
+/**
+ * batch_end(): answer all that wait, end the thread; batch_add() then refuses.
+ * NULL is let be.
  *
  * Blocks:  for the batches that wait
  */
-void batch_stop(struct batch *b);
+void batch_end(struct batch *b);
+
+/**
+ * batch_free(): after batch_end(), when nobody calls batch_add() any more;
+ * NULL is let be.
+ */
+void batch_free(struct batch *b);
 
 #endif /* MUSTER_AUTHORITY_BATCH_H */

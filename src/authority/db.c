@@ -16,6 +16,7 @@
 #include "authority/schema.h"
 
 #define APPLICATION_ID 0x4d757341 /* "MusA" */
+#define CHECKPOINT_PAGES 1000     /* of the log; SQLite's own number */
 
 static int
 err_of(int rc)
@@ -66,6 +67,24 @@ pragma_int(sqlite3 *db, const char *sql, int *out)
 	return err < 0 ? err : 0;
 }
 
+/*
+ * SQLite's own hook lets a checkpoint that failed be and tries again; a disk
+ * whose sync failed once is not asked a second time.
+ */
+static int
+checkpoint(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	int rc;
+
+	(void)arg;
+	if (pages < CHECKPOINT_PAGES ||
+	    sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL,
+	        NULL) == SQLITE_OK)
+		return SQLITE_OK;
+	rc = sqlite3_extended_errcode(db);
+	return rc == SQLITE_IOERR_FSYNC ? rc : SQLITE_OK;
+}
+
 static int
 connect_file(const char *path, sqlite3 **db_out)
 {
@@ -79,6 +98,8 @@ connect_file(const char *path, sqlite3 **db_out)
 		err = script(db,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 		    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+	if (err == 0)
+		(void)sqlite3_wal_hook(db, checkpoint, NULL);
 	if (err != 0) {
 		db_close(db);
 		db = NULL;
@@ -164,10 +185,35 @@ db_begin(sqlite3 *db)
 	return db_exec(db, "BEGIN IMMEDIATE", "");
 }
 
+/* A limit of a file or of a user: SQLite knows a full disk alone. */
+static bool
+is_limit(sqlite3 *db)
+{
+	sqlite3_file *log = NULL;
+	int number = 0;
+
+	if (sqlite3_extended_errcode(db) != SQLITE_IOERR_WRITE ||
+	    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+	        &log) != SQLITE_OK ||
+	    log == NULL || log->pMethods == NULL ||
+	    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO,
+	        &number) != SQLITE_OK)
+		return false;
+	return number == EFBIG || number == EDQUOT;
+}
+
 int
 db_commit(sqlite3 *db)
 {
-	return db_exec(db, "COMMIT", "");
+	int err = db_exec(db, "COMMIT", "");
+
+	if (err == MUSTER_E_IO && is_limit(db))
+		return MUSTER_E_FULL;
+	/* to close it would sync again, and believe the answer */
+	if (err == MUSTER_E_IO)
+		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+		    NULL);
+	return err;
 }
 
 void

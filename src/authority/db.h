@@ -67,7 +67,11 @@ MUSTER_NODISCARD int db_begin(sqlite3 *db);
 /**
  * db_commit(): end it; durable when it returns.
  *
- * Returns: 0; MUSTER_E_FULL, MUSTER_E_IO; db_close() then undoes it
+ * Returns: 0
+ *          MUSTER_E_FULL  nothing was changed
+ *          MUSTER_E_IO    unknown until the database is opened anew: nothing
+ *                         more may be asked of it in this process but
+ *                         db_close(), which leaves the log as it is
  */
 MUSTER_NODISCARD int db_commit(sqlite3 *db);
 

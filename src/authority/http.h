@@ -76,7 +76,8 @@ void http_quiesce(struct http *h);
 unsigned http_requests(struct http *h);
 
 /**
- * http_close(): end; batch_stop() comes before it.  NULL is let be.
+ * http_close(): end; batch_end() comes before it, and batch_free() after it,
+ * for requests come until then.  NULL is let be.
  */
 void http_close(struct http *h);
 

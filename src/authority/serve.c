@@ -193,26 +193,32 @@ start(struct ctx *ctx, struct serve *s)
 	return err == 0 ? EXIT_DONE : ctx_fail_err(ctx, err, "the listener");
 }
 
+/* Until a signal, or until there is nothing to serve from. */
 static void
-wait_for_signal(struct serve *s, const sigset_t *signals)
+wait_for_end(struct serve *s, const sigset_t *signals)
 {
 	const struct timespec step = {.tv_nsec = HTTP_REAP_MS * 1000000L};
-	int number;
+	bool is_broken = false;
+	int number = 0;
 
-	for (;;) {
+	while (!is_broken && number <= 0) {
 		number = sigtimedwait(signals, NULL, &step);
-		if (number > 0)
-			break;
 		http_reap(s->http);
+		is_broken = batch_is_broken(s->batch);
 	}
-	log_line(LOG_NOTE, "stopping", "signal %d", number);
+	if (is_broken)
+		log_line(LOG_NOTE, "stopping", "the disk failed");
+	else
+		log_line(LOG_NOTE, "stopping", "signal %d", number);
 	notify_send("STOPPING=1");
 }
 
 /* What has come is answered; nothing more is taken. */
-static void
+static int
 stop(struct serve *s)
 {
+	bool is_broken;
+
 	const struct timespec step = {.tv_nsec = STOP_STEP_NS};
 	int64_t end_ms = clock_mono_ms() + STOP_MS;
 
@@ -223,8 +229,11 @@ stop(struct serve *s)
 		http_reap(s->http);
 		(void)nanosleep(&step, NULL);
 	}
-	batch_stop(s->batch);
+	batch_end(s->batch);
+	is_broken = batch_is_broken(s->batch);
 	http_close(s->http);
+	batch_free(s->batch);
+	return is_broken ? EXIT_FAILED : EXIT_DONE;
 }
 
 int
@@ -232,7 +241,7 @@ cmd_serve(struct ctx *ctx)
 {
 	struct serve *s = sodium_malloc(sizeof(*s));
 	sigset_t signals;
-	int rc;
+	int rc, ended;
 
 	if (s == NULL)
 		return ctx_fail_err(ctx, MUSTER_E_NOMEM, "the service");
@@ -247,9 +256,10 @@ cmd_serve(struct ctx *ctx)
 		if (rc == EXIT_DONE) {
 			say_listening(s->fd);
 			notify_send("READY=1");
-			wait_for_signal(s, &signals);
+			wait_for_end(s, &signals);
 		}
-		stop(s);
+		ended = stop(s);
+		rc = rc == EXIT_DONE ? ended : rc;
 	}
 	enrolment_close(&s->env);
 	sodium_free(s);
