@@ -44,21 +44,21 @@ enrolment_prove(const struct enrolment_env *env, uint32_t key_number,
     int (*prove)(const uint8_t *p, size_t len, const uint8_t *pk),
     struct keys_row *key_out)
 {
-	uint8_t pk[HOSTKEY_PK_LEN];
-	int err, known;
+	uint8_t sealed[VAULT_SEALED_LEN], pk[HOSTKEY_PK_LEN];
+	uint32_t sealed_for = 0;
+	int err;
 
-	known = keys_load(env->db, key_number, key_out);
-	if (known != 0 && known != MUSTER_E_NOENT)
-		return known;
-	if (known == 0)
-		err = secrets_unseal(env->secrets, key_number, key_out->sealed,
-		    pk);
-	else
-		err = secrets_decoy(env->secrets, pk);
+	err = keys_sealed(env->db, key_number, secrets_decoy(env->secrets),
+	    &sealed_for, sealed);
+	if (err == 0)
+		err = secrets_unseal(env->secrets, sealed_for, sealed, pk);
 	if (err == 0)
 		err = prove(p, len, pk);
 	sodium_memzero(pk, sizeof(pk));
-	return err;
+	/* limits and slots are counted for who has proven the key */
+	if (err == 0)
+		err = keys_load(env->db, key_number, key_out);
+	return err == MUSTER_E_NOENT ? MUSTER_E_SIG : err;
 }
 
 /* What was asked: everything but proof and signature, which follow from it. */

@@ -79,7 +79,8 @@ void enrolment_read_code(const uint8_t *p, const uint8_t *publisher,
 /**
  * enrolment_prove(): load a host key and judge a proof under it.
  *
- * An unknown number costs what a wrong proof costs.
+ * An unknown number costs what a wrong proof costs: nothing but the sealed
+ * proof key is read before the proof.
  *
  * In:      prove    enrol_prove() or slotask_prove()
  * Returns: 0; MUSTER_E_SIG  unknown key number or wrong proof: one answer

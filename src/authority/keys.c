@@ -54,6 +54,29 @@ keys_load(sqlite3 *db, uint32_t number, struct keys_row *row_out)
 }
 
 int
+keys_sealed(sqlite3 *db, uint32_t number, const uint8_t *decoy,
+    uint32_t *for_out, uint8_t *sealed_out)
+{
+	sqlite3_stmt *st = NULL;
+	int err;
+
+	err = db_query(db, &st,
+	    "SELECT ifnull(k.number, 0), ifnull(k.sealed, ?) FROM "
+	    "(SELECT ? AS asked) LEFT JOIN host_key AS k ON k.number = asked",
+	    "bi", decoy, VAULT_SEALED_LEN, (int64_t)number);
+	if (err == 0)
+		err = db_row(st);
+	if (err == 0)
+		err = MUSTER_E_DAMAGED;
+	if (err == 1)
+		err = db_blob(st, 1, sealed_out, VAULT_SEALED_LEN);
+	if (err == 0)
+		*for_out = (uint32_t)sqlite3_column_int64(st, 0);
+	db_done(st);
+	return err;
+}
+
+int
 keys_next(sqlite3 *db, uint32_t after, struct keys_row *row_out)
 {
 	return load(db, COLUMNS "WHERE number > ? ORDER BY number LIMIT 1",

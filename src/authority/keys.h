@@ -40,6 +40,20 @@ MUSTER_NODISCARD int
 keys_load(sqlite3 *db, uint32_t number, struct keys_row *row_out);
 
 /**
+ * keys_sealed(): what a proof is judged by, and nothing else of a host key.
+ *
+ * For a number that was never issued it is the decoy, by the same statement
+ * and in as many rows, so whoever has proven nothing learns nothing from it.
+ *
+ * In:      decoy       VAULT_SEALED_LEN bytes
+ * Out:     for_out     the number that it was sealed for; 0 of the decoy
+ *          sealed_out  VAULT_SEALED_LEN bytes
+ * Returns: 0; MUSTER_E_DAMAGED, MUSTER_E_IO
+ */
+MUSTER_NODISCARD int keys_sealed(sqlite3 *db, uint32_t number,
+    const uint8_t *decoy, uint32_t *for_out, uint8_t *sealed_out);
+
+/**
  * keys_next(): the key with the least number above one.
  *
  * Returns: as keys_load()

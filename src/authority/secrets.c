@@ -11,8 +11,6 @@
 
 #include "base/file.h"
 
-#define DECOY_NUMBER 0 /* no host key has it */
-
 struct secrets {
 	char dir[FILE_PATH_MAX];
 	uint8_t seal[VAULT_SEAL_LEN];
@@ -30,7 +28,7 @@ load(struct secrets *s)
 	err = vault_seal_load(s->dir, s->seal);
 	if (err == 0) {
 		randombytes_buf(pk, sizeof(pk));
-		vault_seal_with(s->seal, DECOY_NUMBER, pk, s->decoy);
+		vault_seal_with(s->seal, SECRETS_DECOY_NUMBER, pk, s->decoy);
 		sodium_memzero(pk, sizeof(pk));
 	}
 	return err;
@@ -71,10 +69,10 @@ secrets_unseal(const struct secrets *s, uint32_t key_number,
 	return vault_unseal_with(s->seal, key_number, sealed, pk_out);
 }
 
-int
-secrets_decoy(const struct secrets *s, uint8_t *pk_out)
+const uint8_t *
+secrets_decoy(const struct secrets *s)
 {
-	return vault_unseal_with(s->seal, DECOY_NUMBER, s->decoy, pk_out);
+	return s->decoy;
 }
 
 int

@@ -9,6 +9,7 @@
 #include "authority/vault.h"
 
 #define SECRETS_ISSUERS_MAX 255 /* their numbers are 1 to 255 */
+#define SECRETS_DECOY_NUMBER 0  /* no host key has it */
 
 struct secrets;
 
@@ -36,13 +37,12 @@ MUSTER_NODISCARD int secrets_unseal(const struct secrets *s,
     uint32_t key_number, const uint8_t *sealed, uint8_t *pk_out);
 
 /**
- * secrets_decoy(): unseal something, for a key number that does not exist, so
- * that the answer takes the same time.
+ * secrets_decoy(): a key that nobody has, sealed for SECRETS_DECOY_NUMBER, to
+ * be unsealed for a key number that does not exist.
  *
- * Out:     pk_out   HOSTKEY_PK_LEN bytes that nobody knows; caller wipes
- * Returns: 0; MUSTER_E_DAMAGED
+ * Returns: VAULT_SEALED_LEN bytes, borrowed until secrets_close()
  */
-MUSTER_NODISCARD int secrets_decoy(const struct secrets *s, uint8_t *pk_out);
+const uint8_t *secrets_decoy(const struct secrets *s);
 
 /**
  * secrets_issuing(): one issuing key, read when it is first wanted: one may be

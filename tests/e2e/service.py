@@ -23,6 +23,7 @@ from test_authority import (ALPHABET, BIN, REPO, Authority, Host, blake,
 STOP_S = 30
 BAD_DISK = os.path.join(REPO, "build/tests/bad_disk.so")
 LATE_STOP = os.path.join(REPO, "build/tests/late_stop.so")
+SQL_SEEN = os.path.join(REPO, "build/tests/sql_seen.so")
 
 with open(os.path.join(REPO, "doc/openapi.yaml")) as f:
     OPENAPI = yaml.safe_load(f)
@@ -266,5 +267,5 @@ def s(tmp_path_factory):
     service.stop()
 
 
-__all__ = ["Answer", "BAD_DISK", "Host", "LATE_STOP", "Service", "preloaded",
-           "s", "slots_ask", "wrong"]
+__all__ = ["Answer", "BAD_DISK", "Host", "LATE_STOP", "SQL_SEEN", "Service",
+           "preloaded", "s", "slots_ask", "wrong"]

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from service import Host, Service
+from service import SQL_SEEN, Host, Service, preloaded, wrong
 from test_authority import BIN, check_cert
 
 ROUNDS = 4
@@ -159,6 +159,33 @@ def test_the_service_manager_gives_the_socket_and_is_told(s, tmp_path):
         assert s.ask("GET", "/healthz").status == 200
         assert s.stop() == 0
         assert told.recv(64) == b"STOPPING=1"
+
+
+def test_before_a_proof_the_database_does_one_work_for_all(s, tmp_path):
+    """Of time nothing is shown, but of what takes it."""
+    seen = tmp_path / "sql"
+    s.start(env=preloaded(SQL_SEEN, MUSTER_SQL_SEEN=str(seen)))
+    key = s.a.issue("--hosts", "40")
+    for n in range(30):
+        s.enrol(Host(n).request(s.a, key))
+    works = []
+
+    def work(answer, code):
+        if code:
+            answer.problem(403, code)
+        works.append(seen.read_text().splitlines())
+        seen.write_text("")
+    seen.write_text("")
+    for ask in (lambda k, **n: s.enrol(Host(99).request(s.a, k, **n)),
+                s.slots, lambda k, **n: s.release(k, 1, **n)):
+        works.clear()
+        work(ask(wrong(key)), "key_unknown")
+        work(ask(key, number=999999), "key_unknown")
+        work(ask(key), None)
+        assert works[0] == works[1] and works[0].count("row") == 1
+        assert not [x for x in works[0] if "slot" in x or "hosts" in x]
+        # the library sees what a proof sets going
+        assert any("slot" in x for x in works[2])
 
 
 def test_a_backup_while_hosts_are_activated(s, tmp_path):
