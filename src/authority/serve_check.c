@@ -77,32 +77,98 @@ is_root_key(int dir, const char *name)
 	    memcmp(magic, VAULT_ROOT_MAGIC, sizeof(magic)) == 0;
 }
 
+/* A folder, and where it is below the authority's. */
+struct place {
+	const struct ctx *ctx;
+	char path[FILE_PATH_MAX];
+	unsigned depth;
+	size_t *n; /* files so far, of all folders */
+};
+
+static int walk(const struct place *at, DIR *d);
+
+static int
+too_much(const struct place *at, const char *what, int limit)
+{
+	return ctx_fail(at->ctx, EXIT_CONFIG, "bad_dir",
+	    "give the authority a folder of its own", "%s has more than %d %s",
+	    at->ctx->dir, limit, what);
+}
+
+/* What this user cannot open, the service cannot read either. */
+static int
+walk_into(const struct place *at, int dir, const char *name)
+{
+	struct place below = {.ctx = at->ctx,
+	    .depth = at->depth + 1,
+	    .n = at->n};
+	int fd =
+	    openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d;
+	int rc;
+
+	if (fd < 0 &&
+	    (errno == ENOTDIR || errno == ELOOP || errno == EACCES ||
+	        errno == ENOENT))
+		return EXIT_DONE;
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (d == NULL) {
+		rc = ctx_fail(at->ctx, EXIT_FAILED, "no_dir",
+		    "see that the service's user can read it, or move it away",
+		    "%s/%s: %s", at->path, name, strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+		return rc;
+	}
+	if (below.depth > SERVE_CHECK_DEPTH_MAX ||
+	    ctx_path(at->path, name, below.path, sizeof(below.path)) != 0)
+		rc = too_much(at, "folders within one another",
+		    SERVE_CHECK_DEPTH_MAX);
+	else
+		rc = walk(&below, d);
+	(void)closedir(d);
+	return rc;
+}
+
+static int
+walk(const struct place *at, DIR *d)
+{
+	const struct dirent *entry;
+	int rc = EXIT_DONE;
+
+	while (rc == EXIT_DONE && (entry = readdir(d)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0)
+			continue;
+		if ((*at->n)++ == SERVE_CHECK_FILES_MAX)
+			rc = too_much(at, "files", SERVE_CHECK_FILES_MAX);
+		else if (is_root_key(dirfd(d), entry->d_name))
+			rc = ctx_fail(at->ctx, EXIT_CONFIG, "root_key_inside",
+			    "move it to a machine that is on no network; only "
+			    "`catalogue sign` needs it",
+			    "%s/%s is a root key; a service does not start "
+			    "beside one",
+			    at->path, entry->d_name);
+		else
+			rc = walk_into(at, dirfd(d), entry->d_name);
+	}
+	return rc;
+}
+
 int
 serve_check_dir(const struct ctx *ctx)
 {
-	const struct dirent *entry;
-	DIR *d = opendir(ctx->dir);
 	size_t n = 0;
-	int rc = EXIT_DONE;
+	struct place at = {.ctx = ctx, .n = &n};
+	DIR *d = opendir(ctx->dir);
+	int rc;
 
 	if (d == NULL)
 		return ctx_fail(ctx, EXIT_FAILED, "no_dir",
 		    "give the folder that `muster-authority init` made",
 		    "%s: %s", ctx->dir, strerror(errno));
-	while (rc == EXIT_DONE && (entry = readdir(d)) != NULL) {
-		if (n++ == SERVE_CHECK_FILES_MAX)
-			rc = ctx_fail(ctx, EXIT_CONFIG, "bad_dir",
-			    "give the authority a folder of its own",
-			    "%s has more than %d files", ctx->dir,
-			    SERVE_CHECK_FILES_MAX);
-		else if (is_root_key(dirfd(d), entry->d_name))
-			rc = ctx_fail(ctx, EXIT_CONFIG, "root_key_inside",
-			    "move it to a machine that is on no network; only "
-			    "`catalogue sign` needs it",
-			    "%s/%s is a root key; a service does not start "
-			    "beside one",
-			    ctx->dir, entry->d_name);
-	}
+	memcpy(at.path, ctx->dir, sizeof(at.path));
+	rc = walk(&at, d);
 	(void)closedir(d);
 	return rc;
 }

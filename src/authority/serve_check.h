@@ -8,7 +8,8 @@
 #include "authority/ctx.h"
 #include "authority/settings.h"
 
-#define SERVE_CHECK_FILES_MAX 4096 /* of a folder; ours has six */
+#define SERVE_CHECK_FILES_MAX 4096 /* in all; our folder has six */
+#define SERVE_CHECK_DEPTH_MAX 8    /* folders below it, one in another */
 
 /**
  * serve_check_settings(): the file, and what the command line says instead.
@@ -19,7 +20,8 @@ MUSTER_NODISCARD int
 serve_check_settings(const struct ctx *ctx, struct settings *s_out);
 
 /**
- * serve_check_dir(): no root secret lies in the authority's folder.
+ * serve_check_dir(): no root secret lies in the authority's folder or
+ * in a folder within it.
  *
  * A service on a network must not be next to the one key that no catalogue
  * can revoke, be it sealed or not.

@@ -4,6 +4,7 @@ or closed, and everybody else is served meanwhile."""
 import json
 import os
 import resource
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -278,16 +279,38 @@ def refused(s, rc, code, *args):
     return e["message"], p.stderr
 
 
-def test_what_it_does_not_start_with(tmp_path):
-    s = Service(tmp_path)
-    assert subprocess.run(
+def checks(s):
+    return subprocess.run(
         [os.path.join(BIN, "muster-authority"), "serve", "--check",
          "--config", s.conf], timeout=60).returncode == 0
+
+
+def test_what_it_does_not_start_with(tmp_path):
+    s = Service(tmp_path)
+    assert checks(s)
     # a root secret in its folder, under whatever name
     hidden = os.path.join(s.a.dir, ".old")
     os.link(s.a.root_key, hidden)
     assert ".old" in refused(s, 78, "root_key_inside")[0]
     os.unlink(hidden)
+    below = os.path.join(s.a.dir, "old", "2024")
+    os.makedirs(below)
+    os.link(s.a.root_key, os.path.join(below, "r"))
+    assert "old/2024/r is" in refused(s, 78, "root_key_inside", "--check")[0]
+    os.unlink(os.path.join(below, "r"))
+    assert checks(s)
+    # through no door that leads out of it
+    os.symlink(os.path.dirname(s.a.root_key), os.path.join(below, "out"))
+    os.symlink(s.a.dir, os.path.join(below, "round"))
+    assert checks(s)
+    os.makedirs(os.path.join(below, *"abcdefg"))
+    assert "8 folders" in refused(s, 78, "bad_dir", "--check")[0]
+    shutil.rmtree(os.path.join(s.a.dir, "old"))
+    for n in range(4100):
+        open(os.path.join(s.a.dir, f"{n}.x"), "w").close()
+    assert "4096 files" in refused(s, 78, "bad_dir", "--check")[0]
+    for n in range(4100):
+        os.unlink(os.path.join(s.a.dir, f"{n}.x"))
     os.chmod(s.a.path("tls.key"), 0o644)
     assert "tls.key" in refused(s, 78, "tls_key_open")[0]
     os.chmod(s.a.path("tls.key"), 0o640)
@@ -299,7 +322,8 @@ def test_what_it_does_not_start_with(tmp_path):
         taken.listen()
         refused(s, 1, "listen", "--listen",
                 "127.0.0.1:%d" % taken.getsockname()[1])
-    s.configure(dir=s.a.folder)
+    os.mkdir(s.a.path("bare"))
+    s.configure(dir=s.a.path("bare"))
     assert "authority.db" in refused(s, 1, "no_database")[0]
     s.configure(dir=s.a.path("none"))
     refused(s, 1, "no_dir")
