@@ -95,11 +95,11 @@ class Site:
         shutil.copy(self.catalogue, os.path.join(
             self.host_root, "usr/share/muster/catalogues/acme.muster"))
         log = open(self.path("musterd.log"), "a+")
+        begin = os.path.getsize(log.name)
         self.daemon = subprocess.Popen(
             [*self.wrap, os.path.join(BIN, "musterd"), "--root",
              self.host_root],
             stderr=log, stdout=log, env=self.env)
-        begin = os.path.getsize(log.name)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             with open(log.name) as f:
