@@ -183,6 +183,25 @@ machines_of(const struct site *site, uint32_t group)
 	return n;
 }
 
+/* Leases go on then, so no machine lapses: it would go unseen. */
+static void
+warn_falls(struct answer *a, uint32_t host)
+{
+	for (uint32_t p = 0; p < a->site->n_products; p++) {
+		const struct stats_share *s = &a->count[host][p].stays;
+
+		if (s->k < s->n && site_uses(a->site, p))
+			warn(a,
+			    "the count of %s for %s falls below its threshold "
+			    "in "
+			    "%u of %u seeds: nothing new is activated "
+			    "meanwhile",
+			    a->site->is_shared ? "all hosts"
+			                       : a->site->host[host].name,
+			    a->site->product[p].name, s->n - s->k, s->n);
+	}
+}
+
 static void
 warn_all(struct answer *a)
 {
@@ -201,6 +220,10 @@ warn_all(struct answer *a)
 			    "%s needs a count of %u, and there are %u machines "
 			    "that count with it",
 			    product->name, product->threshold, n);
+	}
+	for (uint32_t h = 0; h < site->n_hosts; h++) {
+		if (answer_counts_apart(a, h))
+			warn_falls(a, h);
 	}
 }
 

@@ -60,6 +60,10 @@ def test_holidays_take_the_count_under_the_threshold():
     # licensed machines keep their lease meanwhile
     assert got["classes"][0]["lapsed"]["mean"] == 0
     assert got["classes"][0]["answered_below_percent"]["mean"] > 0
+    # so nobody would see it, but for the warning
+    assert got["stays_activated"]["probability"] == 1
+    assert "count of kms-1 for desktop falls below" in got["warnings"][0]
+    assert answer("office")["warnings"] == []
 
 
 def test_two_hosts_split_the_count_and_one_count_mends_it():
