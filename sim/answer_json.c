@@ -108,7 +108,8 @@ answer_json(const struct answer *a, FILE *out)
 
 	site_date_text(site->start_day, date);
 	(void)fprintf(out,
-	    "{\"schema\":1,\"site\":\"%s\",\"machines\":%u,\"days\":%u,"
+	    "{\"schema\":\"muster.plan/"
+	    "1\",\"site\":\"%s\",\"machines\":%u,\"days\":%u,"
 	    "\"start\":\"%s\",\"seeds\":%u,\"first_seed\":%llu,"
 	    "\"shared_count\":%s",
 	    site->name, site_machines(site), site->days, date, a->n,

@@ -171,7 +171,9 @@ def test_every_command_of_muster_names_its_object(site):
     finally:
         machine.kill()
         site.stop()
-    check_all(by_host, by_machine, bare)
+    nowhere = Teller("muster")
+    nowhere("plan", "--desktops", "3", "--days", "5", "--seeds", "1")
+    check_all(by_host, by_machine, bare, nowhere)
 
 
 def test_every_command_of_the_authority_names_its_object(tmp_path):
