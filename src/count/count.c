@@ -13,6 +13,7 @@
 
 struct count_slot {
 	struct count_row row;
+	uint64_t stored;     /* seq that it is stored under; 0: it is not */
 	uint32_t next, prev; /* towards the newest, towards the oldest */
 	uint32_t next_dirty;
 	bool is_dirty;
@@ -84,6 +85,28 @@ find(const struct count *c, const uint8_t *cmid)
 	        COUNT_CMID_LEN) != 0)
 		b = (b + 1) & (c->n_buckets - 1);
 	return b;
+}
+
+void
+count_move(struct count *c, void *mem, uint32_t n_slots)
+{
+	struct count old = *c;
+
+	assert(n_slots > old.n_slots);
+	count_init(c, mem, n_slots, old.capacity);
+	memcpy(c->slots, old.slots, old.n * sizeof(*c->slots));
+	c->n = old.n;
+	c->oldest = old.oldest;
+	c->newest = old.newest;
+	c->dirty = old.dirty;
+	c->counted = old.counted;
+	c->span_from = old.span_from;
+	c->span_to = old.span_to;
+	c->has_evicted = old.has_evicted;
+	c->n_cleaned = old.n_cleaned;
+	memcpy(c->cleaned, old.cleaned, sizeof(c->cleaned));
+	for (uint32_t s = 1; s <= c->n; s++)
+		c->buckets[find(c, c->slots[s - 1].row.cmid)] = s;
 }
 
 /* Take a bucket out and close the gap, so that no tombstones are needed. */
@@ -179,6 +202,7 @@ count_load(struct count *c, const struct count_row *row)
 		return MUSTER_E_FULL;
 	s = ++c->n;
 	c->slots[s - 1].row = *row;
+	c->slots[s - 1].stored = row->seq;
 	c->buckets[b] = s;
 	link_newest(c, s);
 	c->span_to = INT64_MIN; /* no count is known until the next scan */
@@ -214,8 +238,8 @@ static void
 drop(struct count *c, uint32_t s)
 {
 	bucket_clear(c, find(c, c->slots[s - 1].row.cmid));
-	memcpy(c->evicted[c->n_evicted++], c->slots[s - 1].row.cmid,
-	    COUNT_CMID_LEN);
+	if (c->slots[s - 1].stored != 0)
+		c->cleaned[c->n_cleaned++] = c->slots[s - 1].stored;
 	unlink_slot(c, s);
 	c->span_to = INT64_MIN;
 }
@@ -254,14 +278,12 @@ count_touch(struct count *c, const struct count_row *row, uint32_t *count_out)
 		s = ++c->n;
 		c->buckets[b] = s;
 	} else {
-		if (c->n_evicted == COUNT_EVICTED_MAX)
-			return MUSTER_E_FULL;
 		s = c->oldest;
 		c->counted -=
 		    now - c->slots[s - 1].row.seen_unix_s < COUNT_WINDOW_S;
 		bucket_clear(c, find(c, c->slots[s - 1].row.cmid));
-		memcpy(c->evicted[c->n_evicted++], c->slots[s - 1].row.cmid,
-		    COUNT_CMID_LEN);
+		c->has_evicted |= c->slots[s - 1].stored != 0;
+		c->slots[s - 1].stored = 0;
 		unlink_slot(c, s);
 		c->buckets[find(c, row->cmid)] = s;
 	}
@@ -280,7 +302,7 @@ count_clean(struct count *c, int64_t now_unix_s, uint32_t max)
 	uint32_t n = 0;
 	uint32_t s = 1;
 
-	while (s <= c->n && n < max && c->n_evicted < COUNT_EVICTED_MAX) {
+	while (s <= c->n && n < max && c->n_cleaned < COUNT_CLEANED_MAX) {
 		struct count_slot *slot = &c->slots[s - 1];
 		struct count_slot *last = &c->slots[c->n - 1];
 
@@ -315,9 +337,21 @@ count_clean(struct count *c, int64_t now_unix_s, uint32_t max)
 	return n;
 }
 
+uint64_t
+count_oldest(const struct count *c)
+{
+	return c->oldest == 0 ? UINT64_MAX : c->slots[c->oldest - 1].row.seq;
+}
+
+bool
+count_is_dirty(const struct count *c)
+{
+	return c->dirty != 0 || c->has_evicted || c->n_cleaned > 0;
+}
+
 bool
 count_next_dirty(const struct count *c, uint32_t *iter,
-    struct count_row *row_out)
+    struct count_row *row_out, uint64_t *stored_out)
 {
 	uint32_t s = *iter == 0 ? c->dirty : c->slots[*iter - 1].next_dirty;
 
@@ -325,6 +359,7 @@ count_next_dirty(const struct count *c, uint32_t *iter,
 		return false;
 	*iter = s;
 	*row_out = c->slots[s - 1].row;
+	*stored_out = c->slots[s - 1].stored;
 	return true;
 }
 
@@ -349,6 +384,8 @@ count_flushed(struct count *c)
 		c->dirty = slot->next_dirty;
 		slot->is_dirty = false;
 		slot->next_dirty = 0;
+		slot->stored = slot->row.seq;
 	}
-	c->n_evicted = 0;
+	c->has_evicted = false;
+	c->n_cleaned = 0;
 }

@@ -8,9 +8,12 @@
  * (b2); one that is too old stays until it is evicted or, COUNT_KEEP_S after
  * it was seen, cleaned up, so a clock that jumped and came back costs nothing.
  *
- * What changed since count_flushed() is kept in two lists that the store
- * writes in this order: the CMIDs evicted (delete), then the records that are
- * new or changed (upsert).  After a failed commit the caller loads afresh.
+ * The store may write late: it names what changed since count_flushed().  A
+ * record is stored under its seq, and what is evicted is always the oldest, so
+ * one bound tells all of that (delete below count_oldest()); then the records
+ * cleaned up (delete) and those that are new or changed (delete under the seq
+ * they were stored by, and write).  After a failed commit the caller loads
+ * afresh.
  *
  * Cost: count_touch() is O(1); a scan of all records happens only when the
  * time has left the span for which the present count holds.
@@ -30,7 +33,7 @@
 #define COUNT_KEEP_S (60 * 24 * 3600)   /* b2: a further 30 days */
 #define COUNT_FUTURE_S (4 * 3600)       /* b2: further ahead is a fault */
 #define COUNT_CAPACITY_MAX 200000U      /* 2 x the largest threshold */
-#define COUNT_EVICTED_MAX 256U          /* a turn's touches, at most */
+#define COUNT_CLEANED_MAX 256U          /* a step's clean-up stays short */
 
 struct count_row {
 	uint8_t cmid[COUNT_CMID_LEN];
@@ -52,8 +55,9 @@ struct count {
 	uint32_t dirty;          /* first slot of the list of changes */
 	uint32_t counted;        /* records that count, in the span below */
 	int64_t span_from, span_to;
-	uint32_t n_evicted;
-	uint8_t evicted[COUNT_EVICTED_MAX][COUNT_CMID_LEN];
+	bool has_evicted; /* records that are stored, below count_oldest() */
+	uint32_t n_cleaned;
+	uint64_t cleaned[COUNT_CLEANED_MAX]; /* seq of each that is stored */
 };
 
 /**
@@ -74,6 +78,14 @@ void
 count_init(struct count *c, void *mem, uint32_t n_slots, uint32_t capacity);
 
 /**
+ * count_move(): the same cache in more memory; the old memory is then free.
+ *
+ * In:      mem      count_memory(n_slots) bytes
+ *          n_slots  more than there were
+ */
+void count_move(struct count *c, void *mem, uint32_t n_slots);
+
+/**
  * count_raise(): a larger capacity; a smaller one changes nothing (b3).
  *
  * Returns: 0
@@ -82,7 +94,7 @@ count_init(struct count *c, void *mem, uint32_t n_slots, uint32_t capacity);
 MUSTER_NODISCARD int count_raise(struct count *c, uint32_t capacity);
 
 /**
- * count_load(): add a stored record, in rising order of seq.
+ * count_load(): add a record as it is stored, in rising order of seq.
  *
  * Returns: 0
  *          MUSTER_E_FULL   the capacity is reached
@@ -103,10 +115,7 @@ uint32_t count_value(struct count *c, int64_t now_unix_s);
  *
  * In:      row      row->seq is above every earlier one; seen is now
  * Out:     count_out  the count, this record included
- * Returns: 0
- *          MUSTER_E_FULL   COUNT_EVICTED_MAX evictions wait to be written;
- *                          nothing was changed
- *          MUSTER_E_INVAL  seq does not rise
+ * Returns: 0; MUSTER_E_INVAL seq does not rise, nothing was changed
  */
 MUSTER_NODISCARD int
 count_touch(struct count *c, const struct count_row *row, uint32_t *count_out);
@@ -114,25 +123,41 @@ count_touch(struct count *c, const struct count_row *row, uint32_t *count_out);
 /**
  * count_clean(): drop records seen COUNT_KEEP_S ago or earlier.
  *
- * In:      max      at most so many, so that a call stays short
- * Returns: records dropped; they stand among the evicted
+ * In:      max      at most so many, so that a call stays short; and as many
+ *                   as the list of the cleaned takes
+ * Returns: records dropped
  */
 uint32_t count_clean(struct count *c, int64_t now_unix_s, uint32_t max);
+
+/**
+ * count_oldest(): below it there is no record.
+ *
+ * Returns: seq of the oldest record; UINT64_MAX when there is none
+ */
+uint64_t count_oldest(const struct count *c);
+
+/**
+ * count_is_dirty(): is there anything to be written?
+ *
+ * Returns: true when records were changed, evicted or cleaned up
+ */
+bool count_is_dirty(const struct count *c);
 
 /**
  * count_next_dirty(): walk over the records to be written.
  *
  * In:      iter     0 at first, then as left by the last call
  * Out:     row_out  a record
- * Returns: false at the end; row_out is then untouched
+ *          stored_out  the seq under which it is stored; 0: it is not
+ * Returns: false at the end; the outputs are then untouched
  */
 bool count_next_dirty(const struct count *c, uint32_t *iter,
-    struct count_row *row_out);
+    struct count_row *row_out, uint64_t *stored_out);
 
 /**
  * count_next(): walk over all records, the newest first.
  *
- * Returns: as count_next_dirty()
+ * Returns: false at the end, as count_next_dirty()
  */
 bool
 count_next(const struct count *c, uint32_t *iter, struct count_row *row_out);

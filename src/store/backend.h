@@ -5,9 +5,11 @@
  * store.c keeps the count caches and applies batches; a backend keeps the
  * inventory and makes both durable.  It sees a batch as
  *
- *   begin(), room(n), then per record client() and put(), then flush() per
- *   changed cache, then commit(); after a failure of anything but begin()
- *   rollback()
+ *   begin(), room(n), then per record client() and put(), then batch(), then
+ *   commit(); after a failure of anything but begin() rollback()
+ *
+ * What was put is durable then, counts included.  The rows of the caches may
+ * be written later, by flush() per changed cache; when is upkeep()'s matter.
  */
 #ifndef MUSTER_STORE_BACKEND_H
 #define MUSTER_STORE_BACKEND_H
@@ -20,7 +22,7 @@ struct cache {
 	uint32_t group;
 	uint32_t capacity; /* 0: nothing recorded yet */
 	uint64_t seq;      /* last one given */
-	bool is_changed;   /* capacity or seq, since the last commit */
+	bool is_changed;   /* capacity or seq, since the last flush */
 	struct count count;
 	void *mem;
 };
@@ -32,6 +34,12 @@ struct clients {
 	uint32_t n, n_rows, n_buckets;
 };
 
+/* What one piece of upkeep comes to. */
+struct store_step {
+	bool has_more; /* another piece waits */
+	bool flushes;  /* the caches are to be written before the commit */
+};
+
 struct store_ops {
 	int (*begin)(struct store *s);
 	/* make place for n records, so that put() cannot run out of it */
@@ -39,18 +47,26 @@ struct store_ops {
 	/* the item's row to be changed in place; contacts is 0 in a new one */
 	int (*client)(struct store *s, const struct turn_item *item,
 	    struct store_client **row_out);
-	int (*put)(struct store *s, const struct store_client *row);
+	/* the row as it is now, and the record that stands newest in the cache */
+	int (*put)(struct store *s, const struct store_client *row,
+	    const struct cache *c, const struct turn_item *item);
+	int (*batch)(struct store *s);
 	int (*flush)(struct store *s, const struct cache *c);
 	int (*commit)(struct store *s);
 	/* undo; returns the outcome: err, or a worse one that stays */
 	int (*rollback)(struct store *s, int err);
+	/* does a busy host owe a piece of upkeep? */
+	bool (*is_due)(const struct store *s);
 	/* one piece of the inventory's upkeep, inside begin() and commit() */
-	int (*upkeep)(struct store *s, int64_t now_unix_s, bool *has_more_out);
+	int (*upkeep)(struct store *s, int64_t now_unix_s,
+	    struct store_step *step_out);
 	int (*clients)(struct store *s, store_client_fn *fn, void *arg);
 	/* the same on any thread, of a moment; NULL: the backend has no such */
 	int (*aside)(const struct store *s, store_client_fn *fn, void *arg);
 	void (*close)(struct store *s);
 };
+
+#define STORE_BUCKETS (2 * STORE_GROUPS_MAX) /* at most half full */
 
 /* Backends begin with it. */
 struct store {
@@ -60,6 +76,7 @@ struct store {
 	int64_t retention_s; /* b5 */
 	uint32_t n_caches;
 	struct cache *caches[STORE_GROUPS_MAX];
+	uint16_t buckets[STORE_BUCKETS]; /* cache number plus one; 0: empty */
 	struct store_diag diag;
 };
 
@@ -86,14 +103,15 @@ MUSTER_NODISCARD int store_cache_make(struct store *s, const uint8_t *publisher,
 void store_cache_clear(struct cache *c);
 
 /**
- * store_flush(): hand every changed cache to the backend.
+ * store_flush(): hand every changed cache to the backend, inside a transaction;
+ * a rollback loads them afresh.
  *
  * Returns: 0, or an outcome
  */
 MUSTER_NODISCARD int store_flush(struct store *s);
 
 /**
- * store_flushed(): they are on disk.
+ * store_flushed(): they are on disk, or will be by the commit to come.
  */
 void store_flushed(struct store *s);
 
@@ -119,6 +137,11 @@ clients_find(const struct clients *t, const struct store_client *key);
  */
 struct store_client *
 clients_add(struct clients *t, const struct store_client *row);
+
+/**
+ * clients_rehash(): rows were moved or taken off the end: find them again.
+ */
+void clients_rehash(struct clients *t);
 
 /**
  * clients_evict(): drop n rows, the never renewed and the longest unseen first.

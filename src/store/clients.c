@@ -40,8 +40,8 @@ find(const struct clients *t, const struct store_client *key)
 	return b;
 }
 
-static void
-rehash(struct clients *t)
+void
+clients_rehash(struct clients *t)
 {
 	memset(t->buckets, 0, t->n_buckets * sizeof(t->buckets[0]));
 	for (uint32_t i = 0; i < t->n; i++)
@@ -73,7 +73,7 @@ clients_grow(struct clients *t, uint32_t n_rows)
 	t->n_rows = n_rows;
 	t->buckets = buckets;
 	t->n_buckets = n_buckets;
-	rehash(t);
+	clients_rehash(t);
 	rows = NULL;
 	buckets = NULL;
 out:
@@ -127,7 +127,7 @@ clients_evict(struct clients *t, uint32_t n)
 		t->rows[oldest] = t->rows[--t->n];
 	}
 	if (t->n_buckets > 0)
-		rehash(t);
+		clients_rehash(t);
 }
 
 uint32_t
@@ -144,7 +144,7 @@ clients_expire(struct clients *t, int64_t until, uint32_t max)
 		}
 	}
 	if (n > 0)
-		rehash(t);
+		clients_rehash(t);
 	return n;
 }
 

@@ -51,11 +51,21 @@ memory_client(struct store *s, const struct turn_item *item,
 }
 
 static int
-memory_put(struct store *s, const struct store_client *row)
+memory_put(struct store *s, const struct store_client *row,
+    const struct cache *c, const struct turn_item *item)
 {
 	(void)s;
 	(void)row; /* changed in place */
+	(void)c;
+	(void)item;
 	return 0;
+}
+
+static bool
+memory_is_due(const struct store *s)
+{
+	(void)s;
+	return true;
 }
 
 static int
@@ -76,7 +86,7 @@ memory_rollback(struct store *s, int err)
 }
 
 static int
-memory_upkeep(struct store *s, int64_t now_unix_s, bool *has_more_out)
+memory_upkeep(struct store *s, int64_t now_unix_s, struct store_step *step_out)
 {
 	struct clients *t = &memory_of(s)->inventory;
 	uint32_t left = STORE_PIECE;
@@ -88,7 +98,8 @@ memory_upkeep(struct store *s, int64_t now_unix_s, bool *has_more_out)
 		over = left;
 	if (over > 0)
 		clients_evict(t, over);
-	*has_more_out = left == over;
+	step_out->has_more = left == over;
+	step_out->flushes = true;
 	return 0;
 }
 
@@ -113,9 +124,11 @@ static const struct store_ops memory_ops = {
     .room = memory_room,
     .client = memory_client,
     .put = memory_put,
+    .batch = memory_nothing,
     .flush = memory_flush,
     .commit = memory_nothing,
     .rollback = memory_rollback,
+    .is_due = memory_is_due,
     .upkeep = memory_upkeep,
     .clients = memory_clients,
     .close = memory_close,

@@ -82,6 +82,22 @@ sqlite_sum_int(uint64_t sum, int64_t v)
 	return sqlite_sum(sum, bytes, sizeof(bytes));
 }
 
+int64_t
+sqlite_batch_sum(const void *p, size_t len)
+{
+	const uint8_t *bytes = p;
+	uint64_t sum = SQLITE_SUM;
+	size_t whole = len - len % sizeof(uint64_t);
+	uint64_t v;
+
+	for (size_t i = 0; i < whole; i += sizeof(v)) {
+		memcpy(&v, bytes + i, sizeof(v));
+		sum = (sum ^ v) * UINT64_C(0x100000001b3);
+		sum ^= sum >> 32; /* high bits must reach low ones */
+	}
+	return (int64_t)sqlite_sum(sum, bytes + whole, len - whole);
+}
+
 int
 sqlite_run(struct sqlite_store *q, enum sqlite_stmt_id id, const char *what)
 {
@@ -151,15 +167,36 @@ group_sum(const struct cache *c)
 	return (int64_t)sqlite_sum_int(sum, (int64_t)c->seq);
 }
 
-static int
-flush_row(struct sqlite_store *q, const struct cache *c,
-    const struct count_row *row)
+static void
+bind_group(sqlite3_stmt *st, const struct cache *c)
 {
-	sqlite3_stmt *st = q->st[ST_CACHE_PUT];
-
 	(void)sqlite3_bind_blob(st, 1, c->publisher, PUBLISHER_LEN,
 	    SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 2, c->group);
+}
+
+static int
+delete_records(struct sqlite_store *q, const struct cache *c,
+    enum sqlite_stmt_id id, uint64_t seq)
+{
+	bind_group(q->st[id], c);
+	(void)sqlite3_bind_int64(q->st[id], 3,
+	    seq > INT64_MAX ? INT64_MAX : (int64_t)seq);
+	return sqlite_run(q, id, "deleting count records");
+}
+
+static int
+flush_row(struct sqlite_store *q, const struct cache *c,
+    const struct count_row *row, uint64_t stored)
+{
+	sqlite3_stmt *st = q->st[ST_CACHE_PUT];
+	int err = 0;
+
+	if (stored != 0 && stored != row->seq)
+		err = delete_records(q, c, ST_CACHE_DELETE, stored);
+	if (err != 0)
+		return err;
+	bind_group(st, c);
 	(void)sqlite3_bind_blob(st, 3, row->cmid, COUNT_CMID_LEN,
 	    SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 4, (int64_t)row->seq);
@@ -168,32 +205,28 @@ flush_row(struct sqlite_store *q, const struct cache *c,
 	return sqlite_run(q, ST_CACHE_PUT, "writing a count record");
 }
 
-/* Deletes first: a CMID may have been evicted and have come back. */
+/* In the order that count.h tells. */
 static int
 sqlite_flush(struct store *s, const struct cache *c)
 {
 	struct sqlite_store *q = sqlite_of(s);
-	sqlite3_stmt *st = q->st[ST_CACHE_DELETE];
+	sqlite3_stmt *st = q->st[ST_GRP_PUT];
 	struct count_row row;
+	uint64_t stored;
 	uint32_t iter = 0;
 	int err = 0;
 
-	for (uint32_t i = 0; i < c->count.n_evicted && err == 0; i++) {
-		(void)sqlite3_bind_blob(st, 1, c->publisher, PUBLISHER_LEN,
-		    SQLITE_STATIC);
-		(void)sqlite3_bind_int64(st, 2, c->group);
-		(void)sqlite3_bind_blob(st, 3, c->count.evicted[i],
-		    COUNT_CMID_LEN, SQLITE_STATIC);
-		err = sqlite_run(q, ST_CACHE_DELETE, "evicting a count record");
-	}
-	while (err == 0 && count_next_dirty(&c->count, &iter, &row))
-		err = flush_row(q, c, &row);
+	if (c->count.has_evicted)
+		err = delete_records(q, c, ST_CACHE_BELOW,
+		    count_oldest(&c->count));
+	for (uint32_t i = 0; i < c->count.n_cleaned && err == 0; i++)
+		err =
+		    delete_records(q, c, ST_CACHE_DELETE, c->count.cleaned[i]);
+	while (err == 0 && count_next_dirty(&c->count, &iter, &row, &stored))
+		err = flush_row(q, c, &row, stored);
 	if (err != 0 || !c->is_changed)
 		return err;
-	st = q->st[ST_GRP_PUT];
-	(void)sqlite3_bind_blob(st, 1, c->publisher, PUBLISHER_LEN,
-	    SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 2, c->group);
+	bind_group(st, c);
 	(void)sqlite3_bind_int64(st, 3, c->capacity);
 	(void)sqlite3_bind_int64(st, 4, (int64_t)c->seq);
 	(void)sqlite3_bind_int64(st, 5, group_sum(c));
@@ -314,6 +347,8 @@ sqlite_close(struct store *s)
 		(void)sqlite3_finalize(q->st[i]);
 	(void)sqlite3_close(q->db);
 	clients_free(&q->overlay);
+	free(q->marks);
+	free(q->batch);
 	free(q->path);
 	/* the file stays: removing it would race with the next to lock it */
 	if (q->lock_fd >= 0)
@@ -328,7 +363,7 @@ sqlite_merge_and_close(struct store *s)
 
 	if (s->failed == 0 && sqlite_begin(s) == 0) {
 		/* closing rolls back what is not committed */
-		if (inventory_merge(q, STORE_JOURNAL_MAX) == 0)
+		if (inventory_merge_all(q) == 0 && store_flush(s) == 0)
 			(void)sqlite_commit(s);
 	}
 	sqlite_close(s);
@@ -339,9 +374,11 @@ const struct store_ops sqlite_ops = {
     .room = inventory_room,
     .client = inventory_client,
     .put = inventory_put,
+    .batch = inventory_batch,
     .flush = sqlite_flush,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
+    .is_due = inventory_is_due,
     .upkeep = inventory_upkeep,
     .clients = inventory_clients,
     .aside = inventory_aside,

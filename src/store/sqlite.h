@@ -2,19 +2,33 @@
 /*
  * sqlite.h -- among the files sqlite*.c; nobody else includes it.
  *
- * A client's new row goes into the journal, at its end and so cheaply; idle
- * time merges it into the table `client`.  The overlay holds, by key, the
- * newest row of every client that the journal names, so that nothing but the
- * table must be asked beside it.  It is empty exactly when the journal is.
+ * A batch is one row of the journal: all its records behind one another, under
+ * a checksum.  It is written once, at the end of the file's tree, and makes
+ * durable what the batch changed, in the inventory and in the count caches.
+ * The tables `client`, `grp` and `cache` are written later (sqlite_merge.c).
+ * The overlay holds, by key, the newest row of every client that the journal
+ * names, so that nothing but the table must be asked beside it; merged rows
+ * stay in it while there is room, and need not be read again.
+ *
+ * A record, integers big-endian, names with length and padding as in XDR:
+ *
+ *   publisher 16, product 16, cmid 16
+ *   group u32, capacity u32, seq u64, seen i64     as in the count cache
+ *   machine 16, address 16, other machine 16, state u32, threshold u32,
+ *   first i64, last i64, count u32, contacts u64, is duplicate u32,
+ *   chain 50 and 2 zeros, name, other name         as in the table `client`
  */
 #ifndef MUSTER_STORE_SQLITE_H
 #define MUSTER_STORE_SQLITE_H
 
 #include <sqlite3.h>
 
+#include "base/cursor.h"
 #include "store/backend.h"
 
 #define SQLITE_SUM UINT64_C(0xcbf29ce484222325)
+#define SQLITE_RECORD_MAX (240 + 2 * (4 + 100)) /* with the longest names */
+#define SQLITE_BATCH_MAX ((size_t)TURN_MAX * SQLITE_RECORD_MAX)
 
 enum sqlite_stmt_id {
 	ST_BEGIN,
@@ -25,16 +39,31 @@ enum sqlite_stmt_id {
 	ST_CACHE_ALL,
 	ST_CACHE_PUT,
 	ST_CACHE_DELETE,
+	ST_CACHE_BELOW,
 	ST_CLIENT_GET,
 	ST_CLIENT_ALL,
 	ST_CLIENT_COUNT,
+	ST_CLIENT_PUT,
 	ST_CLIENT_EXPIRE,
 	ST_CLIENT_EVICT,
 	ST_JOURNAL_ALL,
 	ST_JOURNAL_PUT,
-	ST_JOURNAL_MERGE,
 	ST_JOURNAL_CUT,
 	ST_N
+};
+
+/* Of a row of the overlay. */
+struct sqlite_mark {
+	int64_t seq;    /* last batch of the journal that names it; 0: none */
+	bool is_merged; /* the table has it as it is */
+};
+
+/* One request in the journal. */
+struct sqlite_record {
+	uint32_t group, capacity;
+	uint64_t seq;
+	int64_t seen_unix_s;
+	struct store_client client;
 };
 
 struct sqlite_store {
@@ -44,9 +73,20 @@ struct sqlite_store {
 	int lock_fd;
 	char *path; /* set once, read by any thread */
 	struct clients overlay;
+	struct sqlite_mark *marks; /* of the overlay's rows */
 	int64_t journal_first,
-	    journal_next;  /* seq of the rows: [first, next) */
+	    journal_next;  /* seq of the batches: [first, next) */
+	int64_t n_records; /* in them */
 	int64_t n_clients; /* in table or overlay */
+	uint32_t n_dirty;  /* rows of the overlay that are not merged */
+	/* a round of merging: batches up to this one; 0: none is under way */
+	int64_t merge_upto;
+	int64_t merge_records; /* of the journal when the round began */
+	uint32_t merge_at;     /* next row of the overlay */
+	/* the batch that is being put together */
+	uint8_t *batch; /* SQLITE_BATCH_MAX bytes */
+	size_t batch_len;
+	int64_t n_batch;
 };
 
 /**
@@ -99,6 +139,13 @@ uint64_t sqlite_sum(uint64_t sum, const void *p, size_t len);
 uint64_t sqlite_sum_int(uint64_t sum, int64_t v);
 
 /**
+ * sqlite_batch_sum(): the checksum of a batch of the journal.
+ *
+ * Returns: eight bytes at a time, else as sqlite_sum()
+ */
+int64_t sqlite_batch_sum(const void *p, size_t len);
+
+/**
  * sqlite_run(): step a bound statement that gives no rows, and reset it.
  *
  * Returns: 0, or an outcome
@@ -114,6 +161,51 @@ sqlite_run(struct sqlite_store *q, enum sqlite_stmt_id id, const char *what);
 bool sqlite_blob(sqlite3_stmt *st, int column, uint8_t *out, size_t len);
 
 extern const struct store_ops sqlite_ops;
+
+/* By sqlite_stmt_id. */
+extern const char *const sqlite_statements[ST_N];
+
+/**
+ * sqlite_make_tables(): of the present schema, and mark the file as ours.
+ *
+ * Returns: false on failure; SQLite says why
+ */
+bool sqlite_make_tables(sqlite3 *db);
+
+/**
+ * sqlite_upgrade(): from schema 1, in one transaction.
+ *
+ * Returns: false on failure, nothing was changed; SQLite says why
+ */
+bool sqlite_upgrade(sqlite3 *db);
+
+/**
+ * sqlite_client_read(): a row of the table, in the order of its columns.
+ *
+ * Returns: 0; MUSTER_E_DAMAGED
+ */
+MUSTER_NODISCARD int sqlite_client_read(struct sqlite_store *q,
+    sqlite3_stmt *st, struct store_client *row);
+
+/**
+ * sqlite_client_write(): the same into the table.
+ *
+ * Returns: 0, or an outcome
+ */
+MUSTER_NODISCARD int
+sqlite_client_write(struct sqlite_store *q, const struct store_client *row);
+
+/**
+ * sqlite_record_write(): append a record; SQLITE_RECORD_MAX bytes suffice.
+ */
+void sqlite_record_write(struct wr *w, const struct sqlite_record *record);
+
+/**
+ * sqlite_record_read(): the next record of a batch.
+ *
+ * Returns: false when it cannot be one
+ */
+bool sqlite_record_read(struct rd *r, struct sqlite_record *record_out);
 
 /**
  * sqlite_file_lock(): keep other daemons out until *fd_out is closed.
@@ -180,11 +272,12 @@ MUSTER_NODISCARD int sqlite_load(struct sqlite_store *q);
 MUSTER_NODISCARD int inventory_load(struct sqlite_store *q);
 
 /**
- * inventory_merge(): merge at most max rows of the journal, inside begin().
+ * inventory_merge_all(): empty the journal, inside begin(); the caller flushes
+ * the caches before the commit.
  *
  * Returns: 0, or an outcome
  */
-MUSTER_NODISCARD int inventory_merge(struct sqlite_store *q, int64_t max);
+MUSTER_NODISCARD int inventory_merge_all(struct sqlite_store *q);
 
 /**
  * inventory_room(): the member `room` of struct store_ops.
@@ -206,14 +299,30 @@ int inventory_client(struct store *s, const struct turn_item *item,
  *
  * Returns: as backend.h says there
  */
-int inventory_put(struct store *s, const struct store_client *row);
+int inventory_put(struct store *s, const struct store_client *row,
+    const struct cache *c, const struct turn_item *item);
+
+/**
+ * inventory_batch(): the member `batch` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int inventory_batch(struct store *s);
+
+/**
+ * inventory_is_due(): the member `is_due` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+bool inventory_is_due(const struct store *s);
 
 /**
  * inventory_upkeep(): the member `upkeep` of struct store_ops.
  *
  * Returns: as backend.h says there
  */
-int inventory_upkeep(struct store *s, int64_t now_unix_s, bool *has_more_out);
+int inventory_upkeep(struct store *s, int64_t now_unix_s,
+    struct store_step *step_out);
 
 /**
  * inventory_clients(): the member `clients` of struct store_ops.

@@ -1,148 +1,111 @@
 /* SPDX-License-Identifier: MIT */
-/* sqlite_inventory.c -- journal, overlay and table of clients; see sqlite.h. */
+/* sqlite_inventory.c -- journal and overlay of a batch; see sqlite.h. */
 #include "store/sqlite.h"
 
 #include <string.h>
 
-#define CHAIN_LEN ((2 + TURN_SUPERSEDED_MAX) * WIRE_TAG_LEN + 2)
+#include "base/cursor.h"
 
-static void
-chain_encode(const struct turn_chain *chain, uint8_t *out)
+/* The same machine in the count cache, as it was when the batch was applied. */
+static int
+replay(struct sqlite_store *q, const struct sqlite_record *record)
 {
-	memcpy(out, chain->newest, WIRE_TAG_LEN);
-	memcpy(out + WIRE_TAG_LEN, chain->base, WIRE_TAG_LEN);
-	for (size_t i = 0; i < TURN_SUPERSEDED_MAX; i++)
-		memcpy(out + (2 + i) * WIRE_TAG_LEN, chain->superseded[i],
-		    WIRE_TAG_LEN);
-	out[CHAIN_LEN - 2] = chain->n_superseded;
-	out[CHAIN_LEN - 1] = chain->next_superseded;
+	struct count_row row = {.seq = record->seq,
+	    .seen_unix_s = record->seen_unix_s};
+	const uint8_t *publisher = record->client.publisher;
+	struct cache *c = store_cache(&q->base, publisher, record->group);
+	uint32_t n;
+	int err = 0;
+
+	if (c != NULL && record->seq <= c->seq)
+		return 0; /* was flushed */
+	if (c == NULL || record->capacity > c->count.n_slots)
+		err = store_cache_make(&q->base, publisher, record->group,
+		    record->capacity, &c);
+	if (err != 0)
+		return err;
+	if (record->seq != c->seq + 1 || record->capacity < c->capacity)
+		return sqlite_damaged(q, "a record of the journal");
+	memcpy(row.cmid, record->client.cmid, COUNT_CMID_LEN);
+	err = count_raise(&c->count, record->capacity);
+	if (err == 0)
+		err = count_touch(&c->count, &row, &n);
+	c->capacity = record->capacity;
+	c->seq = record->seq;
+	c->is_changed = true;
+	return err == 0 ? 0 : sqlite_damaged(q, "a record of the journal");
 }
 
 static bool
-chain_decode(const uint8_t *in, struct turn_chain *chain)
+overlay_take(struct sqlite_store *q, const struct store_client *row)
 {
-	memcpy(chain->newest, in, WIRE_TAG_LEN);
-	memcpy(chain->base, in + WIRE_TAG_LEN, WIRE_TAG_LEN);
-	for (size_t i = 0; i < TURN_SUPERSEDED_MAX; i++)
-		memcpy(chain->superseded[i], in + (2 + i) * WIRE_TAG_LEN,
-		    WIRE_TAG_LEN);
-	chain->n_superseded = in[CHAIN_LEN - 2];
-	chain->next_superseded = in[CHAIN_LEN - 1];
-	return chain->n_superseded <= TURN_SUPERSEDED_MAX &&
-	    chain->next_superseded < TURN_SUPERSEDED_MAX;
-}
+	struct store_client *old = clients_find(&q->overlay, row);
 
-static bool
-column_name(sqlite3_stmt *st, int column, char *out)
-{
-	const unsigned char *text = sqlite3_column_text(st, column);
-	int len = sqlite3_column_bytes(st, column);
-
-	if (text == NULL || len > WIRE_NAME_MAX ||
-	    memchr(text, 0, (size_t)len) != NULL)
+	if (old == NULL && q->overlay.n == q->overlay.n_rows)
 		return false;
-	memcpy(out, text, (size_t)len);
-	out[len] = '\0';
+	if (old == NULL)
+		old = clients_add(&q->overlay, row);
+	else
+		*old = *row;
+	q->marks[old - q->overlay.rows] =
+	    (struct sqlite_mark){.seq = q->journal_next};
 	return true;
 }
 
-static bool
-column_u32(sqlite3_stmt *st, int column, uint32_t *out)
-{
-	int64_t v = sqlite3_column_int64(st, column);
-
-	*out = (uint32_t)v;
-	return v >= 0 && v <= UINT32_MAX;
-}
-
-static int64_t
-client_sum(const struct store_client *row, const uint8_t *chain)
-{
-	uint64_t sum = SQLITE_SUM;
-
-	sum = sqlite_sum(sum, row->publisher, PUBLISHER_LEN);
-	sum = sqlite_sum(sum, row->product, WIRE_ID_LEN);
-	sum = sqlite_sum(sum, row->cmid, WIRE_ID_LEN);
-	sum = sqlite_sum(sum, row->machine, WIRE_ID_LEN);
-	sum = sqlite_sum(sum, row->name, strlen(row->name) + 1);
-	sum = sqlite_sum_int(sum, row->state);
-	sum = sqlite_sum_int(sum, row->threshold);
-	sum = sqlite_sum_int(sum, row->first_unix_s);
-	sum = sqlite_sum_int(sum, row->last_unix_s);
-	sum = sqlite_sum_int(sum, row->count);
-	sum = sqlite_sum_int(sum, (int64_t)row->contacts);
-	sum = sqlite_sum(sum, row->address, TURN_ADDRESS_LEN);
-	sum = sqlite_sum_int(sum, row->is_duplicate);
-	sum = sqlite_sum(sum, row->other_machine, WIRE_ID_LEN);
-	sum = sqlite_sum(sum, row->other_name, strlen(row->other_name) + 1);
-	return (int64_t)sqlite_sum(sum, chain, CHAIN_LEN);
-}
-
-/* Columns in the order of CLIENT_COLUMNS in sqlite_open.c. */
+/* One batch, whole or not at all: its checksum has been found right. */
 static int
-read_client(struct sqlite_store *q, sqlite3_stmt *st, struct store_client *row)
+load_batch(struct sqlite_store *q, const void *p, size_t len, int64_t n,
+    bool replays)
 {
-	uint8_t chain[CHAIN_LEN];
-	uint32_t state = 0;
-	int64_t contacts = sqlite3_column_int64(st, 10);
-	bool is_good;
+	struct rd r = rd_init(p, len);
+	struct sqlite_record record;
+	int err = 0;
 
-	memset(row, 0, sizeof(*row));
-	is_good = sqlite_blob(st, 0, row->publisher, PUBLISHER_LEN) &&
-	    sqlite_blob(st, 1, row->product, WIRE_ID_LEN) &&
-	    sqlite_blob(st, 2, row->cmid, WIRE_ID_LEN) &&
-	    sqlite_blob(st, 3, row->machine, WIRE_ID_LEN) &&
-	    column_name(st, 4, row->name) && column_u32(st, 5, &state) &&
-	    column_u32(st, 6, &row->threshold) &&
-	    column_u32(st, 9, &row->count) &&
-	    sqlite_blob(st, 11, row->address, TURN_ADDRESS_LEN) &&
-	    sqlite_blob(st, 13, row->other_machine, WIRE_ID_LEN) &&
-	    column_name(st, 14, row->other_name) &&
-	    sqlite_blob(st, 15, chain, CHAIN_LEN) &&
-	    chain_decode(chain, &row->chain);
-	row->state = (enum wire_state)state;
-	row->first_unix_s = sqlite3_column_int64(st, 7);
-	row->last_unix_s = sqlite3_column_int64(st, 8);
-	row->contacts = (uint64_t)contacts;
-	row->is_duplicate = sqlite3_column_int64(st, 12) != 0;
-	if (!is_good || state > WIRE_NOTIFICATION || contacts <= 0)
-		return sqlite_damaged(q, "a row of the inventory");
-	if (sqlite3_column_int64(st, 16) != client_sum(row, chain))
-		return sqlite_damaged(q, "the checksum of a client");
-	return 0;
+	for (int64_t i = 0; i < n && err == 0; i++) {
+		if (!sqlite_record_read(&r, &record) ||
+		    !overlay_take(q, &record.client))
+			err = sqlite_damaged(q, "a record of the journal");
+		else if (replays)
+			err = replay(q, &record);
+	}
+	if (err == 0 && rd_end(&r) != 0)
+		err = sqlite_damaged(q, "a batch of the journal");
+	return err;
 }
 
 static int
-load_journal(struct sqlite_store *q)
+load_journal(struct sqlite_store *q, bool replays)
 {
 	sqlite3_stmt *st = q->st[ST_JOURNAL_ALL];
 	int err = 0;
-	int rc;
+	int rc = SQLITE_DONE;
 
 	clients_clear(&q->overlay);
-	q->journal_first = 1;
-	q->journal_next = 1;
+	q->n_dirty = q->n_records = q->merge_upto = 0;
+	q->journal_first = q->journal_next = 1;
 	while (err == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		int64_t seq = sqlite3_column_int64(st, 17);
-		struct store_client row, *old;
+		int64_t seq = sqlite3_column_int64(st, 0);
+		int64_t n = sqlite3_column_int64(st, 1);
+		const void *p = sqlite3_column_blob(st, 2);
+		size_t len = (size_t)sqlite3_column_bytes(st, 2);
 
 		if (q->journal_next == q->journal_first)
 			q->journal_first = q->journal_next = seq;
-		err = seq != q->journal_next ||
-		        seq - q->journal_first >= STORE_JOURNAL_MAX
-		    ? sqlite_damaged(q, "a number in the journal")
-		    : read_client(q, st, &row);
-		if (err != 0)
-			break;
-		q->journal_next++;
-		old = clients_find(&q->overlay, &row);
-		if (old != NULL)
-			*old = row;
+		if (p == NULL || seq < 1 || seq == INT64_MAX ||
+		    seq != q->journal_next || n < 1 || n > TURN_MAX ||
+		    q->n_records + n > STORE_JOURNAL_MAX)
+			err = sqlite_damaged(q, "a number in the journal");
+		else if (sqlite3_column_int64(st, 3) !=
+		    sqlite_batch_sum(p, len))
+			err = sqlite_damaged(q, "the checksum of a batch");
 		else
-			clients_add(&q->overlay, &row);
+			err = load_batch(q, p, len, n, replays);
+		q->journal_next++;
+		q->n_records += n;
 	}
 	if (err == 0 && rc != SQLITE_DONE)
 		err = sqlite_fail(q, "reading the journal");
+	q->n_dirty = q->overlay.n;
 	(void)sqlite3_reset(st);
 	return err;
 }
@@ -165,7 +128,7 @@ table_get(struct sqlite_store *q, const struct store_client *key,
 	*is_there = rc == SQLITE_ROW;
 	if (rc == SQLITE_ROW) {
 		if (row_out != NULL)
-			err = read_client(q, st, row_out);
+			err = sqlite_client_read(q, st, row_out);
 	} else if (rc != SQLITE_DONE) {
 		err = sqlite_fail(q, "looking a client up");
 	}
@@ -178,7 +141,7 @@ int
 inventory_load(struct sqlite_store *q)
 {
 	sqlite3_stmt *st = q->st[ST_CLIENT_COUNT];
-	int err = load_journal(q);
+	int err = load_journal(q, true);
 
 	if (err != 0)
 		return err;
@@ -198,43 +161,6 @@ inventory_load(struct sqlite_store *q)
 }
 
 int
-inventory_merge(struct sqlite_store *q, int64_t max)
-{
-	int64_t waiting = q->journal_next - q->journal_first;
-	int64_t upto = q->journal_first + (waiting < max ? waiting : max);
-	int err = 0;
-
-	if (waiting == 0)
-		return 0;
-	(void)sqlite3_bind_int64(q->st[ST_JOURNAL_MERGE], 1, upto);
-	err = sqlite_run(q, ST_JOURNAL_MERGE, "merging the journal");
-	if (err != 0)
-		return err;
-	(void)sqlite3_bind_int64(q->st[ST_JOURNAL_CUT], 1, upto);
-	err = sqlite_run(q, ST_JOURNAL_CUT, "cutting the journal");
-	if (err != 0)
-		return err;
-	q->journal_first = upto;
-	if (q->journal_first == q->journal_next)
-		clients_clear(&q->overlay);
-	return 0;
-}
-
-/* Rows merged in pieces still stand in the overlay, so both may be full. */
-int
-inventory_room(struct store *s, size_t n)
-{
-	struct sqlite_store *q = sqlite_of(s);
-	int64_t waiting = q->journal_next - q->journal_first;
-	int err = 0;
-
-	if (waiting + (int64_t)n > STORE_JOURNAL_MAX ||
-	    q->overlay.n + n > STORE_JOURNAL_MAX)
-		err = inventory_merge(q, STORE_JOURNAL_MAX);
-	return err;
-}
-
-int
 inventory_client(struct store *s, const struct turn_item *item,
     struct store_client **row_out)
 {
@@ -244,94 +170,66 @@ inventory_client(struct store *s, const struct turn_item *item,
 	int err = 0;
 
 	*row_out = clients_find(&q->overlay, &row);
-	if (*row_out != NULL)
+	if (*row_out != NULL) {
+		q->n_clients += (*row_out)->contacts == 0;
 		return 0;
+	}
 	err = table_get(q, &row, &row, &is_there);
 	if (err != 0)
 		return err;
 	if (!is_there)
 		q->n_clients++;
 	*row_out = clients_add(&q->overlay, &row);
+	q->marks[*row_out - q->overlay.rows] =
+	    (struct sqlite_mark){.is_merged = true};
 	return 0;
 }
 
 int
-inventory_put(struct store *s, const struct store_client *row)
+inventory_put(struct store *s, const struct store_client *row,
+    const struct cache *c, const struct turn_item *item)
+{
+	struct sqlite_store *q = sqlite_of(s);
+	struct sqlite_mark *mark = &q->marks[row - q->overlay.rows];
+	struct wr w =
+	    wr_init(q->batch + q->batch_len, SQLITE_BATCH_MAX - q->batch_len);
+	struct sqlite_record record = {.group = c->group,
+	    .capacity = c->capacity,
+	    .seq = c->seq,
+	    .seen_unix_s = item->grant.issued_unix_s,
+	    .client = *row};
+	size_t len;
+	int err;
+
+	sqlite_record_write(&w, &record);
+	err = wr_end(&w, &len);
+	if (err != 0)
+		return err;
+	q->batch_len += len;
+	q->n_batch++;
+	q->n_dirty += mark->is_merged;
+	*mark = (struct sqlite_mark){.seq = q->journal_next};
+	return 0;
+}
+
+int
+inventory_batch(struct store *s)
 {
 	struct sqlite_store *q = sqlite_of(s);
 	sqlite3_stmt *st = q->st[ST_JOURNAL_PUT];
-	uint8_t chain[CHAIN_LEN];
 	int err;
 
-	chain_encode(&row->chain, chain);
-	(void)sqlite3_bind_blob(st, 1, row->publisher, PUBLISHER_LEN,
+	(void)sqlite3_bind_int64(st, 1, q->journal_next);
+	(void)sqlite3_bind_int64(st, 2, q->n_batch);
+	(void)sqlite3_bind_blob(st, 3, q->batch, (int)q->batch_len,
 	    SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 2, row->product, WIRE_ID_LEN,
-	    SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 3, row->cmid, WIRE_ID_LEN, SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 4, row->machine, WIRE_ID_LEN,
-	    SQLITE_STATIC);
-	(void)sqlite3_bind_text(st, 5, row->name, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 6, row->state);
-	(void)sqlite3_bind_int64(st, 7, row->threshold);
-	(void)sqlite3_bind_int64(st, 8, row->first_unix_s);
-	(void)sqlite3_bind_int64(st, 9, row->last_unix_s);
-	(void)sqlite3_bind_int64(st, 10, row->count);
-	(void)sqlite3_bind_int64(st, 11, (int64_t)row->contacts);
-	(void)sqlite3_bind_blob(st, 12, row->address, TURN_ADDRESS_LEN,
-	    SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 13, row->is_duplicate);
-	(void)sqlite3_bind_blob(st, 14, row->other_machine, WIRE_ID_LEN,
-	    SQLITE_STATIC);
-	(void)sqlite3_bind_text(st, 15, row->other_name, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 16, chain, CHAIN_LEN, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 17, client_sum(row, chain));
-	(void)sqlite3_bind_int64(st, 18, q->journal_next);
+	(void)sqlite3_bind_int64(st, 4,
+	    sqlite_batch_sum(q->batch, q->batch_len));
 	err = sqlite_run(q, ST_JOURNAL_PUT, "writing the journal");
-	if (err == 0)
-		q->journal_next++;
-	return err;
-}
-
-/*
- * Rows go from the table alone, so the journal is merged first.  Each of the
- * two has its piece: else a busy host would merge and never drop.
- */
-int
-inventory_upkeep(struct store *s, int64_t now_unix_s, bool *has_more_out)
-{
-	struct sqlite_store *q = sqlite_of(s);
-	int64_t left = STORE_PIECE;
-	int64_t over;
-	int err = 0;
-
-	*has_more_out = true;
-	err = inventory_merge(q, STORE_PIECE);
-	if (err != 0 || q->journal_next != q->journal_first)
-		return err;
-
-	(void)sqlite3_bind_int64(q->st[ST_CLIENT_EXPIRE], 1,
-	    now_unix_s - s->retention_s);
-	(void)sqlite3_bind_int64(q->st[ST_CLIENT_EXPIRE], 2, left);
-	err =
-	    sqlite_run(q, ST_CLIENT_EXPIRE, "dropping clients past retention");
 	if (err != 0)
 		return err;
-	left -= sqlite3_changes(q->db);
-	q->n_clients -= sqlite3_changes(q->db);
-
-	over = q->n_clients - s->rows_max;
-	if (over > left)
-		over = left;
-	if (over > 0) {
-		(void)sqlite3_bind_int64(q->st[ST_CLIENT_EVICT], 1, over);
-		err = sqlite_run(q, ST_CLIENT_EVICT, "dropping the oldest");
-		if (err != 0)
-			return err;
-		left -= over;
-		q->n_clients -= over;
-	}
-	*has_more_out = left == 0;
+	q->journal_next++;
+	q->n_records += q->n_batch;
 	return 0;
 }
 
@@ -345,15 +243,17 @@ inventory_clients(struct store *s, store_client_fn *fn, void *arg)
 	int rc;
 
 	while (err == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		err = read_client(q, st, &row);
+		err = sqlite_client_read(q, st, &row);
 		if (err == 0 && clients_find(&q->overlay, &row) == NULL)
 			fn(arg, &row);
 	}
 	if (err == 0 && rc != SQLITE_DONE)
 		err = sqlite_fail(q, "reading the inventory");
 	(void)sqlite3_reset(st);
-	for (uint32_t i = 0; i < q->overlay.n && err == 0; i++)
-		fn(arg, &q->overlay.rows[i]);
+	for (uint32_t i = 0; i < q->overlay.n && err == 0; i++) {
+		if (q->overlay.rows[i].contacts > 0)
+			fn(arg, &q->overlay.rows[i]);
+	}
 	if (err != 0 && err != MUSTER_E_AGAIN)
 		s->failed = err;
 	return err;
@@ -371,7 +271,7 @@ inventory_aside(const struct store *s, store_client_fn *fn, void *arg)
 	if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
 		err = sqlite_fail(r, "beginning to read");
 	if (err == 0)
-		err = load_journal(r);
+		err = load_journal(r, false);
 	if (err == 0)
 		err = inventory_clients(&r->base, fn, arg);
 	r->base.failed = MUSTER_E_IO; /* it writes nothing when it is closed */

@@ -13,99 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define STR_(x) #x
-#define STR(x) STR_(x)
-
-#define CLIENT_TYPES                                                     \
-	"publisher BLOB NOT NULL CHECK(length(publisher) = 16),"         \
-	"product BLOB NOT NULL CHECK(length(product) = 16),"             \
-	"cmid BLOB NOT NULL CHECK(length(cmid) = 16),"                   \
-	"machine BLOB NOT NULL CHECK(length(machine) = 16),"             \
-	"name TEXT NOT NULL, state INTEGER NOT NULL,"                    \
-	"threshold INTEGER NOT NULL, first INTEGER NOT NULL,"            \
-	"last INTEGER NOT NULL, count INTEGER NOT NULL,"                 \
-	"contacts INTEGER NOT NULL CHECK(contacts > 0),"                 \
-	"address BLOB NOT NULL CHECK(length(address) = 16),"             \
-	"is_duplicate INTEGER NOT NULL,"                                 \
-	"other_machine BLOB NOT NULL CHECK(length(other_machine) = 16)," \
-	"other_name TEXT NOT NULL,"                                      \
-	"chain BLOB NOT NULL CHECK(length(chain) = 50),"                 \
-	"chk INTEGER NOT NULL"
-
-#define CLIENT_KEY "publisher, product, cmid"
-#define CLIENT_COLUMNS                                                      \
-	CLIENT_KEY ", machine, name, state, threshold, first, last, count," \
-	           "contacts, address, is_duplicate, other_machine,"        \
-	           "other_name, chain, chk"
-
-static const char schema[] =
-    "CREATE TABLE grp (publisher BLOB NOT NULL CHECK(length(publisher) = 16),"
-    "grp INTEGER NOT NULL, capacity INTEGER NOT NULL, seq INTEGER NOT NULL,"
-    "chk INTEGER NOT NULL, PRIMARY KEY (publisher, grp)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE cache (publisher BLOB NOT NULL, grp INTEGER NOT NULL,"
-    "cmid BLOB NOT NULL CHECK(length(cmid) = 16), seq INTEGER NOT NULL,"
-    "seen INTEGER NOT NULL, chk INTEGER NOT NULL,"
-    "PRIMARY KEY (publisher, grp, cmid)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE client (" CLIENT_TYPES ", PRIMARY KEY (" CLIENT_KEY
-    ")) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX client_last ON client (contacts > 1, last);"
-    "CREATE TABLE journal (seq INTEGER PRIMARY KEY, " CLIENT_TYPES ") STRICT;"
-    "PRAGMA application_id = " STR(
-        STORE_APPLICATION_ID) ";"
-                              "PRAGMA user_version = " STR(STORE_SCHEMA) ";";
-
-static const char *const statements[ST_N] = {
-    [ST_BEGIN] = "BEGIN IMMEDIATE",
-    [ST_COMMIT] = "COMMIT",
-    [ST_ROLLBACK] = "ROLLBACK",
-    [ST_GRP_ALL] = "SELECT publisher, grp, capacity, seq, chk FROM grp",
-    [ST_GRP_PUT] =
-        "INSERT INTO grp (publisher, grp, capacity, seq, chk)"
-        " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (publisher, grp)"
-        " DO UPDATE SET capacity = excluded.capacity, seq = excluded.seq,"
-        " chk = excluded.chk",
-    [ST_CACHE_ALL] = "SELECT publisher, grp, cmid, seq, seen, chk FROM cache"
-                     " ORDER BY seq",
-    [ST_CACHE_PUT] =
-        "INSERT INTO cache (publisher, grp, cmid, seq, seen, chk)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (publisher, grp, cmid)"
-        " DO UPDATE SET seq = excluded.seq, seen = excluded.seen,"
-        " chk = excluded.chk",
-    [ST_CACHE_DELETE] = "DELETE FROM cache"
-                        " WHERE publisher = ?1 AND grp = ?2 AND cmid = ?3",
-    [ST_CLIENT_GET] = "SELECT " CLIENT_COLUMNS " FROM client"
-                      " WHERE publisher = ?1 AND product = ?2 AND cmid = ?3",
-    [ST_CLIENT_ALL] = "SELECT " CLIENT_COLUMNS " FROM client",
-    [ST_CLIENT_COUNT] = "SELECT count(*) FROM client",
-    [ST_CLIENT_EXPIRE] =
-        "DELETE FROM client WHERE (" CLIENT_KEY ") IN"
-        " (SELECT " CLIENT_KEY " FROM client WHERE (contacts > 1) IN (0, 1)"
-        " AND last <= ?1 LIMIT ?2)",
-    [ST_CLIENT_EVICT] =
-        "DELETE FROM client WHERE (" CLIENT_KEY ") IN"
-        " (SELECT " CLIENT_KEY " FROM client"
-        " ORDER BY contacts > 1, last, " CLIENT_KEY " LIMIT ?1)",
-    [ST_JOURNAL_ALL] = "SELECT " CLIENT_COLUMNS ", seq FROM journal"
-                       " ORDER BY seq",
-    [ST_JOURNAL_PUT] =
-        "INSERT INTO journal (" CLIENT_COLUMNS ", seq) VALUES"
-        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
-        " ?16, ?17, ?18)",
-    [ST_JOURNAL_MERGE] =
-        "INSERT INTO client (" CLIENT_COLUMNS ")"
-        " SELECT " CLIENT_COLUMNS " FROM journal WHERE seq < ?1 ORDER BY seq"
-        " ON CONFLICT (" CLIENT_KEY ") DO UPDATE SET"
-        " machine = excluded.machine, name = excluded.name,"
-        " state = excluded.state, threshold = excluded.threshold,"
-        " first = excluded.first, last = excluded.last,"
-        " count = excluded.count, contacts = excluded.contacts,"
-        " address = excluded.address, is_duplicate = excluded.is_duplicate,"
-        " other_machine = excluded.other_machine,"
-        " other_name = excluded.other_name, chain = excluded.chain,"
-        " chk = excluded.chk",
-    [ST_JOURNAL_CUT] = "DELETE FROM journal WHERE seq < ?1",
-};
-
 static bool
 is_out_of_memory(const struct sqlite_store *q)
 {
@@ -195,7 +102,7 @@ check_size(struct sqlite_store *q, const char *path, struct store_diag *diag)
 /* Is it ours?  SQLite has read the header, and changed nothing. */
 static int
 check_header(struct sqlite_store *q, const char *path, bool *is_new_out,
-    struct store_diag *diag)
+    bool *is_old_out, struct store_diag *diag)
 {
 	char id[32], version[32], tables[32];
 
@@ -214,7 +121,8 @@ check_header(struct sqlite_store *q, const char *path, bool *is_new_out,
 		    path, id);
 		return MUSTER_E_SCHEMA;
 	}
-	if (strtoll(version, NULL, 10) != STORE_SCHEMA) {
+	*is_old_out = strcmp(version, "1") == 0;
+	if (!*is_old_out && strtoll(version, NULL, 10) != STORE_SCHEMA) {
 		sqlite_say(diag,
 		    "%s: schema %s, this musterd has %d; use its own", path,
 		    version, STORE_SCHEMA);
@@ -226,10 +134,7 @@ check_header(struct sqlite_store *q, const char *path, bool *is_new_out,
 static int
 make_tables(struct sqlite_store *q, const char *path, struct store_diag *diag)
 {
-	if (sqlite3_exec(q->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
-	        SQLITE_OK ||
-	    sqlite3_exec(q->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK ||
+	if (!sqlite_make_tables(q->db) ||
 	    sqlite3_exec(q->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL,
 	        NULL) != SQLITE_OK)
 		return open_fail(q, path, "making the tables", diag);
@@ -303,7 +208,7 @@ static int
 open_database(struct sqlite_store *q, const char *path, enum store_make make,
     struct store_diag *diag)
 {
-	bool is_new = false;
+	bool is_new = false, is_old = false;
 	int err;
 
 	if (sqlite3_open_v2(path, &q->db,
@@ -312,17 +217,19 @@ open_database(struct sqlite_store *q, const char *path, enum store_make make,
 		                     : open_fail(q, path, "opening", diag);
 	err = set_up(q, path, diag);
 	if (err == 0)
-		err = check_header(q, path, &is_new, diag);
+		err = check_header(q, path, &is_new, &is_old, diag);
 	if (err == 0 && is_new && make == STORE_MAKE_NEVER)
 		err = sqlite_file_is_gone(path, diag);
 	if (err == 0 && !is_new)
 		err = check_trees(q, path, diag);
-	if (err == 0 && is_new)
+	if (err == 0 && (is_new || is_old))
 		err = begin_log(q, path, diag);
 	if (err == 0 && is_new)
 		err = make_tables(q, path, diag);
+	if (err == 0 && is_old && !sqlite_upgrade(q->db))
+		err = open_fail(q, path, "bringing it up to date", diag);
 	for (int i = 0; i < ST_N && err == 0; i++) {
-		if (sqlite3_prepare_v3(q->db, statements[i], -1,
+		if (sqlite3_prepare_v3(q->db, sqlite_statements[i], -1,
 		        SQLITE_PREPARE_PERSISTENT, &q->st[i],
 		        NULL) != SQLITE_OK) {
 			err = open_fail(q, path, "preparing", diag);
@@ -363,12 +270,23 @@ rows_fail(struct sqlite_store *q, const char *path, int err,
 	return err;
 }
 
+static int
+make_overlay(struct sqlite_store *q)
+{
+	q->marks = calloc(STORE_OVERLAY_MAX, sizeof(*q->marks));
+	return q->marks == NULL ? MUSTER_E_NOMEM
+	                        : clients_grow(&q->overlay, STORE_OVERLAY_MAX);
+}
+
 /* Everything is read, and judged, before anything is changed. */
 static int
 load_rows(struct sqlite_store *q, const char *path, struct store_diag *diag)
 {
-	int err = clients_grow(&q->overlay, STORE_JOURNAL_MAX);
+	int err = make_overlay(q);
 
+	q->batch = malloc(SQLITE_BATCH_MAX);
+	if (q->batch == NULL)
+		err = MUSTER_E_NOMEM;
 	if (err == 0)
 		err = sqlite_load(q);
 	return rows_fail(q, path, err, diag);
@@ -382,9 +300,13 @@ merge_rows(struct sqlite_store *q, const char *path, struct store_diag *diag)
 	int err = s->ops->begin(s);
 
 	if (err == 0)
-		err = inventory_merge(q, STORE_JOURNAL_MAX);
+		err = inventory_merge_all(q);
+	if (err == 0)
+		err = store_flush(s);
 	if (err == 0)
 		err = s->ops->commit(s);
+	if (err == 0)
+		store_flushed(s);
 	return rows_fail(q, path, err, diag);
 }
 
@@ -406,12 +328,12 @@ sqlite_open_reader(const struct sqlite_store *q,
 		err = r->db == NULL ? MUSTER_E_NOMEM
 		                    : sqlite_fail(r, "opening to read");
 	if (err == 0)
-		err = clients_grow(&r->overlay, STORE_JOURNAL_MAX);
+		err = make_overlay(r);
 	if (err == 0)
 		(void)sqlite3_busy_timeout(r->db, STORE_BUSY_MS);
 	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]) && err == 0;
 	     i++) {
-		if (sqlite3_prepare_v2(r->db, statements[used[i]], -1,
+		if (sqlite3_prepare_v2(r->db, sqlite_statements[used[i]], -1,
 		        &r->st[used[i]], NULL) != SQLITE_OK)
 			err = sqlite_fail(r, "preparing to read");
 	}

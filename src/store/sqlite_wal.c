@@ -95,8 +95,10 @@ look(struct scan *scan)
 		scan->is_followed = true;
 	if (scan->bad == 0 && !is_intact)
 		scan->bad = scan->n;
-	scan->is_committed = is_ours && be32(f + 4) != 0;
-	if (scan->bad != 0 && scan->is_committed)
+	/* whatever its salts: what is left of an older generation is followed
+	 * by nothing intact, and a batch may be one frame */
+	scan->is_committed = be32(f + 4) != 0;
+	if (scan->bad != 0 && is_ours && scan->is_committed)
 		scan->has_commit = true;
 	scan->sum[0] = be32(f + 16);
 	scan->sum[1] = be32(f + 20);

@@ -10,17 +10,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct cache *
-store_cache(const struct store *s, const uint8_t *publisher, uint32_t group)
+/* The bucket of a group, or the empty one where it would go. */
+static uint32_t
+bucket_of(const struct store *s, const uint8_t *publisher, uint32_t group)
 {
-	for (uint32_t i = 0; i < s->n_caches; i++) {
-		struct cache *c = s->caches[i];
+	uint64_t h = group;
+	uint32_t b;
+
+	for (size_t i = 0; i < PUBLISHER_LEN; i++)
+		h = (h ^ publisher[i]) * UINT64_C(0x100000001b3);
+	b = (uint32_t)(h >> 20) % STORE_BUCKETS;
+	while (s->buckets[b] != 0) {
+		const struct cache *c = s->caches[s->buckets[b] - 1];
 
 		if (c->group == group &&
 		    memcmp(c->publisher, publisher, PUBLISHER_LEN) == 0)
-			return c;
+			break;
+		b = (b + 1) % STORE_BUCKETS;
 	}
-	return NULL;
+	return b;
+}
+
+struct cache *
+store_cache(const struct store *s, const uint8_t *publisher, uint32_t group)
+{
+	uint16_t n = s->buckets[bucket_of(s, publisher, group)];
+
+	return n == 0 ? NULL : s->caches[n - 1];
 }
 
 void
@@ -32,37 +48,17 @@ store_cache_clear(struct cache *c)
 	c->is_changed = false;
 }
 
-/* Move a cache into more memory; what it had to write is written before. */
 static int
 cache_grow(struct cache *c, uint32_t n_slots)
 {
-	struct count old = c->count;
-	struct count_row *rows = calloc(old.n + 1, sizeof(*rows));
 	void *mem = malloc(count_memory(n_slots));
-	uint32_t iter = 0;
-	uint32_t n = 0;
-	int err = 0;
 
-	if (rows == NULL || mem == NULL) {
-		err = MUSTER_E_NOMEM;
-		goto out;
-	}
-	while (count_next(&old, &iter, &rows[n]))
-		n++;
-	count_init(&c->count, mem, n_slots, old.capacity);
-	while (n > 0 && err == 0)
-		err = count_load(&c->count, &rows[--n]);
-	if (err != 0) {
-		c->count = old;
-		goto out;
-	}
+	if (mem == NULL)
+		return MUSTER_E_NOMEM;
+	count_move(&c->count, mem, n_slots);
 	free(c->mem);
 	c->mem = mem;
-	mem = NULL;
-out:
-	free(mem);
-	free(rows);
-	return err;
+	return 0;
 }
 
 int
@@ -88,19 +84,11 @@ store_cache_make(struct store *s, const uint8_t *publisher, uint32_t group,
 	memcpy(c->publisher, publisher, PUBLISHER_LEN);
 	c->group = group;
 	count_init(&c->count, c->mem, n_slots, 1);
+	s->buckets[bucket_of(s, publisher, group)] =
+	    (uint16_t)(s->n_caches + 1);
 	s->caches[s->n_caches++] = c;
 	*cache_out = c;
 	return 0;
-}
-
-static bool
-cache_is_changed(const struct cache *c)
-{
-	struct count_row row;
-	uint32_t iter = 0;
-
-	return c->is_changed || c->count.n_evicted > 0 ||
-	    count_next_dirty(&c->count, &iter, &row);
 }
 
 int
@@ -109,8 +97,10 @@ store_flush(struct store *s)
 	int err = 0;
 
 	for (uint32_t i = 0; i < s->n_caches && err == 0; i++) {
-		if (cache_is_changed(s->caches[i]))
-			err = s->ops->flush(s, s->caches[i]);
+		const struct cache *c = s->caches[i];
+
+		if (c->is_changed || count_is_dirty(&c->count))
+			err = s->ops->flush(s, c);
 	}
 	return err;
 }
@@ -124,35 +114,15 @@ store_flushed(struct store *s)
 	}
 }
 
-/* Write what reading has changed: records from the future are repaired. */
-static int
-write_repairs(struct store *s)
-{
-	int err = s->ops->begin(s);
-
-	if (err != 0)
-		return err;
-	err = store_flush(s);
-	if (err == 0)
-		err = s->ops->commit(s);
-	if (err != 0)
-		return s->ops->rollback(s, err);
-	store_flushed(s);
-	return 0;
-}
-
 int
 store_reserve(struct store *s, const uint8_t *publisher, uint32_t group,
     uint32_t capacity)
 {
-	struct cache *c = store_cache(s, publisher, group);
+	struct cache *c;
 	int err = s->failed != 0 ? MUSTER_E_IO : 0;
 
 	if (capacity < 1 || capacity > COUNT_CAPACITY_MAX)
 		return MUSTER_E_INVAL;
-	if (err == 0 && c != NULL && cache_is_changed(c) &&
-	    write_repairs(s) != 0)
-		err = MUSTER_E_IO;
 	if (err == 0)
 		err = store_cache_make(s, publisher, group, capacity, &c);
 	return err;
@@ -229,7 +199,7 @@ record(struct store *s, struct turn_item *item, int64_t now_unix_s)
 	c->seq++;
 	c->is_changed = true;
 	note_contact(row, item, now_unix_s);
-	return s->ops->put(s, row);
+	return s->ops->put(s, row, c, item);
 }
 
 static int
@@ -271,38 +241,52 @@ store_batch(struct store *s, struct turn_item *items, size_t n,
 	if (err == 0)
 		err = apply(s, items, n, now_unix_s);
 	if (err == 0)
-		err = store_flush(s);
+		err = s->ops->batch(s);
 	if (err == 0)
 		err = s->ops->commit(s);
-	if (err != 0)
-		return s->ops->rollback(s, err);
-	store_flushed(s);
-	return 0;
+	return err == 0 ? 0 : s->ops->rollback(s, err);
+}
+
+/* Records too old go when the caches are written anyway, so many at most. */
+static int
+clean_and_flush(struct store *s, int64_t now_unix_s, bool *has_more)
+{
+	uint32_t left = COUNT_CLEANED_MAX;
+
+	for (uint32_t i = 0; i < s->n_caches && left > 0; i++)
+		left -= count_clean(&s->caches[i]->count, now_unix_s, left);
+	*has_more |= left == 0;
+	return store_flush(s);
 }
 
 int
 store_idle(struct store *s, int64_t now_unix_s)
 {
-	uint32_t left = COUNT_EVICTED_MAX;
-	bool has_more = false;
+	struct store_step step = {.has_more = false};
 	int err = s->failed;
 
 	if (err == 0)
 		err = s->ops->begin(s);
 	if (err != 0)
 		return err;
-	err = s->ops->upkeep(s, now_unix_s, &has_more);
-	for (uint32_t i = 0; i < s->n_caches && left > 0; i++)
-		left -= count_clean(&s->caches[i]->count, now_unix_s, left);
-	has_more |= left == 0;
-	if (err == 0)
-		err = store_flush(s);
+	err = s->ops->upkeep(s, now_unix_s, &step);
+	if (err == 0 && step.flushes)
+		err = clean_and_flush(s, now_unix_s, &step.has_more);
 	if (err == 0)
 		err = s->ops->commit(s);
 	if (err != 0)
 		return s->ops->rollback(s, err);
-	store_flushed(s);
-	return has_more ? MUSTER_E_AGAIN : 0;
+	if (step.flushes)
+		store_flushed(s);
+	return step.has_more ? MUSTER_E_AGAIN : 0;
+}
+
+int
+store_busy(struct store *s, int64_t now_unix_s)
+{
+	if (s->failed != 0)
+		return s->failed;
+	return s->ops->is_due(s) ? store_idle(s, now_unix_s) : 0;
 }
 
 int
@@ -377,9 +361,6 @@ store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
-	/* nobody is left to tell: what fails here, the next start recovers */
-	if (s->failed == 0)
-		(void)write_repairs(s);
 	s->ops->close(s);
 	for (uint32_t i = 0; i < s->n_caches; i++) {
 		free(s->caches[i]->mem);

@@ -3,11 +3,12 @@
  * store.h -- the contract of the stores: a batch of items, on disk or not.
  *
  * A batch is applied in one transaction: the count caches of its groups, the
- * inventory (as a journal that is merged later) with the clone chains, all or
- * nothing (b4, b5).  Backends differ only behind struct store_ops; the memory
+ * inventory with the clone chains (all as a journal that is merged later), all
+ * or nothing (b4, b5).  Backends differ only behind struct store_ops; the memory
  * backend is the model that the others are tested against.
  *
- * One thread at a time calls store_batch(), store_idle() and the readers; the
+ * One thread at a time calls store_batch(), store_idle(), store_busy() and the
+ * readers; the
  * worker (worker.h) gives the batch its thread and its completion.
  *
  * Outcomes of a batch:
@@ -31,13 +32,14 @@
 #include "turn/turn.h"
 
 #define STORE_GROUPS_MAX 1024       /* counting groups over all publishers */
-#define STORE_PIECE 512             /* rows store_idle() merges or drops */
-#define STORE_JOURNAL_MAX 4096      /* rows before a merge is forced */
+#define STORE_PIECE 512             /* clients store_idle() merges or drops */
+#define STORE_JOURNAL_MAX 32768     /* records: 8 MB to read at a start */
+#define STORE_OVERLAY_MAX 4096      /* clients of the journal, in memory */
 #define STORE_INVENTORY_MAX 1000000 /* b5: default limit of rows */
 #define STORE_RETENTION_DAYS 400    /* b5: default, after the last contact */
 #define STORE_BUSY_MS 2000          /* wait for SQLite's lock */
 #define STORE_CHECK_MAX (32 << 20)  /* bytes; larger: only the counts' trees */
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 #define STORE_APPLICATION_ID 0x4d555354 /* "MUST", in the file's header */
 #define STORE_DIAG_MAX 256
 
@@ -162,6 +164,14 @@ MUSTER_NODISCARD int store_batch(struct store *store, struct turn_item *items,
  *          outcome
  */
 MUSTER_NODISCARD int store_idle(struct store *store, int64_t now_unix_s);
+
+/**
+ * store_busy(): the same for a host that has no idle time: only when the
+ * journal or the inventory has grown so far that it is due.
+ *
+ * Returns: as store_idle(); 0 when nothing is due
+ */
+MUSTER_NODISCARD int store_busy(struct store *store, int64_t now_unix_s);
 
 /**
  * store_groups(): the groups with their counts.

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 _Static_assert(STORE_PIECE >= WORKER_UPKEEP_ITEMS - 1 + TURN_MAX,
-    "a piece must empty the journal of a busy host");
+    "pieces must be faster than what they follow");
 
 struct worker {
 	struct store *store;
@@ -58,7 +58,7 @@ run_job(struct worker *w)
 	w->n_items = 0;
 	(void)pthread_mutex_lock(&w->store_lock);
 	/* what goes wrong here goes wrong in the next batch, and is told there */
-	(void)!store_idle(w->store, now_unix_s);
+	(void)!store_busy(w->store, now_unix_s);
 	(void)pthread_mutex_unlock(&w->store_lock);
 }
 

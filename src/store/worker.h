@@ -7,7 +7,8 @@
  * in the daemon).  The items belong to the worker between the two.
  *
  * Idle time does the store's upkeep (store_idle()), but a busy host has none.
- * So the thread does one piece itself after every WORKER_UPKEEP_ITEMS items,
+ * So the thread asks for what is due (store_busy()) after every
+ * WORKER_UPKEEP_ITEMS items,
  * behind done(): replies do not wait for it, the next batch may.
  */
 #ifndef MUSTER_STORE_WORKER_H
@@ -16,10 +17,9 @@
 #include "store/store.h"
 
 /*
- * Rows, not batches, are what fills a journal: batches have 1 to TURN_MAX.
- * With one turn's worth, at most 2 x TURN_MAX - 1 rows wait when a piece of
- * STORE_PIECE (as many) is done, so each piece empties the journal and goes on
- * to clean up; and a lone client pays for one more commit in 256.
+ * Records, not batches, are what fills a journal: batches have 1 to TURN_MAX.
+ * At most 2 x TURN_MAX - 1 records come between two pieces of STORE_PIECE (as
+ * many), so merging always catches up; most of the time nothing is due.
  */
 #define WORKER_UPKEEP_ITEMS TURN_MAX
 

@@ -24,7 +24,7 @@
 #include "trust/lease.h"
 #include "wire/msg.h"
 
-#define TURN_MAX 256           /* items of one turn; = COUNT_EVICTED_MAX */
+#define TURN_MAX 256           /* items of one turn */
 #define TURN_PUBLISHERS_MAX 16 /* a site with more runs a second host */
 #define TURN_SUPERSEDED_MAX 4
 #define TURN_CLOCK_S (4 * 3600)
@@ -107,7 +107,7 @@ void turn_cover(const struct turn_host *host, const uint8_t *publisher,
  *          seq      above every earlier one of the group; unused for a probe
  * Out:     item     the fields "by turn_apply()" and grant.count
  * Returns: 0
- *          MUSTER_E_FULL, MUSTER_E_INVAL  from count_touch(); nothing changed
+ *          MUSTER_E_INVAL  from count_touch(); nothing changed
  */
 MUSTER_NODISCARD int turn_apply(struct turn_item *item, struct count *count,
     struct turn_chain *chain, uint64_t seq);

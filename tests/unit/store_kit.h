@@ -12,7 +12,9 @@
 
 #define DAY INT64_C(86400)
 #define T0 INT64_C(1800000000)
+#ifndef KIT_CLIENTS
 #define KIT_CLIENTS 4200
+#endif
 
 static const uint8_t kit_publisher[2][PUBLISHER_LEN] = {{1, 1}, {2, 2}};
 static char kit_dir[256];

@@ -145,7 +145,7 @@ test_store_a_foreign_database_is_not_touched(void)
 	static const char *const kinds[] = {
 	    "CREATE TABLE a (b)",
 	    "PRAGMA application_id = 7; CREATE TABLE a (b)",
-	    "PRAGMA application_id = 1297437524; PRAGMA user_version = 2;"
+	    "PRAGMA application_id = 1297437524; PRAGMA user_version = 3;"
 	    "CREATE TABLE a (b)",
 	    "PRAGMA journal_mode = WAL; CREATE TABLE a (b)",
 	};

@@ -73,7 +73,8 @@ test_store_refuses_a_count_that_cannot_be(void)
 	    "UPDATE cache SET grp = -1",
 	    "UPDATE cache SET seq = 0 WHERE seq = 1",
 	    "UPDATE cache SET cmid = x'01' WHERE seq = 1",
-	    "UPDATE cache SET seq = 2 WHERE seq = 1",
+	    "UPDATE cache SET cmid = (SELECT cmid FROM cache WHERE seq = 2)"
+	    " WHERE seq = 1",
 	};
 	const char *path = kit_path("count.db");
 
@@ -177,32 +178,102 @@ test_store_refuses_what_was_changed(void)
 	}
 }
 
+/* The end of a process that no merge came before: a copy of the files. */
+static void
+make_with_journal(const char *path)
+{
+	static const char *const ends[] = {"", "-wal"};
+	const char *live = kit_path("live.db");
+	char from[400], to[400], command[900];
+	struct store *s;
+
+	kit_forget(live);
+	kit_forget(path);
+	s = kit_open(live);
+	for (uint32_t i = 1; i <= 3; i++)
+		(void)kit_touch(s, 1, i, 5, T0);
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(from, sizeof(from), "%s%s", live, ends[i]);
+		(void)snprintf(to, sizeof(to), "%s%s", path, ends[i]);
+		(void)snprintf(command, sizeof(command), "cp '%s' '%s'", from,
+		    to);
+		if (system(command) != 0)
+			abort();
+	}
+	store_close(s);
+}
+
 /* The journal is read whole, so it is judged at the start. */
 static void
 test_store_refuses_a_journal_that_cannot_be(void)
 {
-	static const char fill[] = "INSERT INTO journal SELECT 1, *"
-	                           " FROM client LIMIT 1";
-	static const char *const more[] = {
-	    "UPDATE journal SET seq = 9223372036854775807 WHERE seq = 2",
-	    "UPDATE journal SET seq = 5000 WHERE seq = 2",
-	    "UPDATE journal SET state = 7 WHERE seq = 1",
+	static const char *const changes[] = {
+	    "UPDATE journal SET seq = 9223372036854775807 WHERE seq = 3",
+	    "UPDATE journal SET seq = 0 WHERE seq = 1",
+	    "DELETE FROM journal WHERE seq = 2",
+	    "DELETE FROM journal WHERE seq = 1", /* counts 2 after 0 */
+	    "UPDATE journal SET n = 0 WHERE seq = 1",
+	    "UPDATE journal SET n = 2 WHERE seq = 1",
+	    "UPDATE journal SET n = 257 WHERE seq = 1",
+	    "UPDATE journal SET batch = x'' WHERE seq = 1",
+	    "UPDATE journal SET batch = substr(batch, 5) WHERE seq = 2",
+	    "UPDATE journal SET batch = CAST(batch || x'00' AS BLOB)"
+	    " WHERE seq = 2",
+	    "UPDATE journal SET chk = chk + 1 WHERE seq = 3",
 	};
 	const char *path = kit_path("journal.db");
 	struct store_diag diag;
 	struct store *s = NULL;
 
-	for (size_t i = 0; i < 3; i++) {
-		make(path);
-		tamper(path, fill);
-		tamper(path,
-		    "INSERT INTO journal SELECT 2, * FROM client"
-		    " LIMIT 1");
-		tamper(path, more[i]);
+	make_with_journal(path);
+	s = kit_open(path);
+	is(kit_touch(s, 1, 9, 5, T0), 4);
+	store_close(s);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		printf("# %s\n", changes[i]);
+		make_with_journal(path);
+		tamper(path, changes[i]);
 		is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag),
 		    MUSTER_E_DAMAGED);
-		ok(strstr(diag.text, "journal") != NULL);
+		ok(strstr(diag.text, "journal") != NULL ||
+		    strstr(diag.text, "batch") != NULL);
 	}
+}
+
+/* Rows under their own checksum, as schema 1 had them. */
+static const char schema_1[] =
+    "ALTER TABLE cache RENAME TO cache_2;"
+    "CREATE TABLE cache (publisher BLOB NOT NULL, grp INTEGER NOT NULL,"
+    "cmid BLOB NOT NULL CHECK(length(cmid) = 16), seq INTEGER NOT NULL,"
+    "seen INTEGER NOT NULL, chk INTEGER NOT NULL,"
+    "PRIMARY KEY (publisher, grp, cmid)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO cache SELECT * FROM cache_2; DROP TABLE cache_2;"
+    "DROP TABLE journal;"
+    "CREATE TABLE journal AS SELECT 1 AS seq, * FROM client LIMIT 1;"
+    "DELETE FROM client WHERE cmid = (SELECT cmid FROM journal);"
+    "PRAGMA user_version = 1";
+
+static void
+test_store_brings_schema_1_up(void)
+{
+	static struct kit_image image_b;
+	const char *path = kit_path("old.db");
+	struct store *s;
+
+	make(path);
+	s = kit_open(path);
+	is(kit_image(s, T0, &image_a), 0);
+	store_close(s);
+	tamper(path, schema_1);
+	s = kit_open(path);
+	is(kit_image(s, T0, &image_b), 0);
+	is((long long)image_b.n_clients, 3);
+	ok(kit_same(&image_a, &image_b));
+	is(kit_touch(s, 1, 9, 5, T0), 4);
+	store_close(s);
+	s = kit_open(path);
+	is(kit_touch(s, 1, 1, 5, T0), 4);
+	store_close(s);
 }
 
 /* A person with sqlite3(1) who has begun to write, or has it for himself. */
@@ -256,8 +327,9 @@ test_store_repairs_wait_for_the_lock(void)
 	is((long long)n, 2);
 	db = open_raw(path);
 	run_sql(db, "BEGIN IMMEDIATE");
-	is(store_reserve(s, kit_publisher[0], 1, 400), MUSTER_E_IO);
+	is(store_idle(s, T0), MUSTER_E_AGAIN);
 	(void)sqlite3_close(db);
+	/* more memory takes along what is not yet written */
 	is(store_reserve(s, kit_publisher[0], 1, 400), 0);
 	is(store_groups(s, T0, groups, 8, &n), 0);
 	is(groups[0].count, 1);
@@ -329,6 +401,7 @@ main(void)
 	test_store_refuses_a_client_that_cannot_be();
 	test_store_refuses_what_was_changed();
 	test_store_refuses_a_journal_that_cannot_be();
+	test_store_brings_schema_1_up();
 	test_store_held_by_another_is_locked();
 	test_store_repairs_wait_for_the_lock();
 	test_store_needs_a_write_ahead_log();
