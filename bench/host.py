@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import statistics
 import subprocess
@@ -105,8 +106,11 @@ def one_load(site, n_connections):
     n = REQUESTS[n_connections]
     before, cpu = host_status(site), cpu_s(site.daemon.pid)
     syncs = [syncs_per_s(site.host_root)]
-    r = publisher.program("bench_load", site.port, site.catalogue,
-                          uuid.UUID(PRODUCTS[0]).hex, n_connections, n)
+    r = publisher.program("bench_load", "--port", site.port, "--catalogue",
+                          site.catalogue, "--product",
+                          uuid.UUID(PRODUCTS[0]).hex, "--connections",
+                          n_connections, "--requests", n, "--seed",
+                          secrets.randbits(31) + 1)
     cpu = cpu_s(site.daemon.pid) - cpu
     syncs.append(syncs_per_s(site.host_root))
     after = host_status(site)
@@ -118,7 +122,7 @@ def one_load(site, n_connections):
         r["ok"] / r["seconds"], "/s",
         f"{r['p99_us'] / 1e3:.1f}, {r['max_us'] / 1e3:.1f} ms", None,
         f"{r['ok']:,} new clients, {r['busy']} BUSY; median "
-        f"{r['median_us'] / 1e3:.2f} ms; {commits / r['seconds']:,.0f} "
+        f"{r['p50_us'] / 1e3:.2f} ms; {commits / r['seconds']:,.0f} "
         f"commits/s of {r['ok'] / commits:.1f}; host CPU "
         f"{cpu / r['ok'] * 1e6:.0f} µs each; bare fsync "
         f"{syncs[0]:,.0f}/s before, {syncs[1]:,.0f}/s after")

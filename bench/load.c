@@ -1,352 +1,276 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load.c -- the load generator: many first contacts over loopback.
+ * load.c -- the load generator: many clients over loopback; see load.h.
  *
- * usage: bench_load PORT CATALOGUE PRODUCT CONNECTIONS REQUESTS
- * PRODUCT in hex.  CONNECTIONS are open at a time; each carries one request of
- * a client of its own (a CMID of its own), call and FIN together, and a new
- * one begins where one has ended.  Every reply is decoded and must be OK;
- * every SAMPLE_EVERY-th is kept and verified when the clock has stopped, so
- * the generator's own signature checks are no part of the figure.
+ * usage: bench_load --port P [--kind muster|bare|http] [OPTION...]
+ *
+ * Prints one JSON object.  Every hundredth reply is verified, when the clock
+ * has stopped, so the generator's own signature checks are no part of a
+ * figure.
  */
-#include <errno.h>
-#include <netinet/in.h>
+#include <getopt.h>
 #include <sodium.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 
-#include "base/clock.h"
-#include "client/catalogues.h"
-#include "client/request.h"
+#include "load.h"
 #include "tool.h"
 
-#define CONNECTIONS_MAX 16384
-#define REQUESTS_MAX 10000000
-#define SAMPLE_EVERY 100
-#define EVENTS_MAX 256
-#define SILENCE_MS 30000 /* nothing from the host: give up */
+#define REQUESTS_MAX 100000000
+#define CLIENTS_MAX 10000000
+#define SAMPLES_MAX 200000
+#define SEED UINT64_C(0x6d7573746572)
 
-/* One client, from its connection to its reply. */
-struct call {
-	int fd;
-	bool is_sent;
-	uint32_t number; /* of the request */
-	int64_t begin_ns;
-	size_t in_len;
-	uint8_t in[RPC_RECORD_MAX];
-	struct request req;
+static const char usage[] =
+    "usage: bench_load --port P [OPTION...]\n"
+    "  --kind muster|bare|http   what is spoken\n"
+    "  --catalogue FILE          of a publisher; again for further ones\n"
+    "  --certificate FILE        of the host, of the catalogue before it\n"
+    "  --share                   name the certificate, as renewals do\n"
+    "  --product HEX             this product alone\n"
+    "  --clients N               that come again and again; 0: new ones\n"
+    "  --seed N                  of the clients' names\n"
+    "  --connections N           at a time\n"
+    "  --rate R                  open loop, R a second\n"
+    "  --calls N                 on a connection\n"
+    "  --idle N                  connections that only stand there\n"
+    "  --sources N               addresses of loopback to come from\n"
+    "  --warm S --seconds S      not measured, measured\n"
+    "  --requests N              end after so many\n"
+    "  --pid P                   of the server; again for further ones\n"
+    "  --key HEX                 bare: who signs\n";
+
+enum {
+	OPT_PORT = 1,
+	OPT_KIND,
+	OPT_CATALOGUE,
+	OPT_CERTIFICATE,
+	OPT_SHARE,
+	OPT_PRODUCT,
+	OPT_CLIENTS,
+	OPT_SEED,
+	OPT_CONNECTIONS,
+	OPT_RATE,
+	OPT_CALLS,
+	OPT_IDLE,
+	OPT_SOURCES,
+	OPT_WARM,
+	OPT_SECONDS,
+	OPT_REQUESTS,
+	OPT_PID,
+	OPT_KEY
 };
 
-struct sample {
-	struct request req;
-	size_t len;
-	uint8_t body[RPC_BODY_MAX];
-	int64_t at_unix_s;
+static const struct option options[] = {
+    {"port", required_argument, NULL, OPT_PORT},
+    {"kind", required_argument, NULL, OPT_KIND},
+    {"catalogue", required_argument, NULL, OPT_CATALOGUE},
+    {"certificate", required_argument, NULL, OPT_CERTIFICATE},
+    {"share", no_argument, NULL, OPT_SHARE},
+    {"product", required_argument, NULL, OPT_PRODUCT},
+    {"clients", required_argument, NULL, OPT_CLIENTS},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"connections", required_argument, NULL, OPT_CONNECTIONS},
+    {"rate", required_argument, NULL, OPT_RATE},
+    {"calls", required_argument, NULL, OPT_CALLS},
+    {"idle", required_argument, NULL, OPT_IDLE},
+    {"sources", required_argument, NULL, OPT_SOURCES},
+    {"warm", required_argument, NULL, OPT_WARM},
+    {"seconds", required_argument, NULL, OPT_SECONDS},
+    {"requests", required_argument, NULL, OPT_REQUESTS},
+    {"pid", required_argument, NULL, OPT_PID},
+    {"key", required_argument, NULL, OPT_KEY},
+    {NULL, 0, NULL, 0},
 };
 
-struct load {
-	uint16_t port;
-	uint32_t n_connections, n_requests;
-	const struct catalogue *cat;
-	const struct cat_product *product;
-	int epoll;
-	struct call *calls;
-	int64_t *took_ns; /* of the first n_ok answers */
-	struct sample *samples;
-	uint32_t n_samples;
-	uint32_t n_started, n_ended, n_ok, n_busy, n_failed;
+/* What the options name, before anything is opened. */
+struct wanted {
+	const char *catalogues[CROWD_PUBLISHERS_MAX];
+	const char *certificates[CROWD_PUBLISHERS_MAX];
+	uint32_t n_catalogues, n_clients;
+	bool has_product;
+	uint8_t product[WIRE_ID_LEN];
+	uint8_t key[PUBKEY_LEN];
 };
 
-static void start_next(struct load *l, struct call *c);
-
-static void
-fail(struct load *l, const char *what, const char *why)
+static bool
+take_kind(struct load *l, const char *text)
 {
-	if (l->n_failed++ == 0)
-		(void)fprintf(stderr, "%s: %s\n", what, why);
-}
+	static const char *const names[] = {"muster", "bare", "http"};
 
-static int
-make_request(const struct load *l, struct request *req_out)
-{
-	uint8_t draw[3 * WIRE_ID_LEN];
-	struct request_in in = {.product = l->product,
-	    .cmid = draw,
-	    .nonce = draw + WIRE_ID_LEN,
-	    .machine = draw + 2 * WIRE_ID_LEN,
-	    .name = "bench",
-	    .now_unix_s = clock_unix_s(),
-	    .state = WIRE_INITIAL_GRACE,
-	    .minutes_left = 43200,
-	    .xid = l->n_started};
-
-	randombytes_buf(draw, sizeof(draw));
-	return request_make(&in, req_out);
-}
-
-/* ---- one connection ---- */
-
-static void
-keep_sample(struct load *l, const struct call *c)
-{
-	struct sample *s = &l->samples[l->n_samples++];
-
-	s->req = c->req;
-	s->len = c->in_len - RPC_MARK_LEN;
-	memcpy(s->body, c->in + RPC_MARK_LEN, s->len);
-	s->at_unix_s = clock_unix_s();
-}
-
-static void
-take_reply(struct load *l, struct call *c)
-{
-	int64_t took_ns = tool_now_ns() - c->begin_ns;
-	struct wire_result res;
-	const uint8_t *p = NULL;
-	size_t len = 0;
-	int err = rpc_reply_decode(c->in + RPC_MARK_LEN,
-	    c->in_len - RPC_MARK_LEN, c->req.xid, &p, &len);
-
-	if (err == 0)
-		err = wire_result_decode(p, len, &res);
-	if (err != 0) {
-		fail(l, "reply", muster_strerror(err));
-	} else if (res.status == WIRE_BUSY) {
-		l->n_busy++;
-	} else if (res.status != WIRE_OK) {
-		fail(l, "reply", "a refusal");
-	} else {
-		l->took_ns[l->n_ok++] = took_ns;
-		if (c->number % SAMPLE_EVERY == 0)
-			keep_sample(l, c);
-	}
-}
-
-static void
-end_call(struct load *l, struct call *c)
-{
-	(void)close(c->fd);
-	l->n_ended++;
-	start_next(l, c);
-}
-
-static void
-on_readable(struct load *l, struct call *c)
-{
-	ssize_t n =
-	    recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
-	size_t body_len;
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		fail(l, "connection", n == 0 ? "no answer" : strerror(errno));
-		end_call(l, c);
-		return;
-	}
-	c->in_len += (size_t)n;
-	if (c->in_len < RPC_MARK_LEN)
-		return;
-	if (rpc_mark_decode(c->in, &body_len) != 0 ||
-	    c->in_len > RPC_MARK_LEN + body_len) {
-		fail(l, "reply", "not one record");
-		end_call(l, c);
-	} else if (c->in_len == RPC_MARK_LEN + body_len) {
-		take_reply(l, c);
-		end_call(l, c);
-	}
-}
-
-/* MSG_MORE holds the bytes back until the FIN goes with them.  A new
- * connection takes all of them or none. */
-static int
-send_call(struct call *c)
-{
-	ssize_t n = send(c->fd, c->req.record, c->req.record_len,
-	    MSG_NOSIGNAL | MSG_MORE);
-
-	if (n < 0)
-		return errno == EAGAIN ? 0 : -1;
-	if ((size_t)n != c->req.record_len || shutdown(c->fd, SHUT_WR) != 0)
-		return -1;
-	c->is_sent = true;
-	return 0;
-}
-
-static int
-open_call(const struct load *l, struct call *c)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET,
-	    .sin_port = htons(l->port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct epoll_event ev = {.data.ptr = c};
-
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		return -1;
-	if ((connect(c->fd, (struct sockaddr *)&to, sizeof(to)) != 0 &&
-	        errno != EINPROGRESS) ||
-	    send_call(c) != 0)
-		return -1;
-	ev.events = c->is_sent ? EPOLLIN : EPOLLOUT;
-	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev);
-}
-
-static void
-start_next(struct load *l, struct call *c)
-{
-	c->fd = -1;
-	while (l->n_started < l->n_requests) {
-		c->number = l->n_started++;
-		c->is_sent = false;
-		c->in_len = 0;
-		c->fd = -1;
-		if (make_request(l, &c->req) != 0) {
-			fail(l, "request", "cannot be made");
-		} else {
-			c->begin_ns = tool_now_ns();
-			if (open_call(l, c) == 0)
-				return;
-			fail(l, "connection", strerror(errno));
+	for (unsigned i = 0; i < 3; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			l->kind = (enum load_kind)i;
+			return true;
 		}
-		if (c->fd >= 0)
-			(void)close(c->fd);
-		l->n_ended++;
 	}
+	return false;
+}
+
+static bool
+take_double(double *out, const char *text)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	return end != text && *end == '\0' && *out >= 0;
+}
+
+static bool
+take_number(uint32_t *out, const char *text, uint32_t max)
+{
+	*out = tool_number(text, max);
+	return *out != 0 || strcmp(text, "0") == 0;
+}
+
+static bool
+take_file(struct wanted *w, int option, const char *path)
+{
+	if (option == OPT_CATALOGUE) {
+		if (w->n_catalogues == CROWD_PUBLISHERS_MAX)
+			return false;
+		w->catalogues[w->n_catalogues++] = path;
+		return true;
+	}
+	if (w->n_catalogues == 0)
+		return false;
+	w->certificates[w->n_catalogues - 1] = path;
+	return true;
+}
+
+static bool
+take_pid(struct load *l, const char *text)
+{
+	if (l->n_pids == WATCH_MAX)
+		return false;
+	l->pids[l->n_pids] = (pid_t)tool_number(text, INT32_MAX);
+	return l->pids[l->n_pids++] != 0;
+}
+
+static bool
+take(struct load *l, struct wanted *w, int option, const char *text)
+{
+	uint32_t n;
+
+	switch (option) {
+	case OPT_PORT:
+		l->port = (uint16_t)tool_number(text, UINT16_MAX);
+		return l->port != 0;
+	case OPT_KIND:
+		return take_kind(l, text);
+	case OPT_CATALOGUE:
+	case OPT_CERTIFICATE:
+		return take_file(w, option, text);
+	case OPT_SHARE:
+		l->crowd.shares = true;
+		return true;
+	case OPT_PRODUCT:
+		w->has_product = tool_hex(text, w->product, WIRE_ID_LEN);
+		return w->has_product;
+	case OPT_CLIENTS:
+		return take_number(&w->n_clients, text, CLIENTS_MAX);
+	case OPT_SEED:
+		l->crowd.seed ^= n = tool_number(text, UINT32_MAX);
+		return n != 0;
+	case OPT_CONNECTIONS:
+		return take_number(&l->n_connections, text,
+		    LOAD_CONNECTIONS_MAX);
+	case OPT_RATE:
+		return take_double(&l->rate, text);
+	case OPT_CALLS:
+		return take_number(&l->calls, text, REQUESTS_MAX);
+	case OPT_IDLE:
+		return take_number(&l->n_idle, text, LOAD_CONNECTIONS_MAX);
+	case OPT_SOURCES:
+		return take_number(&l->n_sources, text, UINT16_MAX);
+	case OPT_WARM:
+		return take_double(&l->warm_s, text);
+	case OPT_SECONDS:
+		return take_double(&l->seconds, text);
+	case OPT_REQUESTS:
+		return take_number(&l->n_requests, text, REQUESTS_MAX);
+	case OPT_PID:
+		return take_pid(l, text);
+	case OPT_KEY:
+		l->signer_pk = w->key;
+		return tool_hex(text, w->key, PUBKEY_LEN);
+	default:
+		return false;
+	}
+}
+
+static bool
+parse(int argc, char **argv, struct load *l, struct wanted *w)
+{
+	int option;
+
+	l->n_connections = l->calls = 1;
+	l->seconds = 1;
+	l->crowd.seed = SEED;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (!take(l, w, option, optarg))
+			return false;
+	}
+	return optind == argc && l->port != 0 && l->n_connections != 0 &&
+	    l->calls != 0 && (l->kind == LOAD_HTTP || w->n_catalogues != 0);
+}
+
+static bool
+open_crowd(struct load *l, const struct wanted *w)
+{
+	randombytes_buf(&l->crowd.draw, sizeof(l->crowd.draw));
+	for (uint32_t i = 0; i < w->n_catalogues; i++) {
+		if (!crowd_add(&l->crowd, w->catalogues[i], w->certificates[i],
+		        w->has_product ? w->product : NULL))
+			return false;
+	}
+	return crowd_size(&l->crowd, w->n_clients, SAMPLES_MAX);
 }
 
 static void
-on_event(struct load *l, const struct epoll_event *event)
+tell(struct load *l)
 {
-	struct call *c = event->data.ptr;
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
+	double n = l->n_ok == 0 ? 1 : l->n_ok;
+	uint32_t n_bad = l->n_bad;
 
-	if (c->is_sent) {
-		on_readable(l, c);
-		return;
-	}
-	if (send_call(c) != 0 ||
-	    (c->is_sent &&
-	        epoll_ctl(l->epoll, EPOLL_CTL_MOD, c->fd, &ev) != 0)) {
-		fail(l, "connection", strerror(errno));
-		end_call(l, c);
-	}
-}
-
-/* ---- the run ---- */
-
-static int
-drive(struct load *l)
-{
-	static struct epoll_event events[EVENTS_MAX];
-
-	for (uint32_t i = 0; i < l->n_connections; i++)
-		start_next(l, &l->calls[i]);
-	while (l->n_ended < l->n_requests) {
-		int n = epoll_wait(l->epoll, events, EVENTS_MAX, SILENCE_MS);
-
-		if (n == 0 || (n < 0 && errno != EINTR)) {
-			(void)fprintf(stderr, "%u requests not answered\n",
-			    l->n_requests - l->n_ended);
-			return 1;
-		}
-		for (int i = 0; i < n; i++)
-			on_event(l, &events[i]);
-	}
-	return 0;
-}
-
-static uint32_t
-judge_samples(const struct load *l)
-{
-	static struct reply reply;
-	uint32_t n_bad = 0;
-
-	for (uint32_t i = 0; i < l->n_samples; i++) {
-		const struct sample *s = &l->samples[i];
-		int err = request_judge(&s->req, s->body, s->len, l->cat,
-		    s->at_unix_s, &reply);
-
-		if (err != 0 && n_bad++ == 0)
-			(void)fprintf(stderr, "a reply: %s\n",
-			    muster_strerror(err));
-	}
-	return n_bad;
-}
-
-static int
-run(struct load *l)
-{
-	int64_t begin_ns = tool_now_ns();
-	double seconds;
-	uint32_t n_bad;
-
-	if (drive(l) != 0 || l->n_ok == 0)
-		return 1;
-	seconds = (double)(tool_now_ns() - begin_ns) / 1e9;
-	n_bad = judge_samples(l);
+	if (l->kind == LOAD_MUSTER)
+		n_bad = crowd_judge(&l->crowd);
 	(void)printf("{\"requests\":%u,\"ok\":%u,\"busy\":%u,\"failed\":%u,"
-	             "\"judged\":%u,\"bad\":%u,\"seconds\":%.6f,",
-	    l->n_requests, l->n_ok, l->n_busy, l->n_failed, l->n_samples, n_bad,
-	    seconds);
-	tool_tell_times(l->took_ns, l->n_ok);
+	             "\"judged\":%u,\"bad\":%u,\"waited\":%u,\"idle_lost\":%u,"
+	             "\"total\":%u,\"seconds\":%.6f,\"per_s\":%.1f,",
+	    l->n_started, l->n_ok, l->n_busy, l->n_failed, l->crowd.n_samples,
+	    n_bad, l->n_waited, l->n_idle_lost, l->n_total, l->took_s,
+	    l->n_ok / l->took_s);
+	(void)printf("\"cpu_us\":%.3f,\"switches\":%.4f,\"rss_kib\":%lu,",
+	    (double)(l->end.cpu_ns - l->begin.cpu_ns) / 1e3 / n,
+	    (double)(l->end.switches - l->begin.switches) / n,
+	    (unsigned long)l->end.rss_kib);
+	hist_tell(&l->hist);
+	(void)printf(",");
+	hist_tell_curve(&l->hist);
 	(void)puts("}");
-	return 0;
-}
-
-static int
-prepare(struct load *l, const char *catalogue, const uint8_t *product)
-{
-	static struct catalogue cat;
-	int err = catalogues_load(catalogue, &cat, NULL);
-
-	if (err == 0) {
-		l->cat = &cat;
-		l->product = cat_product(&cat, product);
-		if (l->product == NULL)
-			err = MUSTER_E_PRODUCT;
-	}
-	if (err != 0) {
-		(void)fprintf(stderr, "%s: %s\n", catalogue,
-		    muster_strerror(err));
-		return 1;
-	}
-	l->calls = calloc(l->n_connections, sizeof(*l->calls));
-	l->took_ns = calloc(l->n_requests, sizeof(*l->took_ns));
-	l->samples =
-	    calloc(l->n_requests / SAMPLE_EVERY + 1, sizeof(*l->samples));
-	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	return l->calls == NULL || l->took_ns == NULL || l->samples == NULL ||
-	    l->epoll < 0;
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct load load;
-	uint8_t product[WIRE_ID_LEN];
-	int exit_code;
+	static struct wanted wanted;
+	int exit_code = 1;
 
-	if (argc == 6) {
-		load.port = (uint16_t)tool_number(argv[1], UINT16_MAX);
-		load.n_connections = tool_number(argv[4], CONNECTIONS_MAX);
-		load.n_requests = tool_number(argv[5], REQUESTS_MAX);
-	}
-	if (load.port == 0 || load.n_connections == 0 || load.n_requests == 0 ||
-	    !tool_hex(argv[3], product, sizeof(product))) {
-		(void)fputs("usage: bench_load PORT CATALOGUE PRODUCT "
-		            "CONNECTIONS REQUESTS\n",
-		    stderr);
+	if (!parse(argc, argv, &load, &wanted)) {
+		(void)fputs(usage, stderr);
 		return 2;
 	}
-	if (sodium_init() < 0)
-		return 1;
-	exit_code = prepare(&load, argv[2], product);
+	/* the open loop's moments are met to the microsecond */
+	(void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+	if (sodium_init() >= 0 && open_crowd(&load, &wanted))
+		exit_code = load_run(&load);
 	if (exit_code == 0)
-		exit_code = run(&load);
-	free(load.calls);
-	free(load.took_ns);
-	free(load.samples);
+		tell(&load);
+	if (load.n_ok == 0)
+		exit_code = 1; /* nothing was measured */
+	load_free(&load);
 	return exit_code;
 }

@@ -26,6 +26,7 @@ class Row:
     worst: str = ""
     limit: float = None  # the most that is good; None: only told
     note: str = ""
+    at_least: bool = False  # the limit is the least that is good
 
 
 def product_id(n):
@@ -47,14 +48,14 @@ def conf(n_products, n_groups, name_len):
     return f"groups = (\n{groups}\n);\nproducts = (\n{products}\n);\n"
 
 
-def program(name, *args):
+def program(name, *args, wrap=(), prints=True):
     """Run a program of the bench; the object that it prints."""
-    p = subprocess.run([os.path.join(BUILT, name), *map(str, args)],
+    p = subprocess.run([*wrap, os.path.join(BUILT, name), *map(str, args)],
                        capture_output=True, text=True, timeout=PROGRAM_S)
     sys.stderr.write(p.stderr)
     if p.returncode != 0:
         raise RuntimeError(f"{name}: exit {p.returncode}: {p.stderr.strip()}")
-    return json.loads(p.stdout)
+    return json.loads(p.stdout) if prints else None
 
 
 class BenchSite(demo.Site):
@@ -63,6 +64,7 @@ class BenchSite(demo.Site):
     def __init__(self, folder):
         super().__init__(folder)
         self.is_published = self.is_running = False
+        self.result = {}  # what --json prints
 
     def published(self):
         if not self.is_published:

@@ -2,10 +2,12 @@
 """Goal: ./dev bench measures what it prints, and fails when it cannot.  Each
 measure runs here in small, and no figure that depends on the machine is
 judged."""
+import json
 import os
 import re
 import subprocess
 import sys
+import xml.dom.minidom
 
 import pytest
 
@@ -17,8 +19,11 @@ sys.path.insert(0, BENCH)
 import authority  # noqa: E402
 import bench  # noqa: E402
 import client  # noqa: E402
+import curves  # noqa: E402
 import host  # noqa: E402
+import plot  # noqa: E402
 import publisher  # noqa: E402
+import rows  # noqa: E402
 
 
 def run(*args, env=None):
@@ -71,6 +76,13 @@ def test_a_limit_decides(figure, limit, text, is_good, capsys):
     assert text in capsys.readouterr().out
 
 
+def test_a_limit_may_be_the_least():
+    row = publisher.Row("what", 9.9, limit=10, at_least=True)
+    assert not bench.judge(row).is_good
+    row.figure = 10
+    assert bench.judge(row).is_good
+
+
 def test_muster_check_small(site, monkeypatch):
     monkeypatch.setattr(client, "CHECK_CALLS", 5)
     rows = list(client.check(site))
@@ -118,9 +130,11 @@ def test_load_takes_no_refusal_for_an_answer(site):
     """A host that nobody activated answers, and no answer counts."""
     root = host.fresh_root(site, "refuses")
     with host.running(root) as port:
-        with pytest.raises(RuntimeError, match="a refusal"):
-            publisher.program("bench_load", port, site.catalogue,
-                              client.hex_id(publisher.PRODUCTS[0]), 2, 10)
+        with pytest.raises(RuntimeError, match="reply: "):
+            publisher.program(
+                "bench_load", "--port", port, "--catalogue", site.catalogue,
+                "--product", client.hex_id(publisher.PRODUCTS[0]),
+                "--connections", 2, "--requests", 10)
 
 
 def test_authority_small(tmp_path):
@@ -132,3 +146,75 @@ def test_authority_small(tmp_path):
     # a refusal is no activation: the same hosts and keys once more
     with pytest.raises(RuntimeError, match='"failed":50'):
         authority.measure(s, s.path("authority"), 200, 50, 3)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(rows, "SECONDS", 0.3)
+    monkeypatch.setattr(rows, "WARM_S", 0.05)
+    monkeypatch.setattr(rows, "CONNECTIONS", 40)
+    monkeypatch.setattr(rows, "CLIENTS", 100)
+    monkeypatch.setattr(curves, "RUNS", 1)
+
+
+def test_rows_small(site, small):
+    """Each server answers the one generator, and what it signs verifies."""
+    list(rows.rows(site))
+    got = site.result["rows"]
+    assert [r["name"] for r in got] == [
+        "limit", "limit+sign", "limit+sign+fsync", "stock", "http", "musterd",
+        "musterd-own-signature"]
+    for r in got:
+        assert r["activations_per_s"] > 0 and r["cpu_us"] > 0, r
+        assert 0 < r["p50_us"] <= r["p99_us"] <= r["p999_us"] <= r["max_us"]
+        assert r["half"]["p99_us"] > 0 and r["rss_kib"] > 0, r
+    assert set(site.result["ratios"]) == set(rows.RATIOS)
+    xml.dom.minidom.parseString(plot.svg(site.result))
+
+
+def test_a_reply_that_nobody_signed_is_bad(site, small):
+    """The limit without signatures, asked for signed replies."""
+    with rows.server(site, [rows.built("bench_limit")],
+                     r"port (\d+) key (\w+)") as (pid, port, m):
+        with pytest.raises(RuntimeError, match=r"[1-9]\d* bad"):
+            rows.load(site, port, [pid], *rows.asking(site), "--key", m[2],
+                      kind="bare", connections=40, seconds=1)
+
+
+def test_a_ratio_is_of_its_two_rows():
+    def row(name, cpu, per_s, half, one):
+        return {"name": name, "cpu_us": cpu, "activations_per_s": per_s,
+                "half": {"p99_us": half}, "one": {"p99_us": one}}
+    assert rows.ratios([
+        row("limit", 10, 1, 1, 1), row("limit+sign", 30, 1, 1, 1),
+        row("limit+sign+fsync", 1, 1, 40, 1), row("stock", 1, 500, 1, 1),
+        row("musterd", 15, 9000, 60, 30),
+        row("musterd-own-signature", 33, 1, 1, 1)]) == {
+            "cpu_own_to_limit_sign": 1.1, "cpu_shared_to_limit": 1.5,
+            "cpu_shared_to_limit_sign": 0.5, "throughput_to_stock": 18,
+            "p99_half_to_own_p99_at_one": 2,
+            "p99_half_to_limit_sign_fsync": 1.5}
+    assert rows.ratios([row("limit", 10, 1, 1, 1)]) == {}
+
+
+def test_curves_small(site, small, monkeypatch):
+    monkeypatch.setattr(curves, "IDLE", 50)
+    monkeypatch.setattr(curves, "MEMORY_CLIENTS", 300)
+    monkeypatch.setattr(curves, "CLIENTS", (50, 700))
+    monkeypatch.setattr(curves, "GROUPS", (1, 128))
+    for measure in (curves.idle, curves.clients, curves.groups):
+        assert all(r.figure > 0 for r in measure(site))
+    assert {k: [p["at"] for p in v]
+            for k, v in site.result["curves"].items()} == {
+                "idle": [0, 50], "clients": [50, 700], "groups": [1, 128]}
+    assert "beside" not in plot.svg({"rows": [], "curves": {}})
+    xml.dom.minidom.parseString(plot.svg(site.result))
+
+
+def test_json_stands_alone():
+    p = run("start", "--json")
+    result = json.loads(p.stdout)
+    assert result["machine"]["cores"] > 0
+    row, = result["measures"]
+    assert row["figure"] > 0 and row["limit"] == 200
+    assert re.search(r"^musterd, .* ms ", p.stderr, re.M)
