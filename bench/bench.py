@@ -24,12 +24,13 @@ import authority  # noqa: E402
 import client  # noqa: E402
 import curves  # noqa: E402
 import host  # noqa: E402
+import planner  # noqa: E402
 import plot  # noqa: E402
 import publisher  # noqa: E402
 import rows  # noqa: E402
 
 MEASURES = {**rows.MEASURES, **curves.MEASURES, **client.MEASURES,
-            **host.MEASURES, **authority.MEASURES}
+            **host.MEASURES, **authority.MEASURES, **planner.MEASURES}
 NAMESPACE = "MUSTER_BENCH_NAMESPACE"  # set where we are in one of our own
 LINE = "{:<46} {:>17} {:>22} {:>9}  {}"
 
