@@ -58,7 +58,7 @@ class Site:
 
     def publish(self, name="Acme", products=PRODUCTS):
         """The publisher: root key apart, catalogue signed, a host key."""
-        os.mkdir(self.path("authority"))
+        os.mkdir(self.path("authority"), 0o700)
         os.mkdir(self.path("vault"))
         root_key = self.path("vault", "root.key")
         phrase = self.path("vault", "passphrase")

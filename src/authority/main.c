@@ -2,15 +2,16 @@
 /*
  * main.c -- muster-authority: one table of options, one of commands.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <libconfig.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "authority/cmd.h"
+#include "authority/rights.h"
+#include "authority/settings.h"
 
 #define DEFAULT_CONFIG "/etc/muster/authority.conf"
 #define OPTION_BASE 256 /* above every short option */
@@ -271,36 +272,57 @@ check_usage(const struct ctx *ctx, const struct command *c)
 
 /* Only its form is judged here. */
 static int
-read_config(const struct ctx *ctx, const char *file, config_t *conf)
+parse_config(const struct ctx *ctx, const char *file, const char *text,
+    config_t *conf)
 {
-	if (access(file, R_OK) != 0)
-		return ctx_fail(ctx, EXIT_FAILED, "bad_config",
-		    "name a readable file by --config", "%s: %s", file,
-		    strerror(errno));
-	if (!config_read_file(conf, file))
+	const config_setting_t *dir;
+
+	if (!config_read_string(conf, text))
 		return ctx_fail(ctx, EXIT_FAILED, "bad_config",
 		    "mend it; settings are NAME = VALUE;", "%s:%d: %s", file,
 		    config_error_line(conf), config_error_text(conf));
+	dir = config_lookup(conf, "dir");
+	if (dir != NULL && config_setting_source_file(dir) != NULL)
+		return ctx_fail(ctx, EXIT_FAILED, "bad_config",
+		    "write it in that file itself",
+		    "%s: dir stands in an included file", file);
 	return EXIT_DONE;
+}
+
+/* One that was not named need not be there. */
+static int
+read_config(const struct ctx *ctx, const char *file, config_t *conf)
+{
+	char *text = NULL;
+	int err, rc;
+
+	err = settings_read(file, &text);
+	if (err == MUSTER_E_NOENT && ctx->value[OPT_CONFIG] == NULL)
+		return EXIT_DONE;
+	if (err == MUSTER_E_DAMAGED)
+		return rights_fail_config(ctx, file);
+	if (err != 0)
+		return ctx_fail(ctx, EXIT_FAILED, "bad_config",
+		    "name a readable file by --config", "%s: %s", file,
+		    muster_strerror(err));
+	rc = parse_config(ctx, file, text, conf);
+	free(text);
+	return rc;
 }
 
 /* --dir, else `dir = "..."` of the configuration file. */
 static int
 find_dir(struct ctx *ctx, bool is_needed)
 {
-	const char *file = ctx->value[OPT_CONFIG];
+	const char *file = ctx->config;
 	const char *dir = ctx->value[OPT_DIR];
 	config_t conf;
 	int n, rc = EXIT_DONE;
 
 	config_init(&conf);
-	if (dir == NULL && file == NULL)
-		file = DEFAULT_CONFIG;
 	/* a file that was named is read, whether or not it is needed */
-	if (ctx->value[OPT_CONFIG] != NULL)
+	if (ctx->value[OPT_CONFIG] != NULL || (is_needed && dir == NULL))
 		rc = read_config(ctx, file, &conf);
-	else if (is_needed && dir == NULL)
-		(void)!config_read_file(&conf, file);
 	if (rc == EXIT_DONE && is_needed && dir == NULL &&
 	    !config_lookup_string(&conf, "dir", &dir))
 		rc = ctx_fail(ctx, EXIT_USAGE, "no_dir",
@@ -313,6 +335,8 @@ find_dir(struct ctx *ctx, bool is_needed)
 		rc = ctx_fail(ctx, EXIT_USAGE, "bad_dir",
 		    "give a shorter path by --dir",
 		    "the folder's path is empty or too long");
+	if (rc == EXIT_DONE)
+		rc = rights_check(ctx);
 out:
 	config_destroy(&conf);
 	return rc;
@@ -345,6 +369,9 @@ run(int argc, char **argv)
 	                                           : ctx.value[OPT_CONFIG];
 	if (rc == EXIT_DONE)
 		rc = find_dir(&ctx, (c->allowed & O(DIR)) != 0);
+	/* the service manager shall not try that again and again */
+	if (rc == EXIT_FAILED && c->run == cmd_serve)
+		rc = EXIT_CONFIG;
 	if (rc == EXIT_DONE)
 		rc = c->run(&ctx);
 	return rc;

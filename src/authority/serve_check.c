@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "authority/rights.h"
 #include "authority/vault.h"
 
 static int
@@ -41,6 +42,10 @@ serve_check_settings(const struct ctx *ctx, struct settings *s_out)
 		return ctx_fail(ctx, EXIT_CONFIG, "bad_config",
 		    "mend the lines that are named on standard error",
 		    "%s has mistakes", ctx->config);
+	if (err == MUSTER_E_DAMAGED) {
+		(void)rights_fail_config(ctx, ctx->config);
+		return EXIT_CONFIG;
+	}
 	if (err != 0) {
 		(void)ctx_fail_err(ctx, err, ctx->config);
 		return EXIT_CONFIG;

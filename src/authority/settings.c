@@ -226,29 +226,44 @@ parse_text(struct parse *p)
 }
 
 int
-settings_load(const char *path, struct settings *s_out)
+settings_read(const char *path, char **text_out)
 {
-	struct settings s;
-	struct parse p = {.name = path, .s = &s};
 	char *text = malloc(SETTINGS_FILE_MAX + 1);
 	size_t len = 0;
-	int err = MUSTER_E_NOMEM;
+	int err;
 
-	defaults(&s);
-	*s_out = s;
 	if (text == NULL)
-		return err;
-	err = file_read(path, (uint8_t *)text, SETTINGS_FILE_MAX, &len);
+		return MUSTER_E_NOMEM;
+	err = file_read_own(path, (uint8_t *)text, SETTINGS_FILE_MAX, &len);
 	if (err == 0 && memchr(text, '\0', len) != NULL) {
 		log_line(LOG_ERROR, "config",
 		    "%s:1: a byte of zero: this is no text", path);
 		err = MUSTER_E_PROTO;
 	}
-	if (err == 0) {
-		text[len] = '\0';
-		p.text = text;
-		err = parse_text(&p);
+	if (err != 0) {
+		free(text);
+		return err;
 	}
+	text[len] = '\0';
+	*text_out = text;
+	return 0;
+}
+
+int
+settings_load(const char *path, struct settings *s_out)
+{
+	struct settings s;
+	struct parse p = {.name = path, .s = &s};
+	char *text = NULL;
+	int err;
+
+	defaults(&s);
+	*s_out = s;
+	err = settings_read(path, &text);
+	if (err != 0)
+		return err;
+	p.text = text;
+	err = parse_text(&p);
 	if (err == 0)
 		*s_out = s;
 	free(text);

@@ -51,13 +51,24 @@ struct settings_option {
 const struct settings_option *settings_options(size_t *n_out);
 
 /**
+ * settings_read(): the text of a configuration that nobody else can have
+ * written.
+ *
+ * Out:     text_out  for free()
+ * Returns: 0
+ *          MUSTER_E_PROTO  a byte of zero, which is logged
+ *          MUSTER_E_NOMEM, as file_read_own()
+ */
+MUSTER_NODISCARD int settings_read(const char *path, char **text_out);
+
+/**
  * settings_load(): read a file.
  *
  * Out:     s_out    the defaults where the file says nothing, and after a
  *                   failure
  * Returns: 0
  *          MUSTER_E_PROTO  mistakes, all of them logged
- *          MUSTER_E_NOMEM, as file_read()
+ *          MUSTER_E_NOMEM, as file_read_own()
  */
 MUSTER_NODISCARD int settings_load(const char *path, struct settings *s_out);
 

@@ -138,6 +138,7 @@ class Service:
         with open(self.conf, "w") as f:
             for name, value in values.items():
                 f.write(f"{name} = {json.dumps(value)};\n")
+        os.chmod(self.conf, 0o600)
 
     def start(self, program=(os.path.join(BIN, "muster-authority"),), **how):
         self.process = subprocess.Popen(

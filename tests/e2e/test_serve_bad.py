@@ -332,6 +332,48 @@ def test_what_it_does_not_start_with(tmp_path):
     refused(s, 78, "no_tls")
 
 
+@pytest.mark.parametrize("name, good, bad, code", [
+    ("authority/issuing.key", 0o600, (0o644, 0o640, 0o604, 0o620), "key_open"),
+    ("authority/seal.key", 0o400, (0o666, 0o440), "key_open"),
+    ("authority", 0o755, (0o775, 0o777, 0o1777, 0o702), "dir_open"),
+    ("authority.conf", 0o644, (0o666, 0o664, 0o646), "config_open")])
+def test_what_others_can_read_or_change(tmp_path, name, good, bad, code):
+    s = Service(tmp_path)
+    path = s.a.path(name)
+    for mode in bad:
+        os.chmod(path, mode)
+        for args in (["serve", "--check"], ["serve"], ["key", "list"],
+                     ["key", "issue", "--level", "1", "--customer", "x"],
+                     ["activate", "--file", "none"], ["audit", "verify"]):
+            p = subprocess.run([BIN + "/muster-authority", *args, "--config",
+                                s.conf, "--json"], capture_output=True,
+                               text=True, timeout=60)
+            e = json.loads(p.stdout)["error"]
+            assert p.returncode == (78 if args[0] == "serve" else 1)
+            assert e["code"] == code and path in e["message"], e
+            assert f" {mode:04o}" in e["message"], e
+            assert "chmod" in e["next_step"] and path in e["next_step"], e
+    os.chmod(path, good)
+    assert checks(s)
+    s.a.run("key", "list")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to own")
+@pytest.mark.parametrize("name, code", [
+    ("authority/issuing.key", "key_open"), ("authority/seal.key", "key_open"),
+    ("authority.conf", "config_open")])
+def test_what_belongs_to_somebody_else(tmp_path, name, code):
+    s = Service(tmp_path)
+    os.chown(s.a.path(name), 65534, -1)
+    assert "65534" in refused(s, 78, code, "--check")[0]
+    # root may use the folder of the service's user as that user left it
+    for path in (s.a.dir, *(os.path.join(s.a.dir, x)
+                            for x in os.listdir(s.a.dir))):
+        os.chown(path, 65534, -1)
+    os.chown(s.conf, 0, -1)
+    assert checks(s)
+
+
 def test_every_mistake_of_the_settings_is_named_with_its_line(tmp_path):
     s = Service(tmp_path)
     with open(s.conf, "w") as f:
