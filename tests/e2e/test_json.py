@@ -64,7 +64,8 @@ class Teller:
             [os.path.join(demo.BIN, self.program), *args, *self.always, *more,
              "--json"], input=text, capture_output=True, text=True, timeout=60)
         said = (args, p.returncode, p.stdout, p.stderr)
-        assert p.returncode == code and p.stderr == "", said
+        assert p.returncode in (code if isinstance(code, tuple) else (code,))
+        assert p.stderr == "", said
         name = words_of(self.program, args)
         if name in LINES:
             assert all(json.loads(one) for one in p.stdout.splitlines()), said
@@ -135,7 +136,8 @@ def client_commands(site, m):
     m("set-host", at)
     m("set-domain", "corp.example")
     m("set-caching", "off")
-    m("activate", demo.SERVER, code=3)
+    # a round that began without a host may be what it is told of
+    m("activate", demo.SERVER, code=(3, 5))
     bare("activate", "--direct", "--host", at, "--product", demo.SERVER, code=3)
     for n in range(1, 8):
         site.activate(n, demo.SERVER)
