@@ -156,6 +156,7 @@ def test_b41_a_checkpoint_whose_sync_failed_ends_the_service(s, disk):
     s.a.run("audit", "verify")
 
 
+@pytest.mark.bare
 def test_who_comes_while_it_ends_is_told_to_come_again(tmp_path):
     s, late = Service(tmp_path), str(tmp_path / "late")
     s.start(env=preloaded(LATE_STOP, MUSTER_LATE_STOP=late))
