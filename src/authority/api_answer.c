@@ -105,12 +105,12 @@ api_refuse(struct api_answer *answer_out, enum api_problem problem,
 static void
 refuse_err(const struct batch_item *item, struct api_answer *answer)
 {
-	int err = item->err;
-
-	/* of an enrolment, it is a key file that is missing here */
-	if (err == MUSTER_E_NOENT && item->kind != BATCH_RELEASE)
-		err = MUSTER_E_IO;
-	switch (err) {
+	if (item->fault != FAULT_NONE) {
+		api_refuse(answer, API_FAILED, NULL, 0, "%s",
+		    fault_detail(item->fault));
+		return;
+	}
+	switch (item->err) {
 	case MUSTER_E_PUBLISHER:
 		api_refuse(answer, API_PUBLISHER, NULL, 0,
 		    "this authority is another publisher's");
@@ -145,8 +145,8 @@ refuse_err(const struct batch_item *item, struct api_answer *answer)
 		    item->ask.slot, item->ask.activation, item->key.number);
 		break;
 	default:
-		api_refuse(answer, API_FAILED, NULL, 0,
-		    "the authority's database failed");
+		api_refuse(answer, API_FAILED, NULL, 0, "%s",
+		    fault_detail(FAULT_DATABASE));
 		break;
 	}
 }

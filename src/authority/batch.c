@@ -23,6 +23,7 @@ struct batch {
 	bool is_ending;
 	bool is_broken;
 	int last_err; /* of the store, so that each is logged once */
+	struct fault last_fault;
 };
 
 static uint32_t
@@ -127,6 +128,38 @@ apply(struct enrolment_env *env, struct batch_item *item)
 	return MUSTER_E_INVAL;
 }
 
+/* An answer like others, about the request and what is stored for it. */
+static bool
+is_answer(const struct batch_item *item)
+{
+	switch (item->err) {
+	case MUSTER_E_PUBLISHER:
+	case MUSTER_E_SIG:
+	case MUSTER_E_REVOKED:
+	case MUSTER_E_ISSUER:
+	case MUSTER_E_LOCKED:
+	case MUSTER_E_CLOCK:
+		return true;
+	case MUSTER_E_NOENT:
+	case MUSTER_E_AGAIN:
+		return item->kind == BATCH_RELEASE;
+	default:
+		return item->err == 0;
+	}
+}
+
+static enum fault_kind
+fault_of(const struct batch_item *item, enum secrets_fault key)
+{
+	if (is_answer(item))
+		return FAULT_NONE;
+	if (key == SECRETS_ISSUING)
+		return FAULT_ISSUING;
+	if (key == SECRETS_SEAL)
+		return FAULT_SEAL;
+	return item->err == MUSTER_E_FULL ? FAULT_FULL : FAULT_DATABASE;
+}
+
 /* Each in a part of its own; 0 when the transaction is still good. */
 static int
 apply_all(struct enrolment_env *env, struct batch_item *list)
@@ -138,9 +171,37 @@ apply_all(struct enrolment_env *env, struct batch_item *list)
 		if (err != 0)
 			break;
 		i->err = apply(env, i);
+		i->fault = fault_of(i, secrets_take_fault(env->secrets));
 		err = db_unmark(env->db, i->err != 0);
 	}
 	return err;
+}
+
+/* What is asked once more may need no issuing key: it tells nothing. */
+static bool
+is_telling(const struct batch_item *item)
+{
+	const struct grant_answer *a = &item->enrol.answer;
+
+	return item->fault != FAULT_NONE ||
+	    (item->err == 0 &&
+	        (item->kind != BATCH_ENROL ||
+	            (a->kind != GRANT_SAME && !grant_is_refusal(a->kind))));
+}
+
+static void
+tell_item(struct batch *b, const struct batch_item *item)
+{
+	struct fault f = {.kind = item->fault,
+	    .err = item->err,
+	    .act = (int)item->kind};
+
+	if (item->kind == BATCH_ENROL)
+		f.key_number = item->enrol.request.key_number;
+	else if (item->kind != BATCH_HEALTH)
+		f.key_number = item->ask.key_number;
+	if (is_telling(item))
+		fault_note(&b->last_fault, &f);
 }
 
 static void
@@ -203,8 +264,12 @@ run(struct batch *b, struct batch_item *list, size_t n)
 	metrics_batch(b->metrics, n, err);
 	for (struct batch_item *i = list; i != NULL; i = next) {
 		next = i->next;
-		if (err != 0)
+		if (err == 0)
+			tell_item(b, i);
+		if (err != 0) {
 			i->err = err;
+			i->fault = fault_of(i, SECRETS_SOUND);
+		}
 		b->done(i);
 	}
 }

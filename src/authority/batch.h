@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "authority/enrolment.h"
+#include "authority/fault.h"
 #include "authority/metrics.h"
 #include "trust/slotask.h"
 
@@ -35,7 +36,8 @@ struct batch_item {
 	uint8_t ask_bytes[SLOTASK_LEN];
 	void *owner; /* of the item, for the callback */
 
-	int err; /* what follows is good where it is 0 */
+	enum fault_kind fault; /* where it is not the request's own */
+	int err;               /* what follows is good where it is 0 */
 	struct keys_row key;
 	uint32_t hosts_used;
 	json_t *slots;      /* of a list or of hosts_used_up; or NULL */

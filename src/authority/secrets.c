@@ -15,6 +15,7 @@ struct secrets {
 	char dir[FILE_PATH_MAX];
 	uint8_t seal[VAULT_SEAL_LEN];
 	uint8_t decoy[VAULT_SEALED_LEN];
+	enum secrets_fault fault;
 	bool has[SECRETS_ISSUERS_MAX + 1];
 	uint8_t issuing[SECRETS_ISSUERS_MAX + 1][SECKEY_LEN];
 };
@@ -63,10 +64,14 @@ secrets_close(struct secrets *s)
 }
 
 int
-secrets_unseal(const struct secrets *s, uint32_t key_number,
-    const uint8_t *sealed, uint8_t *pk_out)
+secrets_unseal(struct secrets *s, uint32_t key_number, const uint8_t *sealed,
+    uint8_t *pk_out)
 {
-	return vault_unseal_with(s->seal, key_number, sealed, pk_out);
+	int err = vault_unseal_with(s->seal, key_number, sealed, pk_out);
+
+	if (err != 0)
+		s->fault = SECRETS_SEAL;
+	return err;
 }
 
 const uint8_t *
@@ -75,8 +80,8 @@ secrets_decoy(const struct secrets *s)
 	return s->decoy;
 }
 
-int
-secrets_issuing(struct secrets *s, uint32_t number, const uint8_t *pk,
+static int
+issuing(struct secrets *s, uint32_t number, const uint8_t *pk,
     const uint8_t **sk_out)
 {
 	const uint8_t *sk;
@@ -95,4 +100,24 @@ secrets_issuing(struct secrets *s, uint32_t number, const uint8_t *pk,
 		*sk_out = sk;
 	}
 	return err;
+}
+
+int
+secrets_issuing(struct secrets *s, uint32_t number, const uint8_t *pk,
+    const uint8_t **sk_out)
+{
+	int err = issuing(s, number, pk, sk_out);
+
+	if (err != 0)
+		s->fault = SECRETS_ISSUING;
+	return err;
+}
+
+enum secrets_fault
+secrets_take_fault(struct secrets *s)
+{
+	enum secrets_fault fault = s->fault;
+
+	s->fault = SECRETS_SOUND;
+	return fault;
 }

@@ -13,6 +13,9 @@
 
 struct secrets;
 
+/* What a failure was of. */
+enum secrets_fault { SECRETS_SOUND, SECRETS_ISSUING, SECRETS_SEAL };
+
 /**
  * secrets_open(): read the seal key of the authority's folder.
  *
@@ -33,8 +36,8 @@ void secrets_close(struct secrets *s);
  * Out:     pk_out   HOSTKEY_PK_LEN bytes; caller wipes
  * Returns: 0; MUSTER_E_DAMAGED
  */
-MUSTER_NODISCARD int secrets_unseal(const struct secrets *s,
-    uint32_t key_number, const uint8_t *sealed, uint8_t *pk_out);
+MUSTER_NODISCARD int secrets_unseal(struct secrets *s, uint32_t key_number,
+    const uint8_t *sealed, uint8_t *pk_out);
 
 /**
  * secrets_decoy(): a key that nobody has, sealed for SECRETS_DECOY_NUMBER, to
@@ -55,5 +58,13 @@ const uint8_t *secrets_decoy(const struct secrets *s);
  */
 MUSTER_NODISCARD int secrets_issuing(struct secrets *s, uint32_t number,
     const uint8_t *pk, const uint8_t **sk_out);
+
+/**
+ * secrets_take_fault(): which key the last failure since the last call of this
+ * was of.
+ *
+ * Returns: SECRETS_SOUND when there was none
+ */
+enum secrets_fault secrets_take_fault(struct secrets *s);
 
 #endif /* MUSTER_AUTHORITY_SECRETS_H */

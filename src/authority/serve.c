@@ -142,7 +142,7 @@ warn_issuers(sqlite3 *db)
 static int
 prepare(struct ctx *ctx, struct serve *s)
 {
-	int rc, err;
+	int rc;
 
 	rc = serve_check_settings(ctx, &s->settings);
 	if (rc == EXIT_DONE)
@@ -152,13 +152,7 @@ prepare(struct ctx *ctx, struct serve *s)
 		    &s->tls);
 	if (rc != EXIT_DONE)
 		return rc;
-	err = enrolment_open(ctx->dir, &s->env);
-	if (err == MUSTER_E_NOENT && s->env.db == NULL)
-		return ctx_fail(ctx, EXIT_FAILED, "no_database",
-		    "make an authority by `muster-authority init`, or give "
-		    "its folder by --dir",
-		    "%s has no %s", ctx->dir, DB_FILE);
-	return err == 0 ? EXIT_DONE : ctx_fail_err(ctx, err, ctx->dir);
+	return serve_check_open(ctx, &s->env);
 }
 
 static int

@@ -4,13 +4,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "authority/issuers.h"
 #include "authority/rights.h"
 #include "authority/vault.h"
+#include "base/clock.h"
 
 static int
 take_option(const struct ctx *ctx, enum opt opt, char *out, size_t cap)
@@ -176,4 +179,74 @@ serve_check_dir(const struct ctx *ctx)
 	rc = walk(&at, d);
 	(void)closedir(d);
 	return rc;
+}
+
+static int
+fail_seal(const struct ctx *ctx, int err)
+{
+	return ctx_fail(ctx, EXIT_CONFIG, "seal_key",
+	    "put back the " VAULT_SEAL_FILE " of this database from its copy",
+	    "%s/" VAULT_SEAL_FILE ": %s", ctx->dir,
+	    err == MUSTER_E_DAMAGED ? "it does not open what is stored"
+	                            : muster_strerror(err));
+}
+
+static int
+check_seal(const struct ctx *ctx, struct enrolment_env *env)
+{
+	uint8_t pk[HOSTKEY_PK_LEN];
+	struct keys_row row;
+	int err = keys_next(env->db, 0, &row);
+
+	if (err == MUSTER_E_NOENT)
+		return EXIT_DONE;
+	if (err != 0)
+		return ctx_fail_err(ctx, err, ctx->dir);
+	err = secrets_unseal(env->secrets, row.number, row.sealed, pk);
+	sodium_memzero(pk, sizeof(pk));
+	return err == 0 ? EXIT_DONE : fail_seal(ctx, err);
+}
+
+/* None in its time is a warning of the service, which has more to do. */
+static int
+check_issuing(const struct ctx *ctx, struct enrolment_env *env)
+{
+	uint32_t today = (uint32_t)(clock_unix_s() / S_PER_DAY);
+	const uint8_t *sk;
+	struct issuer is;
+	int err = issuers_find(env->db, today, &is);
+
+	if (err == MUSTER_E_ISSUER)
+		return EXIT_DONE;
+	if (err != 0)
+		return ctx_fail_err(ctx, err, ctx->dir);
+	err = secrets_issuing(env->secrets, is.number, is.pk, &sk);
+	if (err == 0)
+		return EXIT_DONE;
+	return ctx_fail(ctx, EXIT_CONFIG, "issuing_key",
+	    "put back the " VAULT_ISSUING_FILE " of this database from its "
+	    "copy; if there is none, drop that issuing key and add another",
+	    "%s/" VAULT_ISSUING_FILE ": issuing key %u: %s", ctx->dir,
+	    is.number,
+	    err == MUSTER_E_DAMAGED ? "it is not the one of the catalogue"
+	                            : muster_strerror(err));
+}
+
+int
+serve_check_open(const struct ctx *ctx, struct enrolment_env *env_out)
+{
+	int rc, err = enrolment_open(ctx->dir, env_out);
+
+	if (err == MUSTER_E_NOENT && env_out->db == NULL)
+		return ctx_fail(ctx, EXIT_FAILED, "no_database",
+		    "make an authority by `muster-authority init`, or give "
+		    "its folder by --dir",
+		    "%s has no %s", ctx->dir, DB_FILE);
+	/* it knew its name, so it was the seal key that failed */
+	if (err != 0 && env_out->self.name[0] != '\0')
+		return fail_seal(ctx, err);
+	if (err != 0)
+		return ctx_fail_err(ctx, err, ctx->dir);
+	rc = check_seal(ctx, env_out);
+	return rc == EXIT_DONE ? check_issuing(ctx, env_out) : rc;
 }

@@ -12,8 +12,8 @@ import threading
 
 import pytest
 
-from service import Host, Service
-from test_authority import BIN
+from service import BAD_DISK, Host, Service, preloaded
+from test_authority import BIN, Authority
 
 PATIENCE_S = 30
 
@@ -22,9 +22,9 @@ PATIENCE_S = 30
 def make(tmp_path):
     made = []
 
-    def one(**settings):
+    def one(env=None, **settings):
         made.append(Service(tmp_path, **settings))
-        return made[-1].start()
+        return made[-1].start(env=env)
     yield one
     for service in made:
         service.stop()
@@ -215,7 +215,8 @@ def test_a_disk_that_takes_nothing(make):
     assert is_served(s)
     resource.prlimit(s.process.pid, resource.RLIMIT_FSIZE,
                      (0, resource.RLIM_INFINITY))
-    s.enrol(Host(1).request(s.a, key)).problem(500, "failed")
+    p = s.enrol(Host(1).request(s.a, key)).problem(500, "failed")
+    assert "full" in p["detail"]
     s.ask("GET", "/healthz").problem(500, "failed")
     resource.prlimit(s.process.pid, resource.RLIMIT_FSIZE,
                      (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -236,8 +237,10 @@ def test_an_issuing_key_out_of_its_time(make):
     assert s.slots(key).json["slots"] == []
 
 
-def test_one_request_that_fails_leaves_the_others_of_its_batch(make):
-    s = make()
+def test_one_request_that_fails_leaves_the_others_of_its_batch(make,
+                                                               tmp_path):
+    gate = tmp_path / "gate"
+    s = make(env=preloaded(BAD_DISK, MUSTER_BAD_DISK=str(gate)))
     good, bad = s.a.issue(), s.a.issue()
     path = os.path.join(s.a.dir, "authority.db")
     with sqlite3.connect(path) as db:
@@ -245,21 +248,23 @@ def test_one_request_that_fails_leaves_the_others_of_its_batch(make):
         db.execute("CREATE TRIGGER no BEFORE INSERT ON host WHEN "
                    "NEW.key_number = 2 BEGIN SELECT RAISE(ABORT, 'no'); END")
     db.close()
-    hold = sqlite3.connect(path, isolation_level=None)
-    hold.execute("BEGIN IMMEDIATE")
     asks = [Host(n).request(s.a, bad if n % 2 else good)
             for n in range(1, 11)]
     answers = [None] * len(asks)
 
     def one(i):
         answers[i] = s.enrol(asks[i]).status
-    threads = [threading.Thread(target=one, args=(i,))
-               for i in range(len(asks))]
-    for t in threads:
-        t.start()
-    s.wait_for_queue(len(asks) // 2)
-    hold.execute("ROLLBACK")
-    hold.close()
+    # the disk has a batch, so the others become the next one
+    gate.write_text("fdatasync authority.db-wal$ 0 -1")
+    threads = [threading.Thread(target=is_served, args=(s,))]
+    threads[0].start()
+    while not os.path.exists(str(gate) + ".held"):
+        threads[0].join(0.01)
+    for i in range(len(asks)):
+        threads.append(threading.Thread(target=one, args=(i,)))
+        threads[-1].start()
+    s.wait_for_queue(len(asks))
+    gate.write_text("")
     for t in threads:
         t.join()
     assert answers == [500, 201] * 5
@@ -267,6 +272,78 @@ def test_one_request_that_fails_leaves_the_others_of_its_batch(make):
     assert s.slots(bad).json["hosts_used"] == 0
     assert len(s.slots(good).json["slots"]) == 5
     s.a.run("audit", "verify")
+    assert "database" in s.enrol(asks[0]).json["detail"]
+    s.stop()
+    assert faults(s) == ["exist"] and "host key 2:" in "".join(s.log), s.log
+
+
+def faults(s):
+    """The codes that its log has for what failed."""
+    return [x.split()[1][:-1] for x in s.log if x.startswith("failed: ")]
+
+
+def test_keys_that_fail_while_it_serves(make):
+    s = make()
+    key, other = s.a.issue(), s.a.issue()
+    asks = [Host(n).request(s.a, k) for n in (1, 2) for k in (key, other)]
+    assert s.enrol(asks[0]).status == 201
+    # the issuing key of today is one that the key file does not have
+    s.query("UPDATE issuer SET number = 7")
+    for request in asks[1:]:
+        p = s.enrol(request).problem(500, "failed")
+        assert "issuing key" in p["detail"] and "database" not in p["detail"]
+        assert s.a.dir not in json.dumps(p)
+    # what needs none goes on, and does not make it news
+    assert s.enrol(asks[0]).json["outcome"] == "same"
+    s.enrol(asks[2]).problem(500, "failed")
+    s.query("UPDATE issuer SET number = 1")
+    assert s.enrol(asks[2]).status == 201
+    s.query("UPDATE issuer SET number = 7")
+    s.enrol(asks[3]).problem(500, "failed")
+    s.query("UPDATE issuer SET number = 1")
+    s.query("UPDATE host_key SET sealed = zeroblob(length(sealed)) "
+            "WHERE number = 2")
+    p = s.enrol(asks[3]).problem(500, "failed")
+    assert "host key" in p["detail"]
+    assert s.enrol(Host(5).request(s.a, key)).status == 201
+    s.stop()
+    assert faults(s) == ["noent", "noent", "damaged"], s.log
+    assert "issuing.key" in "".join(s.log) and "seal.key" in "".join(s.log)
+
+
+@pytest.mark.parametrize("name, code", [
+    ("issuing.key", "issuing_key"), ("seal.key", "seal_key")])
+def test_it_does_not_start_without_its_keys(tmp_path, name, code):
+    (tmp_path / "other").mkdir()
+    s, other = Service(tmp_path), Authority(tmp_path / "other")
+    s.a.issue()
+    path = os.path.join(s.a.dir, name)
+    with open(path, "rb") as f:
+        mine = f.read()
+    with open(os.path.join(other.dir, name), "rb") as f:
+        theirs = f.read()
+    for bad in (theirs, mine[:20], b"", b"2" + mine[1:]):
+        s.a.write(path, bad)
+        for more in ((), ("--check",)):
+            assert path in refused(s, 78, code, *more)[0]
+    os.unlink(path)
+    assert path in refused(s, 78, code, "--check")[0]
+    s.a.write(path, mine)
+    os.chmod(path, 0o600)
+    assert checks(s)
+
+
+def test_it_starts_where_no_issuing_key_is_in_its_time(tmp_path):
+    s = Service(tmp_path)
+    key = s.a.issue()
+    s.query("UPDATE issuer SET not_before = 1, not_after = 2")
+    os.unlink(os.path.join(s.a.dir, "issuing.key"))
+    assert checks(s)
+    s.start()
+    s.enrol(Host(1).request(s.a, key)).problem(503, "no_issuer")
+    assert s.slots(key).json["slots"] == []
+    s.stop()
+    assert [x for x in s.log if x.startswith("issuer: ")]
 
 
 def refused(s, rc, code, *args):
