@@ -192,6 +192,52 @@ def test_nonsense(make):
     assert is_served(s)
 
 
+def test_http_that_a_proxy_may_read_in_another_way(make):
+    """One answer, and what stands behind it is not read as a request."""
+    s = make()
+    get = b"GET /healthz HTTP/1.1\r\n"
+    post = (b"POST /v1/hosts HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\n")
+    more = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    both = b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    for data in (post + b"Content-Length: 2\r\n" + both,
+                 post + b"content-length: 0\r\n" + both,
+                 post + b"Transfer-Encoding: chunked\r\n" + both,
+                 post + b"Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+                 post + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+                 post + b"Content-Length : 2\r\n\r\n{}",
+                 get + b"Host: x\r\nHost: y\r\n\r\n"):
+        back = exchange(s, data + more)
+        assert back.startswith(b"HTTP/1.1 400 "), (data, back)
+        assert back.count(b"HTTP/1.1 ") == 1 and b"bad_request" in back
+        assert b"\r\nConnection: close\r\n" in back
+    # of these the library tells, in words of its own
+    for data, status in ((get + b"\r\n", b"400"),
+                         (get + b"Host: x\r\nX: " + b"z" * 20000, b"431"),
+                         (b"GET /" + b"z" * 20000, b"414"),
+                         (get.replace(b"1.1", b"3.1") + b"\r\n", b"505")):
+        back = exchange(s, data + b"\r\n\r\n" + more)
+        assert back.split()[1] == status and b"HTTP/1.1 200" not in back, back
+    close = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    for path in (b"/healthz%00", b"/healthz%00x", b"/%68ealthz",
+                 b"/v1/hosts%2f1"):
+        assert b"not_found" in exchange(s, b"GET " + path + close), path
+    assert b" 200 " in exchange(s, b"GET /healthz?a=%00" + close)
+    assert is_served(s)
+
+
+def test_who_is_over_the_rate_hides_no_request_in_a_body(make):
+    s = make(rate=1, burst=1)
+    back = exchange(s, (b"POST /v1/hosts HTTP/1.1\r\nHost: x\r\n"
+                        b"Content-Length: 2\r\nTransfer-Encoding: chunked"
+                        b"\r\n\r\n0\r\n\r\n") * 2)
+    assert back.count(b"HTTP/1.1 ") == 1
+    back = exchange(s, (b"POST /v1/hosts HTTP/1.1\r\nHost: x\r\n"
+                        b"Content-Length: 2\r\nTransfer-Encoding: chunked"
+                        b"\r\n\r\n0\r\n\r\n") * 2)
+    assert b" 429 " in back and back.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_database_that_is_in_use(make):
     s = make()
     key = s.a.issue()
