@@ -25,6 +25,8 @@ def test_the_unit_fits_the_program():
     code = re.search(r"#define EXIT_CONFIG (\d+)",
                      read("src/authority/ctx.h")).group(1)
     assert u["RestartPreventExitStatus"] == [code]
+    # after a disk that failed, with 1
+    assert u["Restart"] == ["on-failure"]
     with open(os.path.join(SYSTEMD,
                            "../../sysusers.d/muster-authority.conf")) as f:
         assert f"u     {u['User'][0]} " in f.read()

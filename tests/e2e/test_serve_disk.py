@@ -170,5 +170,5 @@ def test_who_comes_while_it_ends_is_told_to_come_again(tmp_path):
     for n, sock in enumerate(socks):
         s.enrol(Host(n).request(s.a, key), sock=sock).problem(503, "busy")
     os.unlink(late)
-    assert s.stop() == 0
+    assert s.stop() == 0, s.log
     assert s.query("SELECT count(*) FROM slot") == [(0,)]
