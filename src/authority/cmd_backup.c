@@ -8,8 +8,6 @@
  */
 #include "authority/cmd.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -18,34 +16,6 @@
 #define ALL_PAGES (-1)
 #define WAIT_MS 50 /* while a writer merges its journal into the file */
 #define TRIES 200  /* 10 s in all, as DB_BUSY_MS */
-
-/* Nobody else may read it: it holds sealed keys and customers' names. */
-static int
-make_file(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return errno == EACCES || errno == EPERM || errno == EROFS
-		    ? MUSTER_E_DENIED
-		    : errno == ENOENT ? MUSTER_E_NOENT
-		    : errno == ENOSPC ? MUSTER_E_FULL
-		                      : MUSTER_E_IO;
-	(void)close(fd);
-	return 0;
-}
-
-static int
-err_of(int rc)
-{
-	return rc == SQLITE_DONE   ? 0
-	    : rc == SQLITE_FULL    ? MUSTER_E_FULL
-	    : rc == SQLITE_NOMEM   ? MUSTER_E_NOMEM
-	    : rc == SQLITE_BUSY    ? MUSTER_E_LOCKED
-	    : rc == SQLITE_LOCKED  ? MUSTER_E_LOCKED
-	    : rc == SQLITE_CORRUPT ? MUSTER_E_DAMAGED
-	                           : MUSTER_E_IO;
-}
 
 /* 0 once path holds a copy that is synced. */
 static int
@@ -68,7 +38,7 @@ copy(sqlite3 *from, const char *path)
 	if (b != NULL)
 		(void)sqlite3_backup_finish(b);
 	(void)sqlite3_close(to);
-	return err_of(rc);
+	return db_err(rc);
 }
 
 int
@@ -88,8 +58,8 @@ cmd_backup(struct ctx *ctx)
 	err = db_open(ctx->dir, &db);
 	if (err != 0)
 		return ctx_fail_err(ctx, err, ctx->dir);
-	(void)unlink(temp);
-	err = make_file(temp);
+	/* nobody else may read it: sealed keys, customers' names */
+	err = file_replace(temp, "", 0, 0600);
 	if (err == 0) {
 		err = copy(db, temp);
 		if (err == 0)

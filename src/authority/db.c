@@ -18,8 +18,8 @@
 #define APPLICATION_ID 0x4d757341 /* "MusA" */
 #define CHECKPOINT_PAGES 1000     /* of the log; SQLite's own number */
 
-static int
-err_of(int rc)
+int
+db_err(int rc)
 {
 	switch (rc & 0xff) {
 	case SQLITE_OK:
@@ -49,7 +49,7 @@ err_of(int rc)
 static int
 script(sqlite3 *db, const char *sql)
 {
-	return err_of(sqlite3_exec(db, sql, NULL, NULL, NULL));
+	return db_err(sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
 static int
@@ -91,9 +91,9 @@ connect_file(const char *path, sqlite3 **db_out)
 	sqlite3 *db = NULL;
 	int err;
 
-	err = err_of(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL));
+	err = db_err(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL));
 	if (err == 0)
-		err = err_of(sqlite3_busy_timeout(db, DB_BUSY_MS));
+		err = db_err(sqlite3_busy_timeout(db, DB_BUSY_MS));
 	if (err == 0)
 		err = script(db,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -263,7 +263,7 @@ bind_all(sqlite3_stmt *st, const char *types, va_list ap)
 			    SQLITE_STATIC);
 		}
 	}
-	return err_of(rc);
+	return db_err(rc);
 }
 
 /* One that is busy has a row of somebody who has not ended it. */
@@ -287,7 +287,7 @@ prepare(sqlite3 *db, sqlite3_stmt **st_out, const char *sql, const char *types,
 	int err = 0;
 
 	if (st == NULL)
-		err = err_of(sqlite3_prepare_v3(db, sql, -1,
+		err = db_err(sqlite3_prepare_v3(db, sql, -1,
 		    SQLITE_PREPARE_PERSISTENT, &st, NULL));
 	if (err == 0)
 		err = bind_all(st, types, ap);
@@ -326,7 +326,7 @@ db_row(sqlite3_stmt *st)
 {
 	int rc = sqlite3_step(st);
 
-	return rc == SQLITE_ROW ? 1 : err_of(rc);
+	return rc == SQLITE_ROW ? 1 : db_err(rc);
 }
 
 int

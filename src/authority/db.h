@@ -32,6 +32,15 @@ struct db_self {
 };
 
 /**
+ * db_err(): what a result code of SQLite means here.
+ *
+ * Returns: 0 for SQLITE_OK and SQLITE_DONE; MUSTER_E_LOCKED, MUSTER_E_EXIST
+ *          (a constraint), MUSTER_E_FULL, MUSTER_E_DAMAGED, MUSTER_E_DENIED,
+ *          MUSTER_E_NOMEM, else MUSTER_E_IO
+ */
+MUSTER_NODISCARD int db_err(int rc);
+
+/**
  * db_create(): make the database in a folder that has none.
  *
  * Returns: 0; MUSTER_E_EXIST, MUSTER_E_DENIED, MUSTER_E_IO, MUSTER_E_TOOBIG

@@ -12,10 +12,13 @@ import struct
 import subprocess
 import threading
 import time
+import types
 
 import jsonschema
 import pytest
 import yaml
+
+import demo
 
 from test_authority import (ALPHABET, BIN, REPO, Authority, Host, blake,
                             label)
@@ -235,6 +238,20 @@ def preloaded(library, **variables):
                                       "verify_asan_link_order=0"])}
 
 
+def served_site(folder):
+    """A demonstration's publisher, and its service."""
+    s = demo.Site(folder)
+    s.publish()
+    make_certificates(s.folder)
+    s.service = object.__new__(Service)
+    s.service.a = types.SimpleNamespace(path=s.path, dir=s.path("authority"))
+    s.service.context = ssl.create_default_context(cafile=s.path("ca.pem"))
+    s.service.conf = s.path("authority.conf")
+    s.service.configure()
+    s.service.start()
+    return s
+
+
 def slots_ask(a, key, act=1, slot=0, activation=0, at=None, publisher=None,
               number=None):
     """From the protocol's text."""
@@ -271,4 +288,4 @@ def s(tmp_path_factory):
 
 
 __all__ = ["Answer", "BAD_DISK", "Host", "LATE_STOP", "SQL_SEEN", "Service",
-           "preloaded", "s", "slots_ask", "wrong"]
+           "preloaded", "s", "served_site", "slots_ask", "wrong"]

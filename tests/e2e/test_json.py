@@ -4,16 +4,14 @@
 import json
 import os
 import re
-import ssl
 import subprocess
-import types
 
 import pytest
 
 import agent
 import demo
 from agent import Machine
-from service import Service, make_certificates
+from service import make_certificates, served_site
 
 SCHEMA = re.compile(r"muster\.[a-z.-]+/1")
 # A log of many lines, each an entry in a form of its own (doc/authority.md).
@@ -23,15 +21,7 @@ SILENT = {"serve"}  # it logs, and --check has nothing to say of good settings
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    s = demo.Site(str(tmp_path_factory.mktemp("json")))
-    s.publish()
-    make_certificates(s.folder)
-    s.service = object.__new__(Service)
-    s.service.a = types.SimpleNamespace(path=s.path, dir=s.path("authority"))
-    s.service.context = ssl.create_default_context(cafile=s.path("ca.pem"))
-    s.service.conf = s.path("authority.conf")
-    s.service.configure()
-    s.service.start()
+    s = served_site(str(tmp_path_factory.mktemp("json")))
     yield s
     s.service.stop()
 

@@ -15,7 +15,7 @@ import pytest
 
 import demo
 import faked_time
-from service import Service, make_certificates
+from service import Service, served_site
 from test_authority import ALPHABET
 from test_discovery import Host
 
@@ -25,15 +25,7 @@ MUSTER = os.path.join(demo.BIN, "muster")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The publisher of a demonstration, and its service."""
-    s = demo.Site(str(tmp_path_factory.mktemp("online")))
-    s.publish()
-    make_certificates(s.folder)
-    s.service = object.__new__(Service)
-    s.service.a = types.SimpleNamespace(path=s.path, dir=s.path("authority"))
-    s.service.context = ssl.create_default_context(cafile=s.path("ca.pem"))
-    s.service.conf = s.path("authority.conf")
-    s.service.configure()
-    s.service.start()
+    s = served_site(str(tmp_path_factory.mktemp("online")))
     s.url = f"https://localhost:{s.service.port}"
     yield s
     s.service.stop()
