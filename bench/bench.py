@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -20,17 +21,27 @@ REPO = os.path.dirname(HERE)
 for folder in ("tools", "tests/e2e"):
     sys.path.insert(0, os.path.join(REPO, folder))
 
+import allocs  # noqa: E402
 import authority  # noqa: E402
 import client  # noqa: E402
 import curves  # noqa: E402
 import host  # noqa: E402
 import planner  # noqa: E402
 import plot  # noqa: E402
+import postgresql  # noqa: E402
 import publisher  # noqa: E402
 import rows  # noqa: E402
+import statuspage  # noqa: E402
+import steps  # noqa: E402
+import storm  # noqa: E402
+import variants  # noqa: E402
 
-MEASURES = {**rows.MEASURES, **curves.MEASURES, **client.MEASURES,
-            **host.MEASURES, **authority.MEASURES, **planner.MEASURES}
+MEASURES = {**rows.MEASURES, **curves.MEASURES, **storm.MEASURES,
+            **allocs.MEASURES, **steps.MEASURES, **client.MEASURES, **host.MEASURES,
+            **authority.MEASURES, **planner.MEASURES,
+            **statuspage.MEASURES,
+            **postgresql.MEASURES}
+BY_NAME = {**variants.BY_NAME}  # of what is not measured unless it is named
 NAMESPACE = "MUSTER_BENCH_NAMESPACE"  # set where we are in one of our own
 LINE = "{:<46} {:>17} {:>22} {:>9}  {}"
 
@@ -71,15 +82,27 @@ def show(row):
 def keep(site, name, row):
     site.result["measures"].append({
         "measure": name, "what": row.what, "figure": row.figure,
-        "unit": row.unit, "limit": row.limit, "verdict": judge(row).text,
+        "unit": row.unit, "limit": row.limit, "at_least": row.at_least,
+        "verdict": judge(row).text,
         "note": row.note})
 
 
 def measure(name, site):
+    """As rows_of(), with how long it took."""
+    begin = time.monotonic()
+    is_good = rows_of(name, site)
+    took = time.monotonic() - begin
+    print(f"    {name}: {took:.0f} s")
+    sys.stdout.flush()
+    site.result["took_s"][name] = round(took, 1)
+    return is_good
+
+
+def rows_of(name, site):
     """All rows of a measure, shown; whether each was taken and is good."""
     is_good, n = True, 0
     try:
-        for row in MEASURES[name](site):
+        for row in {**MEASURES, **BY_NAME}[name](site):
             n += 1
             keep(site, name, row)
             is_good = show(row) and is_good
@@ -97,6 +120,17 @@ def said_by(*args):
     return p.stdout.strip() if p.returncode == 0 else ""
 
 
+def build_type():
+    """How the programs were made; with a sanitizer nothing is measured."""
+    with open(os.path.join(REPO,
+                           "build/meson-info/intro-buildoptions.json")) as f:
+        options = {o["name"]: o["value"] for o in json.load(f)}
+    if options["b_sanitize"] != "none":
+        sys.exit(f"bench: build/ has the sanitizer {options['b_sanitize']}; "
+                 "configure it without")
+    return f"{options['buildtype']}, -O{options['optimization']}"
+
+
 def machine(folder):
     uname = os.uname()
     commit = said_by("git", "rev-parse", "--short=12", "HEAD")
@@ -106,6 +140,7 @@ def machine(folder):
         "cpu": said_by("sed", "-n", "s/^model name.*: //p;T;q",
                        "/proc/cpuinfo"),
         "system": f"{uname.sysname} {uname.release} {uname.machine}",
+        "build": build_type(),
         "load": os.getloadavg()[0],
         "file_system": said_by("stat", "-f", "-c", "%T", folder) or "unknown",
         "folder": os.path.dirname(folder),
@@ -116,7 +151,8 @@ def machine(folder):
 
 def head(m):
     print(f"machine: {m['cores']} cores, {m['system']}; load {m['load']:.1f} "
-          f"at the start; {m['file_system']} under {m['folder']}"
+          f"at the start; {m['file_system']} under {m['folder']}; "
+          f"{m['build']}"
           + ("" if m["own_network"] else "; in the machine's own network"))
     print(f"commit:  {m['commit']}\n")
     print(LINE.format("what", "figure", "p99, worst", "limit", "verdict"))
@@ -158,16 +194,20 @@ def main():
                         help="where the temporary folder is made")
     parser.add_argument("--json", action="store_true",
                         help="the figures as one object, alone")
-    parser.add_argument("--plot", default=os.path.join(REPO, "build",
-                                                       "bench.svg"),
-                        metavar="FILE", help="where the drawing goes")
+    parser.add_argument("--plot", metavar="FILE",
+                        help="where the drawing goes (build/bench.svg; of "
+                        "measures named, build/bench-NAME.svg)")
     parser.add_argument("name", nargs="*", metavar="NAME",
-                        help="one of " + ", ".join(MEASURES))
+                        help="one of " + ", ".join(MEASURES)
+                        + "; only when named: " + ", ".join(BY_NAME))
     args = parser.parse_args()
     for name in args.name:
-        if name not in MEASURES:
+        if name not in MEASURES and name not in BY_NAME:
             parser.error(f"no measure {name}; there are "
-                         + ", ".join(MEASURES))
+                         + ", ".join([*MEASURES, *BY_NAME]))
+    if args.plot is None:
+        args.plot = os.path.join(REPO, "build",
+                                 "-".join(["bench", *args.name]) + ".svg")
     into_namespace()
     open_files()
     out = sys.stdout
@@ -176,7 +216,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="muster-bench.",
                                      dir=args.dir) as folder:
         site = publisher.BenchSite(folder)
-        site.result.update(machine=machine(folder), measures=[])
+        site.result.update(machine=machine(folder), measures=[], took_s={})
         head(site.result["machine"])
         is_good = run_all(args.name or list(MEASURES), site)
     if site.result.get("rows") or site.result.get("curves"):

@@ -87,6 +87,8 @@ crowd_size(struct crowd *w, uint32_t n_clients, uint32_t samples_cap)
 {
 	w->n_clients = n_clients;
 	w->samples_cap = samples_cap;
+	if (w->sample_every == 0)
+		w->sample_every = CROWD_SAMPLE_EVERY;
 	w->samples = calloc(samples_cap + 1, sizeof(*w->samples));
 	w->previous = calloc(n_clients + 1, sizeof(*w->previous));
 	return w->samples != NULL && w->previous != NULL;
@@ -162,7 +164,13 @@ crowd_reply(struct crowd *w, uint32_t client, const struct request *req,
 	}
 	if (res.status != WIRE_OK)
 		return MUSTER_E_REFUSED;
-	if (req->xid % CROWD_SAMPLE_EVERY == 0 && w->n_samples < w->samples_cap)
+	len += RPC_MARK_LEN;
+	if (w->most_len == 0 || len < w->least_len)
+		w->least_len = len;
+	if (len > w->most_len)
+		w->most_len = len;
+	len -= RPC_MARK_LEN;
+	if (req->xid % w->sample_every == 0 && w->n_samples < w->samples_cap)
 		keep(w, &p->cat, req, body, len);
 	if (w->n_clients != 0 && p->has_certificate) {
 		lease_leaf(p->cat.head.publisher, p->cert_hash, req->args_bytes,
@@ -188,6 +196,12 @@ crowd_judge(const struct crowd *w)
 			    muster_strerror(err));
 	}
 	return n_bad;
+}
+
+void
+crowd_tell_sizes(const struct crowd *w)
+{
+	(void)printf("\"reply_bytes\":[%zu,%zu]", w->least_len, w->most_len);
 }
 
 void

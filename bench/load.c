@@ -16,6 +16,7 @@
 
 #include "load.h"
 #include "tool.h"
+#include "trust/label.h"
 
 #define REQUESTS_MAX 100000000
 #define CLIENTS_MAX 10000000
@@ -38,6 +39,7 @@ static const char usage[] =
     "  --sources N               addresses of loopback to come from\n"
     "  --warm S --seconds S      not measured, measured\n"
     "  --requests N              end after so many\n"
+    "  --first N                 number of the first request: whose it is\n"
     "  --pid P                   of the server; again for further ones\n"
     "  --key HEX                 bare: who signs\n";
 
@@ -58,6 +60,7 @@ enum {
 	OPT_WARM,
 	OPT_SECONDS,
 	OPT_REQUESTS,
+	OPT_FIRST,
 	OPT_PID,
 	OPT_KEY
 };
@@ -79,6 +82,7 @@ static const struct option options[] = {
     {"warm", required_argument, NULL, OPT_WARM},
     {"seconds", required_argument, NULL, OPT_SECONDS},
     {"requests", required_argument, NULL, OPT_REQUESTS},
+    {"first", required_argument, NULL, OPT_FIRST},
     {"pid", required_argument, NULL, OPT_PID},
     {"key", required_argument, NULL, OPT_KEY},
     {NULL, 0, NULL, 0},
@@ -190,6 +194,8 @@ take(struct load *l, struct wanted *w, int option, const char *text)
 		return take_double(&l->seconds, text);
 	case OPT_REQUESTS:
 		return take_number(&l->n_requests, text, REQUESTS_MAX);
+	case OPT_FIRST:
+		return take_number(&l->first, text, INT32_MAX);
 	case OPT_PID:
 		return take_pid(l, text);
 	case OPT_KEY:
@@ -228,24 +234,41 @@ open_crowd(struct load *l, const struct wanted *w)
 	return crowd_size(&l->crowd, w->n_clients, SAMPLES_MAX);
 }
 
+/* How many of the bare replies' signatures are none. */
+static uint32_t
+judge_bare(const struct load *l)
+{
+	uint8_t text[LABEL_LEN + LOAD_TEXT_LEN] = LABEL_ROOT;
+	uint32_t n_bad = 0;
+
+	for (uint32_t i = 0; i < l->n_bare; i++) {
+		memcpy(text + LABEL_LEN, l->bare[i].text, LOAD_TEXT_LEN);
+		n_bad += label_verify(l->signer_pk, text, sizeof(text),
+		             l->bare[i].sig) != 0;
+	}
+	return n_bad;
+}
+
 static void
 tell(struct load *l)
 {
-	double n = l->n_ok == 0 ? 1 : l->n_ok;
-	uint32_t n_bad = l->n_bad;
+	double n = l->n_in_time == 0 ? 1 : l->n_in_time;
+	uint32_t n_bad =
+	    l->kind == LOAD_MUSTER ? crowd_judge(&l->crowd) : judge_bare(l);
 
-	if (l->kind == LOAD_MUSTER)
-		n_bad = crowd_judge(&l->crowd);
 	(void)printf("{\"requests\":%u,\"ok\":%u,\"busy\":%u,\"failed\":%u,"
 	             "\"judged\":%u,\"bad\":%u,\"waited\":%u,\"idle_lost\":%u,"
-	             "\"total\":%u,\"seconds\":%.6f,\"per_s\":%.1f,",
-	    l->n_started, l->n_ok, l->n_busy, l->n_failed, l->crowd.n_samples,
-	    n_bad, l->n_waited, l->n_idle_lost, l->n_total, l->took_s,
-	    l->n_ok / l->took_s);
+	             "\"total\":%u,\"seconds\":%.6f,\"per_s\":%.1f,"
+	             "\"own_cpu_s\":%.3f,",
+	    l->n_started, l->n_ok, l->n_busy, l->n_failed,
+	    l->crowd.n_samples + l->n_bare, n_bad, l->n_waited, l->n_idle_lost,
+	    l->n_total, l->took_s, l->n_in_time / l->took_s, l->own_cpu_s);
 	(void)printf("\"cpu_us\":%.3f,\"switches\":%.4f,\"rss_kib\":%lu,",
 	    (double)(l->end.cpu_ns - l->begin.cpu_ns) / 1e3 / n,
 	    (double)(l->end.switches - l->begin.switches) / n,
 	    (unsigned long)l->end.rss_kib);
+	crowd_tell_sizes(&l->crowd);
+	(void)printf(",");
 	hist_tell(&l->hist);
 	(void)printf(",");
 	hist_tell_curve(&l->hist);

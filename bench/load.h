@@ -7,7 +7,9 @@
  * ended.  Open loop: requests come at moments drawn beforehand, at a mean
  * rate; one that has to wait, for a free connection or because this program
  * is late, is late from its own moment on, so a server that stalls cannot
- * hide it (coordinated omission).
+ * hide it (coordinated omission).  What is due when the time is over is still
+ * waited for, and stands among the times; rate and cost are those of the time
+ * itself.
  */
 #ifndef MUSTER_BENCH_LOAD_H
 #define MUSTER_BENCH_LOAD_H
@@ -18,11 +20,14 @@
 
 #include "crowd.h"
 #include "hist.h"
+#include "trust/cert.h"
 #include "watch.h"
 
 #define LOAD_CONNECTIONS_MAX 16384
 #define LOAD_IN_MAX 1024        /* bytes of a reply; nginx sends headers */
 #define LOAD_WAITING_MAX 262144 /* moments that wait for a connection */
+#define LOAD_BARE_MAX 8192      /* signatures of bare replies kept to verify */
+#define LOAD_TEXT_LEN 32        /* of a bare call, signed: product and CMID */
 
 enum load_kind {
 	LOAD_MUSTER, /* calls, and replies that must be OK */
@@ -30,11 +35,18 @@ enum load_kind {
 	LOAD_HTTP    /* GET, and 250 bytes */
 };
 
+/* What a bare reply has signed; verified when the clock has stopped. */
+struct load_bare {
+	uint8_t text[LOAD_TEXT_LEN];
+	uint8_t sig[SIG_LEN];
+};
+
 /* One connection and the request on it. */
 struct load_call {
 	int fd;
 	bool is_sent;
 	bool is_idle; /* one of those that only stand there */
+	bool is_kept; /* open, among the free: the next request's */
 	uint32_t n_calls;
 	uint32_t client;
 	int64_t begin_ns; /* or the moment at which it should have begun */
@@ -49,6 +61,7 @@ struct load {
 	enum load_kind kind;
 	uint32_t n_connections, n_idle;
 	uint32_t n_requests;      /* to end after; 0: after seconds */
+	uint32_t first;           /* number of the first request */
 	double warm_s, seconds;   /* warm_s: not measured */
 	double rate;              /* a second; 0: closed loop */
 	uint32_t n_sources;       /* addresses of loopback to come from */
@@ -58,17 +71,19 @@ struct load {
 	pid_t pids[WATCH_MAX];
 	struct crowd crowd;
 	/* what was seen, since the warming-up */
-	uint32_t n_ok, n_busy, n_failed, n_waited;
-	uint32_t n_total, n_bad, n_idle_lost; /* from the first on */
-	double took_s;
+	uint32_t n_ok, n_in_time, n_busy, n_failed, n_waited;
+	uint32_t n_total, n_idle_lost; /* from the first on */
+	uint32_t n_bare;
+	struct load_bare *bare;
+	double took_s, own_cpu_s;
 	struct watch begin, end;
 	struct hist hist;
 	/* in work */
 	int epoll;
 	uint32_t n_started, n_ended;
-	bool is_over; /* no further request */
-	int64_t next_ns, begun_ns;
-	uint32_t n_open; /* requests on their way */
+	bool is_over;                        /* no further request */
+	int64_t next_ns, begun_ns, until_ns; /* no moment from then on */
+	uint32_t n_open;                     /* requests on their way */
 	uint32_t n_free;
 	uint32_t first_waiting, n_waiting;
 	int64_t *waiting; /* a ring */

@@ -8,19 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "tool.h"
-#include "trust/label.h"
 
 #define EVENTS_MAX 256
 #define SILENCE_NS INT64_C(30000000000) /* nothing from the server: give up */
 #define LOOPBACK_FIRST 0x7f010001U      /* 127.1.0.1 and on */
 #define BARE_LEN 250
 #define BARE_SIG_OFFSET 8 /* behind mark and transaction number */
-#define BARE_TEXT_LEN 32  /* product and CMID of the call are signed */
 
 static const char http_request[] =
     "GET /lease HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
@@ -49,17 +48,16 @@ is_http_good(const struct load_call *c)
 static bool
 is_bare_good(struct load *l, const struct load_call *c)
 {
-	uint8_t text[LABEL_LEN + BARE_TEXT_LEN] = LABEL_ROOT;
+	struct load_bare *kept = &l->bare[l->n_bare];
 
 	if (c->in_len != BARE_LEN)
 		return false;
-	if (l->signer_pk == NULL || c->req.xid % CROWD_SAMPLE_EVERY != 0)
-		return true;
-	memcpy(text + LABEL_LEN, c->req.args_bytes, BARE_TEXT_LEN);
-	if (label_verify(l->signer_pk, text, sizeof(text),
-	        c->in + BARE_SIG_OFFSET) != 0)
-		l->n_bad++;
-	l->crowd.n_samples++;
+	if (l->signer_pk != NULL && l->n_bare < LOAD_BARE_MAX &&
+	    c->req.xid % CROWD_SAMPLE_EVERY == 0) {
+		memcpy(kept->text, c->req.args_bytes, LOAD_TEXT_LEN);
+		memcpy(kept->sig, c->in + BARE_SIG_OFFSET, SIG_LEN);
+		l->n_bare++;
+	}
 	return true;
 }
 
@@ -123,11 +121,15 @@ end_call(struct load *l, struct load_call *c, bool is_closed)
 		(void)start(l, l->free_calls[--l->n_free], tool_now_ns());
 }
 
-/* The same client may ask again on its connection. */
+/* The next request may go on this connection: the FIN of a server that takes
+ * no more is in the segment of its last reply. */
 static bool
 goes_on(const struct load *l, const struct load_call *c)
 {
-	return l->kind != LOAD_HTTP && c->n_calls < l->calls && !l->is_over;
+	char byte;
+
+	return l->kind != LOAD_HTTP && c->n_calls < l->calls && !l->is_over &&
+	    recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
 }
 
 static void
@@ -144,6 +146,7 @@ on_reply(struct load *l, struct load_call *c)
 		return;
 	}
 	/* a connection that stays is free for the next request */
+	c->is_kept = true;
 	l->free_calls[l->n_free++] = c;
 	end_call(l, c, false);
 }
@@ -154,6 +157,14 @@ on_readable(struct load *l, struct load_call *c)
 	ssize_t n =
 	    recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
 
+	if (c->is_kept) { /* the server ended it: the next one is a new one */
+		if (n > 0)
+			fail(l, "connection", "speaks unasked");
+		(void)close(c->fd);
+		c->fd = -1;
+		c->is_kept = false;
+		return;
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0)
@@ -233,13 +244,13 @@ start(struct load *l, struct load_call *c, int64_t moment_ns)
 {
 	int err = 0;
 
-	c->client = crowd_client(&l->crowd, l->n_started);
-	c->is_sent = false;
+	c->client = crowd_client(&l->crowd, l->first + l->n_started);
+	c->is_sent = c->is_kept = false;
 	c->in_len = 0;
 	c->begin_ns = moment_ns;
 	if (l->kind != LOAD_HTTP)
-		err = crowd_request(&l->crowd, c->client, l->n_started,
-		    clock_unix_s(), &c->req);
+		err = crowd_request(&l->crowd, c->client,
+		    l->first + l->n_started, clock_unix_s(), &c->req);
 	l->n_started++;
 	l->n_open++;
 	if (err != 0) {
@@ -301,7 +312,8 @@ gap_ns(struct load *l)
 static void
 start_due(struct load *l, int64_t now_ns)
 {
-	while (l->next_ns <= now_ns && !l->is_over) {
+	while (
+	    l->next_ns <= now_ns && l->next_ns < l->until_ns && !l->is_over) {
 		if (l->n_waiting == LOAD_WAITING_MAX) {
 			fail(l, "load", "more waits than has room");
 			l->is_over = true;
@@ -335,7 +347,8 @@ turn(struct load *l, int64_t until_ns)
 	struct timespec ts;
 	int n;
 
-	if (l->rate != 0 && !l->is_over && l->next_ns - now_ns < wait_ns)
+	if (l->rate != 0 && !l->is_over && l->next_ns < l->until_ns &&
+	    l->next_ns - now_ns < wait_ns)
 		wait_ns = l->next_ns - now_ns;
 	if (wait_ns > SILENCE_NS)
 		wait_ns = SILENCE_NS;
@@ -366,13 +379,12 @@ run_until(struct load *l, int64_t until_ns)
 	return 0;
 }
 
-/* What is still on its way may end; nothing new begins. */
+/* What is due or on its way ends, and is counted; nothing else begins. */
 static int
 run_out(struct load *l)
 {
-	l->is_over = true;
-	l->n_waiting = 0;
-	while (l->n_open > 0) {
+	l->is_over = l->rate == 0;
+	while (l->n_open > 0 || (l->n_waiting > 0 && l->n_failed == 0)) {
 		if (!turn(l, tool_now_ns() + SILENCE_NS)) {
 			(void)fprintf(stderr, "%u requests not answered\n",
 			    l->n_open);
@@ -409,6 +421,16 @@ open_idle(struct load *l)
 	return 0;
 }
 
+static double
+own_cpu_s(void)
+{
+	struct rusage use;
+
+	(void)getrusage(RUSAGE_SELF, &use);
+	return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+	    (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+}
+
 static int
 watch(const struct load *l, struct watch *out)
 {
@@ -418,6 +440,16 @@ watch(const struct load *l, struct watch *out)
 	return 1;
 }
 
+/* Up to here it cost. */
+static int
+stop(struct load *l)
+{
+	l->took_s = (double)(tool_now_ns() - l->begun_ns) / 1e9;
+	l->own_cpu_s = own_cpu_s() - l->own_cpu_s;
+	l->n_in_time = l->n_ok;
+	return watch(l, &l->end);
+}
+
 /* From here on it counts. */
 static int
 begin(struct load *l)
@@ -425,6 +457,7 @@ begin(struct load *l)
 	hist_clear(&l->hist);
 	l->n_ok = l->n_busy = l->n_waited = 0;
 	l->begun_ns = tool_now_ns();
+	l->own_cpu_s = own_cpu_s();
 	return watch(l, &l->begin);
 }
 
@@ -437,8 +470,9 @@ prepare(struct load *l)
 	l->calls_mem = calloc(n, sizeof(*l->calls_mem));
 	l->free_calls = calloc(n, sizeof(struct load_call *));
 	l->waiting = calloc(LOAD_WAITING_MAX, sizeof(*l->waiting));
+	l->bare = calloc(LOAD_BARE_MAX + 1, sizeof(*l->bare));
 	if (l->epoll < 0 || l->calls_mem == NULL || l->free_calls == NULL ||
-	    l->waiting == NULL)
+	    l->waiting == NULL || l->bare == NULL)
 		return 1;
 	for (uint32_t i = l->n_connections; i-- > 0;)
 		put_back(l, &l->calls_mem[i]);
@@ -448,7 +482,6 @@ prepare(struct load *l)
 int
 load_run(struct load *l)
 {
-	int64_t until_ns = INT64_MAX;
 	int err = prepare(l);
 
 	if (err == 0 && l->n_idle > 0)
@@ -456,6 +489,7 @@ load_run(struct load *l)
 	if (err != 0)
 		return err;
 	l->next_ns = tool_now_ns();
+	l->until_ns = INT64_MAX;
 	for (uint32_t i = 0; l->rate == 0 && i < l->n_connections; i++) {
 		if (start(l, l->free_calls[--l->n_free], tool_now_ns()) != 0)
 			return 1;
@@ -465,14 +499,16 @@ load_run(struct load *l)
 	if (err == 0)
 		err = begin(l);
 	if (l->n_requests == 0)
-		until_ns = l->begun_ns + (int64_t)(l->seconds * 1e9);
+		l->until_ns = l->begun_ns + (int64_t)(l->seconds * 1e9);
 	if (err == 0)
-		err = run_until(l, until_ns);
-	if (err == 0 && l->n_requests != 0)
+		err = run_until(l, l->until_ns);
+	/* of so many requests all count; of a time, what was in it */
+	if (err == 0 && l->n_requests == 0)
+		err = stop(l);
+	if (err == 0)
 		err = run_out(l);
-	if (err == 0)
-		err = watch(l, &l->end);
-	l->took_s = (double)(tool_now_ns() - l->begun_ns) / 1e9;
+	if (err == 0 && l->n_requests != 0)
+		err = stop(l);
 	return err;
 }
 
@@ -483,4 +519,5 @@ load_free(struct load *l)
 	free(l->calls_mem);
 	free(l->free_calls);
 	free(l->waiting);
+	free(l->bare);
 }

@@ -29,6 +29,23 @@ class Row:
     at_least: bool = False  # the limit is the least that is good
 
 
+def cores():
+    """One for the server, one for the load; the same one if there is no
+    other."""
+    have = sorted(os.sched_getaffinity(0))
+    return have[0], have[-1]
+
+
+def load_cores():
+    """All but the server's."""
+    have = sorted(os.sched_getaffinity(0))
+    return have[1:] or have
+
+
+def pinned(core):
+    return ["taskset", "-c", str(core)]
+
+
 def product_id(n):
     return str(uuid.UUID(int=0xbe9c << 112 | n))
 
@@ -64,7 +81,9 @@ class BenchSite(demo.Site):
     def __init__(self, folder):
         super().__init__(folder)
         self.is_published = self.is_running = False
+        self.wrap = pinned(cores()[0])  # all threads of the host
         self.result = {}  # what --json prints
+        self.apart = None  # another host, for those that never were there
 
     def published(self):
         if not self.is_published:
@@ -79,6 +98,11 @@ class BenchSite(demo.Site):
             self.activate_host()
             self.is_running = True
         return self
+
+    def stop(self):
+        if self.apart is not None:
+            self.apart.stop()
+        super().stop()
 
     def sign(self, name, products, n_revocations=0, n_issuers=1):
         """Another catalogue of this publisher, with a higher serial."""

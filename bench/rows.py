@@ -8,6 +8,7 @@ import contextlib
 import glob
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -17,11 +18,18 @@ import time
 import uuid
 
 import publisher
-from publisher import PRODUCTS, Row
+from publisher import PRODUCTS, Row, cores, pinned
 
-SECONDS, WARM_S = 4, 0.5
+ROUNDS = 3  # of all rows, in turn; what stands in the table is the middle
+SECONDS, WARM_S = 2, 0.5
+HALF_SHARE, ONE_SHARE = 0.75, 0.5  # of these seconds, for the other two loads
 CONNECTIONS, HALF_CONNECTIONS, SOURCES = 512, 2048, 64
 CLIENTS = 1000
+CALLS = 16  # on one connection, where it stays: what the host takes by default
+APART = 333_333  # clients between the first ones of two runs
+MUST_SYNC = {"limit+sign+fsync", "stock", "musterd", "musterd-own-signature",
+             "musterd-first-contacts", "musterd-16-calls"}
+BUSY_SHARE = 0.95  # of a core: below it the server had to wait for the load
 HTTP_BYTES = 250
 START_S = 10
 NGINX = """daemon off; master_process off; worker_processes 1;
@@ -48,17 +56,6 @@ RATIOS = {
 AT_LEAST = {"throughput_to_stock"}
 
 
-def cores():
-    """One for the server, one for the load; the same one if there is no
-    other."""
-    have = sorted(os.sched_getaffinity(0))
-    return have[0], have[-1]
-
-
-def pinned(core):
-    return ["taskset", "-c", str(core)]
-
-
 def load(site, port, pids, *options, connections=CONNECTIONS, kind="muster",
          seconds=None):
     """One run of the generator: the object that it prints."""
@@ -69,9 +66,9 @@ def load(site, port, pids, *options, connections=CONNECTIONS, kind="muster",
     for pid in pids:
         args += ["--pid", pid]
     r = publisher.program("bench_load", *args, wrap=pinned(cores()[1]))
-    if r["failed"] or r["bad"] or not r["ok"]:
-        raise RuntimeError(f"bench_load: {r['failed']} failed, {r['bad']} bad,"
-                           f" {r['ok']} good")
+    wrong = {k: r[k] for k in ("failed", "bad", "busy", "idle_lost") if r[k]}
+    if wrong or not r["ok"]:
+        raise RuntimeError(f"bench_load: {r['ok']} good, {wrong}")
     return r
 
 
@@ -132,7 +129,9 @@ def nginx(site):
                          stderr=subprocess.DEVNULL)
     end = time.monotonic() + START_S
     try:
-        while time.monotonic() < end:
+        while True:
+            if p.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("nginx does not listen")
             with socket.socket() as s:
                 if s.connect_ex(("127.0.0.1", port)) == 0:
                     break
@@ -155,17 +154,31 @@ def certificate(site):
 
 @contextlib.contextmanager
 def musterd(site):
-    site.wrap = pinned(cores()[0])
     site.running()
-    os.sched_setaffinity(site.daemon.pid, {cores()[0]})
+    for thread in os.listdir(f"/proc/{site.daemon.pid}/task"):
+        if os.sched_getaffinity(int(thread)) != {cores()[0]}:
+            raise RuntimeError("a thread of musterd has another core")
     yield site.daemon.pid, site.port, None
 
 
-def asking(site, *more):
+def asking(site, *more, clients=None):
     """Options of a load that speaks our protocol, of one product."""
     return ["--catalogue", site.catalogue, "--certificate", certificate(site),
-            "--product", uuid.UUID(PRODUCTS[0]).hex, "--clients", CLIENTS,
-            *more]
+            "--product", uuid.UUID(PRODUCTS[0]).hex, "--clients",
+            CLIENTS if clients is None else clients, *more]
+
+
+def first_contacts(site):
+    """Each request is that of a client which was never there."""
+    return asking(site, "--seed", secrets.randbits(31) + 1, clients=0)
+
+
+def apart(site):
+    """Another host, whose inventory may grow; it goes on like the first."""
+    if site.apart is None:
+        site.apart = publisher.BenchSite(site.path("apart"))
+        os.makedirs(site.apart.folder)
+    return site.apart
 
 
 def servers(site):
@@ -176,7 +189,7 @@ def servers(site):
     port_key = r"port (\d+) key (\w+)"
     stock = [built("bench_stock"), site.path("stock.db"), identity,
              certificate(site), site.catalogue]
-    bare = asking(site)
+    bare, other = asking(site), apart(site).running()
     return {
         "limit": (lambda: server(site, limit, port_key), "bare", bare),
         "limit+sign": (lambda: server(site, [*limit, "--sign"], port_key),
@@ -189,6 +202,10 @@ def servers(site):
         "http": (lambda: nginx(site), "http", []),
         "musterd": (lambda: musterd(site), "muster", asking(site, "--share")),
         "musterd-own-signature": (lambda: musterd(site), "muster", bare),
+        "musterd-first-contacts": (lambda: musterd(other), "muster",
+                                   lambda: first_contacts(other)),
+        "musterd-16-calls": (lambda: musterd(site), "muster",
+                             asking(site, "--share", "--calls", CALLS)),
     }
 
 
@@ -196,6 +213,7 @@ def phase(site, name, opened, kind, options, *more, **at):
     """One run against a fresh server (but musterd, which goes on): what the
     last one left unanswered is not this one's."""
     with opened() as (pid, port, m):
+        options = options() if callable(options) else options
         if kind == "bare" and name != "limit":
             options = [*options, "--key", m[2]]
         with counted_syncs([pid] if at.pop("counts", False) else []) as syncs:
@@ -207,16 +225,39 @@ def one_row(site, name, opened, kind, options):
     who = (site, name, opened, kind, options)
     full, syncs = phase(*who, counts=True)
     half, _ = phase(*who, "--rate", full["per_s"] / 2,
-                    connections=HALF_CONNECTIONS)
-    one, _ = phase(*who, connections=1)
+                    connections=HALF_CONNECTIONS, seconds=SECONDS * HALF_SHARE)
+    one, _ = phase(*who, connections=1, seconds=SECONDS * ONE_SHARE)
     row = {"name": name, "activations_per_s": full["per_s"]}
     for key in ("cpu_us", "p50_us", "p99_us", "p999_us", "max_us", "rss_kib",
-                "switches", "curve"):
+                "switches", "reply_bytes", "curve"):
         row[key] = full[key]
+    row["busy"] = full["cpu_us"] * full["per_s"] / 1e6
+    row["load_busy"] = full["own_cpu_s"] / full["seconds"]
     row["fsyncs"] = round(syncs[0] / full["requests"], 5) if syncs else None
+    if syncs == [0] and name in MUST_SYNC:
+        raise RuntimeError(f"{name}: nothing was synced")
     for at, r in (("half", half), ("one", one)):
         row[at] = {k: r[k] for k in ("per_s", "p50_us", "p99_us", "p999_us",
                                      "max_us", "cpu_us", "waited", "curve")}
+    return row
+
+
+def middle(them):
+    """Of several measurements of one row: each figure's median, and of the
+    costs the least and the most."""
+    row = dict(them[0])
+    for key, x in row.items():
+        if isinstance(x, dict):
+            row[key] = middle([r[key] for r in them])
+        elif isinstance(x, float | int) and all(r[key] is not None
+                                                for r in them):
+            row[key] = statistics.median(r[key] for r in them)
+    if "fsyncs" in row:
+        row["cpu_us_of"] = [f([r["cpu_us"] for r in them])
+                            for f in (min, max)]
+        # a list cannot be halved: the drawing's curve is a whole run's
+        row["curve"] = min(them, key=lambda r: abs(
+            r["p99_us"] - row["p99_us"]))["curve"]
     return row
 
 
@@ -233,6 +274,8 @@ def ratios(rows):
     cpu = lambda name: lambda: by[name]["cpu_us"]  # noqa: E731
     put("cpu_own_to_limit_sign", cpu("musterd-own-signature"),
         cpu("limit+sign"))
+    put("cpu_first_contact_to_limit_sign", cpu("musterd-first-contacts"),
+        cpu("limit+sign"))
     put("cpu_shared_to_limit", cpu("musterd"), cpu("limit"))
     put("cpu_shared_to_limit_sign", cpu("musterd"), cpu("limit+sign"))
     put("throughput_to_stock", lambda: by["musterd"]["activations_per_s"],
@@ -245,34 +288,48 @@ def ratios(rows):
     return out
 
 
+def keep_ratio(site, name, figure):
+    """Among those that --json prints together; the figure itself."""
+    site.result.setdefault("ratios", {})[name] = figure
+    return figure
+
+
 def shown(r):
     syncs = "fsyncs not counted" if r["fsyncs"] is None else \
         f"{r['fsyncs']:.4f} fsyncs"
     half, one = r["half"], r["one"]
+    least, most = r["reply_bytes"]
+    busy = f"busy {r['busy']:.0%}, the load {r['load_busy']:.0%}"
+    if r["busy"] < BUSY_SHARE:
+        busy += ", so not at its full load"
+    sizes = f"; replies of {least} to {most} bytes" if most else ""
     return Row(
         f"{r['name']}: a second, 512 at a time", r["activations_per_s"], "/s",
         f"{r['p99_us'] / 1e3:.2f}, {r['max_us'] / 1e3:.1f} ms", None,
-        f"CPU {r['cpu_us']:.1f} µs each; p50 {r['p50_us'] / 1e3:.2f}, p99.9 "
+        f"CPU {r['cpu_us']:.1f} µs each ({r['cpu_us_of'][0]:.1f} to "
+        f"{r['cpu_us_of'][1]:.1f}); {busy}; "
+        f"p50 {r['p50_us'] / 1e3:.2f}, p99.9 "
         f"{r['p999_us'] / 1e3:.2f} ms; at half load p50 "
         f"{half['p50_us'] / 1e3:.2f}, p99 {half['p99_us'] / 1e3:.2f}, p99.9 "
         f"{half['p999_us'] / 1e3:.2f}, worst {half['max_us'] / 1e3:.1f} ms; "
         f"one at a time p99 {one['p99_us'] / 1e3:.2f} ms; RSS "
         f"{r['rss_kib'] / 1024:.1f} MiB; {r['switches']:.3f} switches, "
-        f"{syncs}")
+        f"{syncs}" + sizes)
 
 
 def rows(site, names=None):
     site.running()
-    site.result["rows"] = []
-    for name, (opened, kind, options) in servers(site).items():
-        if names is not None and name not in names:
-            continue
-        row = one_row(site, name, opened, kind, options)
-        site.result["rows"].append(row)
-        yield shown(row)
-    site.result["ratios"] = ratios(site.result["rows"])
-    for name, figure in site.result["ratios"].items():
-        yield Row(name.replace("_", " "), figure, "", "", RATIOS[name],
+    got = {}
+    for _ in range(ROUNDS):
+        for name, (opened, kind, options) in servers(site).items():
+            if names is None or name in names:
+                got.setdefault(name, []).append(
+                    one_row(site, name, opened, kind, options))
+    site.result["rows"] = [middle(them) for them in got.values()]
+    yield from map(shown, site.result["rows"])
+    for name, figure in ratios(site.result["rows"]).items():
+        keep_ratio(site, name, figure)
+        yield Row(name.replace("_", " "), figure, "", "", RATIOS.get(name),
                   at_least=name in AT_LEAST)
 
 
@@ -280,6 +337,8 @@ MEASURES = {"rows": rows}
 
 
 def median_of(site, port, pid, *options, n=3, **more):
-    """The middle CPU time of n runs, and their last object."""
-    got = [load(site, port, [pid], *options, **more) for _ in range(n)]
+    """The middle CPU time of n runs, and their last object.  Each begins with
+    other clients: none finds in memory what the run before it read."""
+    got = [load(site, port, [pid], *options, "--first", k * APART, **more)
+           for k in range(n)]
     return statistics.median(r["cpu_us"] for r in got), got[-1]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/answer.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -28,10 +29,11 @@ put_percent(struct column *c, uint32_t k, uint32_t n)
 		put(c, 100.0 * k / n);
 }
 
+/* All of the column are from 0 to most. */
 static struct stats
-take(struct column *c)
+take(struct column *c, double most)
 {
-	struct stats s = stats_mean(c->x, c->n);
+	struct stats s = stats_mean(c->x, c->n, 0, most);
 
 	c->n = 0;
 	return s;
@@ -39,7 +41,7 @@ take(struct column *c)
 
 /* A column of one field, where it is a number in each seed. */
 static struct stats
-column_of(const struct answer *a, struct column *c, size_t at)
+column_of(const struct answer *a, struct column *c, size_t at, double most)
 {
 	for (uint32_t i = 0; i < a->n; i++) {
 		uint32_t v;
@@ -47,7 +49,7 @@ column_of(const struct answer *a, struct column *c, size_t at)
 		memcpy(&v, (const char *)&a->watch[i] + at, sizeof(v));
 		put(c, v);
 	}
-	return take(c);
+	return take(c, most);
 }
 
 /* A column of days; a seed in which it did not come about has none. */
@@ -61,7 +63,7 @@ days_of(const struct answer *a, struct column *c, size_t at)
 		if (v != WATCH_NEVER)
 			put(c, v / DAY_S);
 	}
-	return take(c);
+	return take(c, a->site->days);
 }
 
 static void
@@ -69,31 +71,32 @@ sum_class(struct answer *a, struct column *c, uint32_t i)
 {
 	const size_t at =
 	    offsetof(struct watch, class) + i * sizeof(struct watch_class);
+	const double machines = a->site->class[i].count;
 	struct answer_class *k = &a->class[i];
 	uint32_t n = 0;
 
 	k->first_day =
 	    days_of(a, c, at + offsetof(struct watch_class, first_s));
 	k->all_day = days_of(a, c, at + offsetof(struct watch_class, all_s));
-	k->lapsed =
-	    column_of(a, c, at + offsetof(struct watch_class, n_lapsed));
-	k->notified =
-	    column_of(a, c, at + offsetof(struct watch_class, n_notified));
+	k->lapsed = column_of(a, c, at + offsetof(struct watch_class, n_lapsed),
+	    machines);
+	k->notified = column_of(a, c,
+	    at + offsetof(struct watch_class, n_notified), machines);
 	for (uint32_t s = 0; s < a->n; s++)
 		n += a->watch[s].class[i].all_s != WATCH_NEVER ? 1 : 0;
 	k->activated = stats_share(n, a->n);
 	for (uint32_t s = 0; s < a->n; s++)
 		put_percent(c, a->watch[s].class[i].below,
 		    a->watch[s].class[i].answers);
-	k->below_percent = take(c);
+	k->below_percent = take(c, 100);
 	for (uint32_t s = 0; s < a->n; s++)
 		put_percent(c, a->watch[s].class[i].dead,
 		    a->watch[s].class[i].rounds);
-	k->dead_percent = take(c);
+	k->dead_percent = take(c, 100);
 	for (uint32_t s = 0; s < a->n; s++)
 		put_percent(c, a->watch[s].class[i].unanswered,
 		    a->watch[s].class[i].rounds);
-	k->unanswered_percent = take(c);
+	k->unanswered_percent = take(c, 100);
 }
 
 static void
@@ -103,15 +106,15 @@ sum_host(struct answer *a, struct column *c, uint32_t i)
 
 	for (uint32_t s = 0; s < a->n; s++)
 		put(c, (double)a->watch[s].host[i].requests / a->site->days);
-	h->requests_a_day = take(c);
+	h->requests_a_day = take(c, HUGE_VAL);
 	for (uint32_t s = 0; s < a->n; s++)
 		put(c, a->watch[s].host[i].busiest);
-	h->busiest_minute = take(c);
+	h->busiest_minute = take(c, HUGE_VAL);
 	for (uint32_t s = 0; s < a->n; s++)
 		put(c,
 		    100.0 * a->watch[s].host[i].down_s /
 		        (a->site->days * DAY_S));
-	h->down_percent = take(c);
+	h->down_percent = take(c, 100);
 }
 
 static void
@@ -136,17 +139,19 @@ sum_count(struct answer *a, struct column *c, uint32_t host, uint32_t product)
 	            sizeof(struct watch_count) +
 	        offsetof(struct watch_count, reached_s));
 	for (uint32_t s = 0; s < a->n; s++) {
-		if (a->watch[s].count[host][product].reached_s != WATCH_NEVER)
-			put(c, a->watch[s].count[host][product].least);
+		const struct watch_count *w = &a->watch[s].count[host][product];
+
+		if (w->reached_s != WATCH_NEVER && w->least != WATCH_NEVER)
+			put(c, w->least);
 	}
-	k->least = take(c);
+	k->least = take(c, site_machines(a->site));
 	for (uint32_t s = 0; s < a->n; s++) {
 		if (a->watch[s].count[host][product].reached_s != WATCH_NEVER)
 			put(c,
 			    a->watch[s].count[host][product].below /
 			        SAMPLES_A_DAY);
 	}
-	k->below_days = take(c);
+	k->below_days = take(c, a->site->days);
 }
 
 bool
@@ -227,7 +232,41 @@ warn_all(struct answer *a)
 	}
 }
 
+static void
+warn_holidays(struct answer *a)
+{
+	const struct site *site = a->site;
+	char date[11];
+
+	for (uint32_t i = 0; i < site->n_holidays; i++) {
+		const struct site_holiday *h = &site->holiday[i];
+
+		site_date_text(h->from_day, date);
+		if (h->from_day >= site->start_day + site->days ||
+		    h->from_day + h->days <= site->start_day)
+			warn(a, "the holidays from %s lie outside of the plan",
+			    date);
+	}
+}
+
 /* ---- */
+
+/* No count that had reached its threshold was below it again. */
+static bool
+counts_stay(const struct answer *a, const struct watch *w)
+{
+	for (uint32_t h = 0; h < a->site->n_hosts; h++) {
+		for (uint32_t p = 0; p < a->site->n_products; p++) {
+			const struct watch_count *k = &w->count[h][p];
+
+			if (answer_counts_apart(a, h) && k->below > 0 &&
+			    k->reached_s != WATCH_NEVER &&
+			    site_uses(a->site, p))
+				return false;
+		}
+	}
+	return true;
+}
 
 static bool
 is_good(const struct watch *w, const struct site *site)
@@ -247,15 +286,21 @@ answer_make(struct answer *a, const struct site *site,
     const struct watch *watch, uint32_t n, uint64_t first_seed)
 {
 	static struct column column; /* 8 KB; a program makes one answer */
-	uint32_t good = 0;
+	uint32_t good = 0, steady = 0;
 
 	*a = (struct answer){.site = site,
 	    .watch = watch,
 	    .n = n,
 	    .first_seed = first_seed};
-	for (uint32_t s = 0; s < n; s++)
+	for (uint32_t s = 0; s < n; s++) {
 		good += is_good(&watch[s], site) ? 1 : 0;
+		steady += counts_stay(a, &watch[s]) ? 1 : 0;
+		put(&column,
+		    100.0 * watch[s].database_down_s / (site->days * DAY_S));
+	}
 	a->stays_activated = stats_share(good, n);
+	a->counts_stay = stats_share(steady, n);
+	a->database_down_percent = take(&column, 100);
 	for (uint32_t i = 0; i < site->n_classes; i++)
 		sum_class(a, &column, i);
 	for (uint32_t i = 0; i < site->n_hosts; i++) {
@@ -264,4 +309,5 @@ answer_make(struct answer *a, const struct site *site,
 			sum_count(a, &column, i, p);
 	}
 	warn_all(a);
+	warn_holidays(a);
 }

@@ -11,7 +11,7 @@
 #include "sim/stats.h"
 #include "sim/watch.h"
 
-#define ANSWER_WARNINGS_MAX 8
+#define ANSWER_WARNINGS_MAX 32 /* one a count and product, and some */
 #define ANSWER_WARNING_MAX 160
 
 struct answer_class {
@@ -38,6 +38,8 @@ struct answer {
 	uint32_t n;                /* seeds */
 	uint64_t first_seed;
 	struct stats_share stays_activated; /* every machine of every class */
+	struct stats_share counts_stay; /* all that were reached, to the end */
+	struct stats database_down_percent; /* of a shared count */
 	struct answer_class class[SITE_CLASSES_MAX];
 	struct answer_host host[SITE_HOSTS_MAX];
 	struct answer_count count[SITE_HOSTS_MAX][SITE_PRODUCTS_MAX];

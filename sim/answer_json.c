@@ -3,16 +3,25 @@
 #include "sim/answer.h"
 
 static void
+put_number(FILE *out, const struct stats *s)
+{
+	(void)fprintf(out, "{\"mean\":%.4f,\"ci95\":", s->mean);
+	if (s->has_interval)
+		(void)fprintf(out, "[%.4f,%.4f]", s->lo, s->hi);
+	else
+		(void)fputs("null", out);
+	(void)fprintf(out, ",\"least\":%.4f,\"most\":%.4f,\"seeds\":%u}",
+	    s->least, s->most, s->n);
+}
+
+static void
 put_mean(FILE *out, const char *name, const struct stats *s)
 {
 	(void)fprintf(out, ",\"%s\":", name);
 	if (s->n == 0)
 		(void)fputs("null", out);
 	else
-		(void)fprintf(out,
-		    "{\"mean\":%.4f,\"ci95\":[%.4f,%.4f],\"least\":%.4f,"
-		    "\"most\":%.4f,\"seeds\":%u}",
-		    s->mean, s->lo, s->hi, s->least, s->most, s->n);
+		put_number(out, s);
 }
 
 static void
@@ -115,7 +124,12 @@ answer_json(const struct answer *a, FILE *out)
 	    site->name, site_machines(site), site->days, date, a->n,
 	    (unsigned long long)a->first_seed,
 	    site->is_shared ? "true" : "false");
+	(void)fprintf(out, ",\"unseen_at_most\":%.4f", stats_unseen(a->n));
 	put_share(out, "stays_activated", &a->stays_activated);
+	put_share(out, "counts_stay", &a->counts_stay);
+	if (site->is_shared)
+		put_mean(out, "database_down_percent",
+		    &a->database_down_percent);
 	put_classes(a, out);
 	put_hosts(a, out);
 	(void)fputs(",\"warnings\":[", out);

@@ -22,8 +22,10 @@ struct panel {
 	const struct answer *a;
 	FILE *out;
 	uint32_t host, group;
-	double top;   /* of the plot */
-	uint32_t max; /* count at the top */
+	double top;                 /* of the plot */
+	uint32_t max;               /* count at the top */
+	uint32_t most;              /* largest threshold that is shown */
+	bool is_red[SITE_DAYS_MAX]; /* one seed in twenty is below it */
 	uint16_t lo[SITE_DAYS_MAX], mid[SITE_DAYS_MAX], hi[SITE_DAYS_MAX];
 };
 
@@ -55,19 +57,24 @@ sum_up(struct panel *p)
 	const struct answer *a = p->a;
 	uint16_t x[SEEDS_MAX];
 
-	p->max = 0;
+	p->most = 0;
 	for (uint32_t i = 0; i < a->site->n_products; i++) {
 		const struct site_product *product = &a->site->product[i];
 
-		if (is_shown(p, i) && product->threshold > p->max)
-			p->max = product->threshold;
+		if (is_shown(p, i) && product->threshold > p->most)
+			p->most = product->threshold;
 	}
+	p->max = p->most;
 	for (uint32_t d = 0; d < a->site->days; d++) {
+		uint32_t n_below = 0;
+
 		for (uint32_t s = 0; s < a->n; s++) {
 			uint16_t v = a->watch[s].day[d][p->host][p->group];
 
 			x[s] = v == UINT16_MAX ? 0 : v;
+			n_below += x[s] < p->most ? 1 : 0;
 		}
+		p->is_red[d] = n_below > 0 && 20 * n_below >= a->n;
 		p->lo[d] = stats_quantile(x, a->n, 0.05);
 		p->mid[d] = stats_quantile(x, a->n, 0.5);
 		p->hi[d] = stats_quantile(x, a->n, 0.95);
@@ -158,15 +165,12 @@ static void
 draw_thresholds(const struct panel *p)
 {
 	const struct site *site = p->a->site;
-	uint32_t most = 0;
 
 	for (uint32_t i = 0; i < site->n_products; i++) {
 		const struct site_product *product = &site->product[i];
 
 		if (!is_shown(p, i))
 			continue;
-		if (product->threshold > most)
-			most = product->threshold;
 		(void)fprintf(p->out,
 		    "<path class=\"need\" d=\"M%d %.1fh%d\"/>"
 		    "<text x=\"%d\" y=\"%.1f\">%s, %u</text>\n",
@@ -175,7 +179,7 @@ draw_thresholds(const struct panel *p)
 		    product->threshold);
 	}
 	for (uint32_t d = 0, n; d<site->days; d += n> 0 ? n : 1) {
-		for (n = 0; d + n < site->days && p->lo[d + n] < most;)
+		for (n = 0; d + n < site->days && p->is_red[d + n];)
 			n++;
 		if (n > 0)
 			(void)fprintf(p->out,

@@ -10,7 +10,7 @@ mean(char *out, const struct stats *s, int digits)
 {
 	if (s->n == 0)
 		(void)snprintf(out, CELL_MAX, "-");
-	else if (s->hi - s->lo < 1e-9)
+	else if (!s->has_interval)
 		(void)snprintf(out, CELL_MAX, "%.*f", digits, s->mean);
 	else
 		(void)snprintf(out, CELL_MAX, "%.*f (%.*f-%.*f)", digits,
@@ -130,9 +130,20 @@ answer_table(const struct answer *a, FILE *out)
 	table_counts(a, out);
 	table_classes(a, out);
 	table_hosts(a, out);
-	(void)fputc('\n', out);
+	if (site->database.every_days != 0)
+		(void)fprintf(out, "the one count is down, per cent: %s\n",
+		    mean(cell, &a->database_down_percent, 2));
+	(void)fprintf(out,
+	    "A number without brackets is the same in each seed that has one; "
+	    "that it is another\none, where all seeds have it, has a "
+	    "probability of at most %.2g %%.\n\n",
+	    100 * stats_unseen(a->n));
 	for (uint32_t i = 0; i < a->n_warnings; i++)
 		(void)fprintf(out, "warning: %s\n", a->warning[i]);
+	(void)fprintf(out,
+	    "A count that has reached its threshold stays there: in %u of %u "
+	    "seeds, %s.\n",
+	    a->counts_stay.k, a->n, share(cell, &a->counts_stay));
 	(void)fprintf(out,
 	    "Every machine is activated, and none lapses: in %u of %u seeds, "
 	    "%s.\n",

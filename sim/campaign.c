@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/campaign.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sim/primitive.h"
+#include "sim/recall.h"
 
 #define YEAR_MS (365.0 * (double)SIM_DAY_MS)
 #define SHRINK_RUNS 200 /* a run is some 10 ms: some seconds in all */
@@ -14,9 +16,15 @@
 /* ---- seeds ---- */
 
 static void
-fail(struct campaign *c, const char *invariant, const char *why)
+fail(struct campaign *c, const struct sim *s, bool is_real,
+    const char *invariant, const char *why)
 {
-	c->has_failed = true;
+	c->failed[c->n_failed++] = s->seed;
+	if (c->n_failed > 1)
+		return;
+	c->failed_step = s->step;
+	c->is_failed_real = is_real;
+	c->is_run_wrong = s->has_failed;
 	c->invariant = invariant;
 	(void)snprintf(c->why, sizeof(c->why), "%s", why);
 }
@@ -27,18 +35,21 @@ static void
 run_again(struct campaign *c, struct sim *s, const struct sim_order *order)
 {
 	bool is_other = order->seed / CAMPAIGN_TWICE % 2 == 0;
+	bool is_real = c->is_real != is_other;
 	const uint64_t lines = s->trace.lines, bytes = s->trace.bytes,
 	               steps = s->step;
 	struct points unused = {.n = {0}};
 
-	primitive_use(c->is_real != is_other);
+	primitive_use(is_real);
+	recall_use(false);
 	sim_run(s, order, &unused);
+	recall_use(true);
 	primitive_use(c->is_real);
 	if (s->has_failed)
-		fail(c, s->invariant, s->why);
+		fail(c, s, is_real, s->invariant, s->why);
 	else if (s->trace.lines != lines || s->step != steps ||
 	    (!is_other && s->trace.bytes != bytes))
-		fail(c, "the same run",
+		fail(c, s, is_real, "the same run",
 		    is_other ? "by another primitive it was another"
 		             : "a second one was another");
 }
@@ -49,7 +60,8 @@ campaign_run(struct campaign *c, struct sim *s)
 	struct sim_order order = c->order;
 
 	primitive_use(c->is_real);
-	for (uint64_t i = 0; i < c->n && !c->has_failed; i++) {
+	for (uint64_t i = 0; i < c->n && c->n_failed < CAMPAIGN_FAILURES_MAX;
+	     i++) {
 		order.seed = c->order.seed + i;
 		sim_run(s, &order, &c->points);
 		c->n_run++;
@@ -57,7 +69,7 @@ campaign_run(struct campaign *c, struct sim *s)
 		c->lived_ms += sim_lived_ms(s);
 		c->hash = (c->hash * 31 + s->trace.lines) * 31 + s->trace.bytes;
 		if (s->has_failed)
-			fail(c, s->invariant, s->why);
+			fail(c, s, c->is_real, s->invariant, s->why);
 		else if (order.seed % CAMPAIGN_TWICE == 0)
 			run_again(c, s, &order);
 	}
@@ -75,6 +87,9 @@ struct shrink {
 	struct sim *s;
 	char invariant[SIM_WHY_MAX];
 	uint32_t runs;
+	/* of the last one that failed: many that are tried do not */
+	uint64_t steps;
+	uint32_t machines;
 };
 
 /* Does it still fail, and by the same invariant? */
@@ -86,7 +101,12 @@ fails(struct shrink *k, const struct sim_order *order)
 	if (++k->runs > SHRINK_RUNS)
 		return false;
 	sim_run(k->s, order, &unused);
-	return k->s->has_failed && strcmp(k->s->invariant, k->invariant) == 0;
+	if (!k->s->has_failed || strcmp(k->s->invariant, k->invariant) != 0)
+		return false;
+	k->machines = k->s->swarm.n_machines;
+	k->steps = k->s->step < k->s->swarm.steps_max ? k->s->step
+	                                              : k->s->swarm.steps_max;
+	return true;
 }
 
 static void
@@ -131,17 +151,15 @@ campaign_shrink(struct sim *s, struct sim_order *order)
 {
 	struct shrink k = {.s = s};
 	struct sim_order quiet = *order;
-	uint64_t steps;
 
 	quiet.is_loud = false;
 	(void)snprintf(k.invariant, sizeof(k.invariant), "%s", s->invariant);
 	if (!fails(&k, &quiet))
 		return; /* it was another primitive, or chance */
 	shrink_faults(&k, &quiet);
-	shrink_number(&k, &quiet, s->swarm.n_machines, true);
+	shrink_number(&k, &quiet, k.machines, true);
 	shrink_faults(&k, &quiet);
-	steps = s->step < s->swarm.steps_max ? s->step : s->swarm.steps_max;
-	shrink_number(&k, &quiet, steps, false);
+	shrink_number(&k, &quiet, k.steps, false);
 	quiet.is_loud = order->is_loud;
 	*order = quiet;
 }
@@ -178,8 +196,9 @@ read_number(const char *text, uint64_t *out)
 {
 	char *end;
 
+	errno = 0;
 	*out = strtoull(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0';
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
 }
 
 static bool
@@ -212,10 +231,12 @@ campaign_read(struct sim_order *order, const char *name, const char *value)
 		return false;
 	if (strcmp(name, "seed") == 0)
 		order->seed = number;
+	else if (number == 0)
+		return false; /* which would mean: as many as are drawn */
 	else if (strcmp(name, "steps") == 0)
 		order->steps = number;
-	else if (strcmp(name, "machines") == 0)
-		order->machines = number < UINT32_MAX ? (uint32_t)number : 0;
+	else if (strcmp(name, "machines") == 0 && number <= UINT32_MAX)
+		order->machines = (uint32_t)number;
 	else
 		return false;
 	return true;

@@ -11,6 +11,7 @@
 #include "sim/sim.h"
 
 #define CAMPAIGN_TWICE 50
+#define CAMPAIGN_FAILURES_MAX 10 /* it ends then: one bug fails most seeds */
 
 struct campaign {
 	struct sim_order order; /* of the first seed */
@@ -20,13 +21,18 @@ struct campaign {
 	uint64_t n_run, steps, lived_ms;
 	uint64_t hash; /* over all traces */
 	struct points points;
-	bool has_failed; /* the last one; the run and this tell how */
+	/* the seeds that failed, and how the first of them did */
+	uint32_t n_failed;
+	uint64_t failed[CAMPAIGN_FAILURES_MAX];
+	uint64_t failed_step;
+	bool is_failed_real; /* it went by Ed25519 */
+	bool is_run_wrong;   /* the run itself failed; else a second one */
 	const char *invariant;
 	char why[SIM_WHY_MAX];
 };
 
 /**
- * campaign_run(): until all seeds are run, or one fails.
+ * campaign_run(): until all seeds are run, or too many have failed.
  */
 void campaign_run(struct campaign *c, struct sim *s);
 
@@ -40,7 +46,8 @@ double campaign_years(const struct campaign *c);
 /**
  * campaign_shrink(): leave out of a run that fails what it does not need.
  *
- * In:      order    a run that fails
+ * In:      s        that run was its last
+ *          order    a run that fails
  * Out:     order    one that fails by the same invariant, with fewer kinds of
  *                   fault, machines or steps where that could be found
  */

@@ -6,167 +6,11 @@
 #include "sim/disk.h"
 #include "sim/kms.h"
 #include "sim/pc.h"
+#include "sim/world.h"
 
 #define DAY_S INT64_C(86400)
 #define TOLERANCE_S INT64_C(14400)
-
-/* ---- hosts ---- */
-
-struct table {
-	struct sim *s;
-	uint32_t number, n;
-};
-
-static void
-check_client(void *arg, const struct store_client *c)
-{
-	struct table *t = arg;
-	struct model *m = t->s->host[t->number].model;
-
-	t->n++;
-	if (!model_has_arrived(m, c->product, c->cmid))
-		sim_fail(t->s, "I2", "kms-%u: nobody sent a client of %s",
-		    t->number, c->name);
-	else if (model_client(m, c->product, c->cmid) == NULL)
-		sim_fail(t->s, "I3", "kms-%u: a client of %s is one too many",
-		    t->number, c->name);
-}
-
-struct search {
-	const struct model_client *who;
-	bool is_found;
-};
-
-static void
-match(void *arg, const struct store_client *c)
-{
-	struct search *f = arg;
-
-	f->is_found |= memcmp(c->cmid, f->who->cmid, MODEL_ID) == 0 &&
-	    memcmp(c->product, f->who->product, MODEL_ID) == 0;
-}
-
-/* Rows equal in number, and each is there: nobody is missing. */
-static void
-check_inventory(struct sim *s, uint32_t number)
-{
-	struct kms *k = &s->host[number];
-	struct table t = {.s = s, .number = number};
-	int err = store_clients(k->store, check_client, &t);
-
-	if (err != 0)
-		sim_fail(s, "store", "kms-%u: %s", number, muster_errname(err));
-	if (s->has_failed || t.n == k->model->n_clients)
-		return;
-	for (uint32_t i = 0; i < k->model->n_clients; i++) {
-		struct search f = {.who = &k->model->client[i]};
-
-		if (store_clients(k->store, match, &f) == 0 && !f.is_found)
-			sim_fail(s, f.who->is_acked ? "I1" : "I3",
-			    "kms-%u: %s client is gone", number,
-			    f.who->is_acked ? "an acknowledged" : "a");
-	}
-}
-
-static void
-check_cache(struct sim *s, uint32_t number, uint32_t group)
-{
-	struct kms *k = &s->host[number];
-	const struct model_group *g = &k->model->group[group];
-	struct count_row row[MODEL_ROWS_MAX];
-	size_t n = 0;
-	int err = store_cached(k->store, s->publisher, group, row,
-	    MODEL_ROWS_MAX, &n);
-
-	if (err != 0)
-		sim_fail(s, "store", "kms-%u: %s", number, muster_errname(err));
-	for (size_t i = 0; i < n; i++) {
-		if (!model_has_arrived(k->model, NULL, row[i].cmid))
-			sim_fail(s, "I2",
-			    "kms-%u: nobody sent a CMID of group "
-			    "%u",
-			    number, group);
-		for (size_t j = 0; j < i; j++) {
-			if (memcmp(row[i].cmid, row[j].cmid, MODEL_ID) == 0)
-				sim_fail(s, "I3",
-				    "kms-%u: a CMID stands twice "
-				    "in group %u",
-				    number, group);
-		}
-	}
-	if (n != g->n)
-		sim_fail(s, "I3", "kms-%u: group %u holds %zu, the model %u",
-		    number, group, n, g->n);
-	/* the cache begins with the newest, the model with the oldest */
-	for (size_t i = 0; i < n && !s->has_failed; i++) {
-		const struct model_row *want = &g->row[n - 1 - i];
-
-		if (memcmp(row[i].cmid, want->cmid, MODEL_ID) != 0 ||
-		    row[i].seen_unix_s != want->seen_unix_s)
-			sim_fail(s, "I3",
-			    "kms-%u: record %zu of group %u is "
-			    "not the model's",
-			    number, i, group);
-	}
-}
-
-static void
-count_client(void *arg, const struct store_client *c)
-{
-	(void)c;
-	(*(uint32_t *)arg)++;
-}
-
-bool
-check_is_model(struct sim *s, uint32_t number, const struct model *m)
-{
-	struct kms *k = &s->host[number];
-	struct count_row row[MODEL_ROWS_MAX];
-	uint32_t n_clients = 0;
-	size_t n;
-
-	if (store_clients(k->store, count_client, &n_clients) != 0 ||
-	    n_clients != m->n_clients)
-		return false;
-	for (uint32_t g = 0; g < s->swarm.n_groups; g++) {
-		const struct model_group *group = &m->group[g];
-
-		if (store_cached(k->store, s->publisher, g, row, MODEL_ROWS_MAX,
-		        &n) != 0 ||
-		    n != group->n)
-			return false;
-		for (size_t i = 0; i < n; i++) {
-			const struct model_row *want = &group->row[n - 1 - i];
-
-			if (memcmp(row[i].cmid, want->cmid, MODEL_ID) != 0 ||
-			    row[i].seen_unix_s != want->seen_unix_s)
-				return false;
-		}
-	}
-	return true;
-}
-
-static void
-check_host(struct sim *s, uint32_t number)
-{
-	struct kms *k = &s->host[number];
-
-	/* a look at SQLite costs more than a step */
-	if (k->store == NULL ||
-	    (k->disk != NULL && !k->is_fresh && !s->is_looking_at_all))
-		return;
-	k->is_fresh = false;
-	check_inventory(s, number);
-	for (uint32_t g = 0; g < s->swarm.n_groups && !s->has_failed; g++) {
-		check_cache(s, number, g);
-		for (uint32_t i = 0; i < k->model->group[g].n; i++) {
-			if (kms_unix_s(s, k) -
-			        k->model->group[g].row[i].seen_unix_s >=
-			    30 * DAY_S)
-				sim_hit(s, POINT_AGED);
-		}
-	}
-}
+#define CROWD 100 /* machines: POINT_CROWD */
 
 /* ---- leases ---- */
 
@@ -211,6 +55,24 @@ check_nonce(struct sim *s, uint32_t number, const struct request *request)
 		s->host[0].model->is_full = true;
 }
 
+/* b45: by the bytes of the certificate. */
+static void
+check_issuer(struct sim *s, const struct pc *pc, const struct lease *lease,
+    const char *what)
+{
+	const uint8_t *p = lease->certificate + 12; /* issued */
+	uint32_t day = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+
+	if (world_is_revoked(s, pc->catalogue, lease->certificate,
+	        lease->grant.issued_unix_s))
+		sim_fail(s, "b45", "%s: %s under what is revoked", pc->name,
+		    what);
+	if (day < (uint32_t)(SIM_BEGIN_MS / SIM_DAY_MS) - WORLD_ISSUER_DAYS)
+		sim_fail(s, "b45", "%s: %s under what no issuing key was for",
+		    pc->name, what);
+}
+
 void
 check_reply(struct sim *s, const struct msg *m, const struct reply *reply)
 {
@@ -238,6 +100,7 @@ check_reply(struct sim *s, const struct msg *m, const struct reply *reply)
 	e->is_received = true;
 	e->received_ms = s->now_ms;
 	e->received_off_s = pc_unix_s(s, pc) - s->now_ms / 1000;
+	check_issuer(s, pc, &reply->lease, "took a reply");
 	ends_day = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
 	    (uint32_t)p[2] << 8 | p[3];
 	if (ends_day != 0 && e->issued_unix_s >= ends_day * DAY_S)
@@ -288,6 +151,7 @@ check_time(struct sim *s, const struct pc *pc, const struct pc_product *pp,
 static void
 check_licensed(struct sim *s, struct pc *pc, struct pc_product *pp)
 {
+	const uint32_t p = (uint32_t)(pp - pc->product);
 	const struct lease *lease = &pp->life.lease;
 	const struct entry *e;
 	struct lease_facts facts;
@@ -303,6 +167,7 @@ check_licensed(struct sim *s, struct pc *pc, struct pc_product *pp)
 		return;
 	}
 	e = &s->ledger[pp->entry - 1];
+	check_issuer(s, pc, lease, "licensed");
 	if (e->count < pp->env.product->threshold)
 		sim_fail(s, "I4", "%s: licensed by a count of %u, not %u",
 		    pc->name, e->count, pp->env.product->threshold);
@@ -321,28 +186,58 @@ check_licensed(struct sim *s, struct pc *pc, struct pc_product *pp)
 		sim_fail(s, "I4", "%s: licensed, and its lease says %s",
 		    pc->name, muster_errname(err));
 	check_time(s, pc, pp, e);
+	if ((is_new || s->is_looking_at_all) && !disk_holds(pc, p))
+		sim_fail(s, "lease", "%s: licensed by what is not on its disk",
+		    pc->name);
 }
 
-/* A lease that is good, and no reason to think it were later, has to hold. */
-static void
-check_harm(struct sim *s, struct pc *pc, struct pc_product *pp)
+/* Is it good, and is there no reason to think that it were later? */
+static bool
+is_good(const struct sim *s, const struct pc *pc, const struct pc_product *pp,
+    const struct lease *lease)
 {
-	const struct lease *lease = &pp->life.lease;
 	int64_t end_unix_s =
 	    lease->grant.issued_unix_s + DAY_S * pp->env.product->validity_days;
 	int64_t wall_unix_s = pc_unix_s(s, pc);
 	const struct entry *e;
+	uint32_t at;
 
-	if (!pp->life.has_lease || wall_unix_s > end_unix_s ||
-	    pc->ceiling_unix_s > end_unix_s ||
+	if (wall_unix_s > end_unix_s || pc->ceiling_unix_s > end_unix_s ||
 	    pp->env.cat->head.signed_unix_s > end_unix_s ||
-	    wall_unix_s < lease->grant.issued_unix_s - TOLERANCE_S)
-		return;
-	pp->entry = find(s, lease);
-	e = pp->entry == 0 ? NULL : &s->ledger[pp->entry - 1];
-	if (e != NULL && e->count >= pp->env.product->threshold &&
-	    memcmp(e->request.machine, pc->print, WIRE_ID_LEN) == 0)
+	    wall_unix_s < lease->grant.issued_unix_s - TOLERANCE_S ||
+	    world_is_revoked(s, pc->catalogue, lease->certificate,
+	        lease->grant.issued_unix_s))
+		return false;
+	at = find(s, lease);
+	e = at == 0 ? NULL : &s->ledger[at - 1];
+	return e != NULL && e->count >= pp->env.product->threshold &&
+	    memcmp(e->request.machine, pc->print, WIRE_ID_LEN) == 0;
+}
+
+static void
+check_harm(struct sim *s, struct pc *pc, struct pc_product *pp)
+{
+	if (pp->life.has_lease && is_good(s, pc, pp, &pp->life.lease))
 		sim_fail(s, "b36", "%s: a lease does not hold before its end",
+		    pc->name);
+}
+
+void
+check_owed(struct sim *s, uint32_t number, uint32_t product,
+    const struct life_event *ev)
+{
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[product];
+
+	if (ev->kind == LIFE_REARM)
+		pp->is_owed = false;
+	else if (pp->todo.keep_lease && ev->kind != LIFE_REPLY)
+		sim_hit(s, POINT_OFFER);
+	if (ev->kind == LIFE_SILENCE || ev->kind == LIFE_REARM ||
+	    ev->kind == LIFE_NEW_CMID || ev->kind == LIFE_UNKEPT)
+		return;
+	if (pp->todo.after != WIRE_LICENSED && is_good(s, pc, pp, &pp->owed))
+		sim_fail(s, "lease", "%s: what was not written is not taken up",
 		    pc->name);
 }
 
@@ -418,12 +313,62 @@ check_step(struct sim *s)
 void
 check_all(struct sim *s)
 {
+	uint32_t n_licensed = 0;
+
 	s->touched_hosts = UINT32_MAX;
-	for (uint32_t i = 0; i < s->n_machines; i++)
+	for (uint32_t i = 0; i < s->n_machines; i++) {
+		const struct pc *pc = &s->machine[i];
+
 		sim_touch(s, i);
+		n_licensed += pc->is_up &&
+		    (pc->product[0].life.licence == WIRE_LICENSED ||
+		        pc->product[1].life.licence == WIRE_LICENSED);
+	}
+	if (n_licensed >= CROWD)
+		sim_hit(s, POINT_CROWD);
 	s->is_looking_at_all = true;
 	check_step(s);
 	s->is_looking_at_all = false;
+}
+
+static bool
+is_due_in(int64_t due_s, uint32_t minutes)
+{
+	int64_t s = minutes * INT64_C(60);
+
+	return due_s <= s && due_s >= s - s / LIFE_EARLY;
+}
+
+void
+check_due(struct sim *s, uint32_t number, uint32_t product,
+    const struct life_event *ev, const struct life_now *now)
+{
+	const struct pc_product *pp = &s->machine[number].product[product];
+	const struct swarm *w = &s->swarm;
+	int64_t due_s = pp->todo.wake_boot_s - now->boot_s;
+	bool is_due = true;
+
+	/* what the host set, not what its reply said */
+	if (ev->kind == LIFE_REPLY)
+		is_due = is_due_in(due_s,
+		    pp->todo.after == WIRE_LICENSED ? w->renewal_min
+		                                    : w->retry_min);
+	else if (ev->kind == LIFE_SILENCE)
+		is_due = is_due_in(due_s, w->retry_min) ||
+		    is_due_in(due_s, LIFE_RETRY_MIN) ||
+		    (ev->busy_s != 0 && due_s <= ev->busy_s);
+	else if (ev->kind == LIFE_UNKEPT)
+		is_due = is_due_in(due_s, w->retry_min) ||
+		    is_due_in(due_s, LIFE_RETRY_MIN);
+	else if (ev->kind == LIFE_MET && due_s > 0 && due_s < LIFE_START_S)
+		sim_hit(s, POINT_SPREAD);
+	if (!is_due)
+		sim_fail(s, ev->kind == LIFE_REPLY ? "b10" : "b32",
+		    "%s: due in %lld s, by %s %s", s->machine[number].name,
+		    (long long)due_s,
+		    ev->kind == LIFE_REPLY ? "an answer" : "silence",
+		    pp->todo.after == WIRE_LICENSED ? "when licensed"
+		                                    : "when not licensed");
 }
 
 /* ---- b38 ---- */
@@ -483,6 +428,8 @@ from_licensed(const struct life_todo *todo)
 		return POINT_GRACE_UNSEEN;
 	if (todo->reason == MUSTER_E_COUNT)
 		return POINT_OUTGROWN;
+	if (todo->reason == MUSTER_E_REVOKED)
+		return POINT_REVOKED;
 	return POINT_LAPSED;
 }
 

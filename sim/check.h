@@ -14,12 +14,18 @@
  *   I6    no reply is taken that was issued after its host's certificate ended
  *   I7    once all is healed each machine has an answer in time, and is
  *         licensed where the count suffices
+ *   b45   no reply is taken, and nobody is licensed, under a certificate that
+ *         the machine's catalogue revokes, or that is older than the issuing
+ *         key
  *   b34   a reply that was changed on its way, or is 4 hours off, is not taken
  *   b35   a lease holds on the machine only that it was given to
  *   b36   a lease holds no longer than its validity; a grace not either
+ *   lease a lease counts once it is on disk, and one that could not be written
+ *         is taken anew by the next step that may
  *   b33   a licence changes its state only as the table of life.h says
  *   b32   a renewal takes the place of an older lease
- *   b5    a host tells of a clone only where there was one
+ *   b5    a host tells of a clone only where there was one, and always when a
+ *         reply is named that another machine passed over (model.h)
  *   b6    a host's status is the one that the protocol asks for
  *   b1    a reply that nobody changed is taken, or a status was given
  *   b22   to b24: in which order hosts are looked up and asked (zone.h)
@@ -79,15 +85,43 @@ void check_met(struct sim *s, uint32_t number, uint32_t product, bool is_image);
 void check_nonce(struct sim *s, uint32_t number, const struct request *request);
 
 /**
+ * check_due(): after a round the next contact is due in its time (b10, b31,
+ * b32): by the intervals of the host that answered, a twentieth of it earlier
+ * at most.
+ */
+void check_due(struct sim *s, uint32_t number, uint32_t product,
+    const struct life_event *ev, const struct life_now *now);
+
+/**
+ * check_owed(): a step took the lease anew that could not be written, where it
+ * may and the lease is good (lease).
+ */
+void check_owed(struct sim *s, uint32_t number, uint32_t product,
+    const struct life_event *ev);
+
+/**
  * check_reply(): a reply that verified is one that a host committed; its
  * client is acknowledged from now on.
  */
 void check_reply(struct sim *s, const struct msg *m, const struct reply *reply);
 
 /**
+ * check_host(): I1 to I3 of one host.
+ */
+void check_host(struct sim *s, uint32_t number);
+
+/**
+ * check_keep(): idle work broke off: of what it may forget, the model keeps
+ * what the host's table still holds.
+ *
+ * In:      all      what the model held before that work
+ */
+void check_keep(struct sim *s, uint32_t number, const struct model *all);
+
+/**
  * check_is_model(): is the host's table this one?
  *
- * Returns: whether caches and the number of clients are the same
+ * Returns: whether caches are the same, and clients with their last contacts
  */
 bool check_is_model(struct sim *s, uint32_t number, const struct model *m);
 

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,9 +65,8 @@ work(const struct crew *crew, uint32_t first, uint32_t step, int fd)
 	for (uint32_t i = first; i < crew->n && is_good; i += step) {
 		sim_run_site(s, crew->site, crew->first + i, w);
 		if (s->has_failed)
-			(void)fprintf(stderr, "muster-plan: seed %llu: %s\n",
-			    (unsigned long long)crew->first + i, s->why);
-		is_good = !s->has_failed && write_all(fd, w, sizeof(*w));
+			(void)snprintf(w->why, sizeof(w->why), "%s", s->why);
+		is_good = write_all(fd, w, sizeof(*w)) && !s->has_failed;
 	}
 	sim_free(s);
 	free(w);
@@ -77,13 +78,21 @@ start(const struct crew *crew, struct worker *all, uint32_t number,
     uint32_t jobs)
 {
 	struct worker *k = &all[number];
+	pid_t parent = getpid();
 	int fds[2];
 
 	if (pipe(fds) != 0)
 		return MUSTER_E_IO;
 	k->pid = fork();
 	if (k->pid == 0) {
+		/* a plan that is killed leaves nobody behind */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
 		(void)close(fds[0]);
+		/* an end that is held here would keep its writer waiting */
+		for (uint32_t i = 0; i < number; i++)
+			(void)close(all[i].fd);
 		work(crew, number, jobs, fds[1]);
 	}
 	(void)close(fds[1]);
@@ -94,7 +103,8 @@ start(const struct crew *crew, struct worker *all, uint32_t number,
 
 /* ---- here ---- */
 
-/* The next bytes of a result; false when the process is gone. */
+/* The next bytes of a result; false when the process is gone, or the seed did
+ * not come to its end. */
 static bool
 take(struct worker *k, struct watch *out, uint32_t jobs)
 {
@@ -109,6 +119,7 @@ take(struct worker *k, struct watch *out, uint32_t jobs)
 	if (k->got == sizeof(*out)) {
 		k->got = 0;
 		k->next += jobs;
+		return out[k->next - jobs].why[0] == '\0';
 	}
 	return true;
 }
@@ -184,8 +195,9 @@ crew_run(const struct crew *crew, struct watch *out)
 	if (err == 0 && !collect(crew, all, jobs, out))
 		err = MUSTER_E_IO;
 	/* who still writes ends when nobody reads */
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++)
 		(void)close(all[i].fd);
+	for (uint32_t i = 0; i < n; i++) {
 		if (all[i].pid > 0 && waitpid(all[i].pid, &status, 0) > 0 &&
 		    err == 0 && status != 0)
 			err = MUSTER_E_IO;

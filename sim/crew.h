@@ -24,9 +24,11 @@ struct crew {
 /**
  * crew_run(): run them all.
  *
+ * In:      out      n of them, all zero
  * Out:     out      n results, in the order of the seeds
- * Returns: 0; MUSTER_E_NOMEM; MUSTER_E_IO: a process could not be made or ended
- *          before its work
+ * Returns: 0; MUSTER_E_NOMEM; MUSTER_E_IO: a process could not be made, or
+ *          ended before its work: the `why` of a result says why, where one of
+ *          them is not empty
  * Blocks:  until all are run
  */
 MUSTER_NODISCARD int crew_run(const struct crew *crew, struct watch *out);

@@ -6,17 +6,46 @@
 
 /* ---- writing ---- */
 
-/* The power may go after any of them; what is not written stays as it was. */
-static bool
+/* Does this write fail? One that is unsure has taken its place. */
+static int
+fail(struct sick *sick)
+{
+	if (sick->err == 0)
+		return 0;
+	if (sick->writes > 0) {
+		sick->writes--;
+		return 0;
+	}
+	sick->has_failed = true;
+	return sick->err;
+}
+
+/* The power may go after any of them, or one may fail; what is not written
+ * stays as it was. */
+static int
 write_file(struct pc *pc, struct file *f, const uint8_t *p, size_t len)
 {
-	if (pc->writes_left == 0)
-		return false;
+	int err;
+
+	if (pc->writes_left == 0) {
+		pc->is_cut = true;
+		return DISK_NO_POWER;
+	}
 	if (pc->writes_left > 0)
 		pc->writes_left--;
+	err = fail(&pc->sick);
+	if (err != 0 && err != MUSTER_E_UNSURE)
+		return err;
 	memcpy(f->bytes, p, len);
 	f->len = (uint32_t)len;
-	return true;
+	return err;
+}
+
+/* It lies in its place. */
+static bool
+is_there(int err)
+{
+	return err == 0 || err == MUSTER_E_UNSURE;
 }
 
 static bool
@@ -48,13 +77,15 @@ write_publisher(struct pc *pc)
 	int err;
 
 	err = state_publisher_encode(&pc->publisher, buf, sizeof(buf), &len);
-	if (err != 0 || !write_file(pc, &d->publisher, buf, len))
+	if (err == 0)
+		err = write_file(pc, &d->publisher, buf, len);
+	if (!is_there(err))
 		return err;
 	d->was_publisher = pc->publisher;
 	d->floor_unix_s = pc->floor_unix_s;
 	d->ceiling_unix_s = pc->ceiling_unix_s;
 	own(&d->owner, is_new, &pc->id);
-	return 0;
+	return err;
 }
 
 static int
@@ -67,12 +98,14 @@ write_product(struct pc *pc, uint32_t p)
 	bool is_new = d->product[p].len == 0;
 	int err = state_product_encode(state, buf, sizeof(buf), &len);
 
-	if (err != 0 || !write_file(pc, &d->product[p], buf, len))
+	if (err == 0)
+		err = write_file(pc, &d->product[p], buf, len);
+	if (!is_there(err))
 		return err;
 	d->was_product[p] = *state;
 	d->is_image[p] = false;
 	own(&d->product_owner[p], is_new, &pc->id);
-	return 0;
+	return err;
 }
 
 static int
@@ -88,9 +121,8 @@ write_view(struct pc *pc, uint32_t p)
 	memcpy(view.publisher, pc->publisher.publisher, PUBLISHER_LEN);
 	memcpy(view.product, state->product, PRODUCT_LEN);
 	err = state_view_encode(&view, buf);
-	if (err == 0)
-		(void)write_file(pc, &pc->disk->view[p], buf, sizeof(buf));
-	return err;
+	return err == 0 ? write_file(pc, &pc->disk->view[p], buf, sizeof(buf))
+	                : err;
 }
 
 static int
@@ -99,7 +131,9 @@ write_clock(struct pc *pc)
 	uint8_t buf[CLOCKWATCH_FILE_LEN];
 	int err = clockwatch_encode(&pc->watch, buf);
 
-	if (err == 0 && write_file(pc, &pc->disk->clock, buf, sizeof(buf)))
+	if (err == 0)
+		err = write_file(pc, &pc->disk->clock, buf, sizeof(buf));
+	if (is_there(err))
 		pc->disk->was_clock = pc->watch;
 	return err;
 }
@@ -112,11 +146,13 @@ write_lease(struct pc *pc, uint32_t p)
 	int err;
 
 	err = lease_encode(&pc->product[p].life.lease, buf, sizeof(buf), &len);
-	if (err != 0 || !write_file(pc, &pc->disk->lease[p], buf, len))
+	if (err == 0)
+		err = write_file(pc, &pc->disk->lease[p], buf, len);
+	if (!is_there(err))
 		return err;
 	pc->disk->has_lease[p] = true;
 	pc->disk->lease_rearms[p] = pc->product[p].life.state.rearms;
-	return 0;
+	return err;
 }
 
 int
@@ -130,18 +166,51 @@ disk_write_states(struct pc *pc, uint32_t p)
 }
 
 int
+disk_write_lease(struct pc *pc, uint32_t p)
+{
+	struct pc_product *pp = &pc->product[p];
+	int err;
+
+	pp->is_lease_unsure = pp->is_lease_unsure && pp->life.has_lease;
+	if (!pp->todo.keep_lease && !pp->is_lease_unsure)
+		return 0;
+	err = write_lease(pc, p);
+	pp->is_lease_unsure = err == MUSTER_E_UNSURE;
+	return err;
+}
+
+int
 disk_write(struct pc *pc, uint32_t p)
 {
-	const struct life_todo *todo = &pc->product[p].todo;
-	int err = 0;
+	struct pc_product *pp = &pc->product[p];
+	int err;
 
-	if (todo->keep_lease)
-		err = write_lease(pc, p);
-	if (err == 0 && todo->save)
-		err = disk_write_states(pc, p);
-	if (err == 0 && todo->save)
+	if (!pp->todo.save && !pp->is_unsaved)
+		return 0;
+	err = disk_write_states(pc, p);
+	if (err == 0)
 		err = write_clock(pc);
+	pp->is_unsaved = err != 0;
 	return err;
+}
+
+bool
+disk_is_sick(int err)
+{
+	return err == DISK_NO_POWER || err == MUSTER_E_FULL ||
+	    err == MUSTER_E_IO || err == MUSTER_E_UNSURE;
+}
+
+bool
+disk_holds(const struct pc *pc, uint32_t p)
+{
+	const struct file *f = &pc->disk->lease[p];
+	uint8_t buf[LEASE_FILE_MAX];
+	size_t len = 0;
+
+	return lease_encode(&pc->product[p].life.lease, buf, sizeof(buf),
+	           &len) == 0 &&
+	    f->len == len && memcmp(f->bytes, buf, len) == 0;
 }
 
 int
@@ -153,15 +222,17 @@ disk_write_known(struct pc *pc)
 	int err = state_known_encode(pc->publisher.publisher, &pc->known, buf,
 	    sizeof(buf), &len);
 
-	if (err == 0 && write_file(pc, &d->known, buf, len))
+	if (err == 0)
+		err = write_file(pc, &d->known, buf, len);
+	if (is_there(err))
 		d->was_known = pc->known;
 	return err;
 }
 
-void
+int
 disk_drop_lease(struct pc *pc, uint32_t p)
 {
-	(void)write_file(pc, &pc->disk->lease[p], pc->id.id, 0);
+	return write_file(pc, &pc->disk->lease[p], pc->id.id, 0);
 }
 
 /* ---- reading ---- */

@@ -4,7 +4,8 @@
  *
  * Written in the agent's order: lease, publisher, product, view, clock; of a
  * rearm all of that but the clock, and then the leases that it drops; the
- * power may go between any two.  Beside each file lies what it was made of,
+ * power may go between any two, and in a step any may fail: its disk is full, or
+ * does not say whether it lasts.  Beside each file lies what it was made of,
  * so that a codec that loses a field is seen at the next start.
  */
 #ifndef MUSTER_SIM_DISK_H
@@ -12,32 +13,60 @@
 
 #include "sim/sim.h"
 
+#define DISK_NO_POWER MUSTER_E_TRUNC /* the power went first */
+
 /**
- * disk_write(): what a step left to be written.
+ * disk_write_lease(): the lease that a step took, or one that may not last.
  *
- * In:      pc       writes_left files at most, or all where it is negative
- * Returns: 0; what a codec said
+ * In:      pc       writes_left files at most, or all where it is negative;
+ *                   sick, when one is to fail
+ * Returns: 0; MUSTER_E_UNSURE: it is there and may not last; MUSTER_E_FULL,
+ *          MUSTER_E_IO, DISK_NO_POWER: it is as it was; what a codec said
+ */
+MUSTER_NODISCARD int disk_write_lease(struct pc *pc, uint32_t product);
+
+/**
+ * disk_write(): all else that a step left to be written, or an earlier one
+ * could not write.
+ *
+ * Returns: as disk_write_lease()
  */
 MUSTER_NODISCARD int disk_write(struct pc *pc, uint32_t product);
 
 /**
+ * disk_is_sick(): was it the disk that failed, or the power, and no codec?
+ *
+ * Returns: true when it was
+ */
+bool disk_is_sick(int err);
+
+/**
+ * disk_holds(): is the lease that the product goes by the one on its disk?
+ *
+ * Returns: true when it is, byte for byte
+ */
+bool disk_holds(const struct pc *pc, uint32_t product);
+
+/**
  * disk_write_states(): the publisher's and the product's file and its view.
  *
- * Returns: 0; what a codec said
+ * Returns: as disk_write_lease()
  */
 MUSTER_NODISCARD int disk_write_states(struct pc *pc, uint32_t product);
 
 /**
  * disk_write_known(): the host that responded.
  *
- * Returns: 0; what the codec said
+ * Returns: as disk_write_lease()
  */
 MUSTER_NODISCARD int disk_write_known(struct pc *pc);
 
 /**
  * disk_drop_lease(): the last part of a rearm.
+ *
+ * Returns: as disk_write_lease()
  */
-void disk_drop_lease(struct pc *pc, uint32_t product);
+MUSTER_NODISCARD int disk_drop_lease(struct pc *pc, uint32_t product);
 
 /**
  * disk_read(): publisher, clock, and the host that is remembered.

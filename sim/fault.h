@@ -21,6 +21,11 @@ void fault_plan(struct sim *s);
 void fault_event(struct sim *s, const struct event *ev);
 
 /**
+ * fault_back(): EV_BACK; the agent starts anew, as with a package.
+ */
+void fault_back(struct sim *s, const struct event *ev);
+
+/**
  * fault_clock(): somebody sets the clock of a machine.
  */
 void fault_clock(struct sim *s, uint32_t number);

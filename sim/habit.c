@@ -2,8 +2,8 @@
 #include "sim/habit.h"
 
 #define MIN_MS INT64_C(60000)
-#define MONDAY_OFF 3 /* the first day of 1970 was a Thursday */
-#define LOOK_DAYS 366
+#define MONDAY_OFF 3            /* the first day of 1970 was a Thursday */
+#define LOOK_DAYS SITE_DAYS_MAX /* off for longer is off to the end */
 
 /* What a number is used for. */
 enum use { USE_ABSENT = 1, USE_FROM, USE_TO, USE_HOLIDAY, USE_LEAVE, USE_AWAY };
@@ -111,13 +111,17 @@ habit_next_ms(const struct site *site, const struct site_class *c, uint64_t key,
 	return INT64_MAX;
 }
 
+bool
+habit_is_away(const struct site_class *c, uint64_t key, int64_t ms)
+{
+	return is_in(&c->away, key, (uint32_t)(ms / HABIT_DAY_MS), USE_AWAY);
+}
+
 enum habit
 habit_at(const struct site *site, const struct site_class *c, uint64_t key,
     int64_t ms)
 {
-	uint32_t day = (uint32_t)(ms / HABIT_DAY_MS);
-
 	if (habit_next_ms(site, c, key, ms) != ms)
 		return HABIT_OFF;
-	return is_in(&c->away, key, day, USE_AWAY) ? HABIT_AWAY : HABIT_HERE;
+	return habit_is_away(c, key, ms) ? HABIT_AWAY : HABIT_HERE;
 }

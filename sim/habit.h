@@ -32,10 +32,17 @@ enum habit habit_at(const struct site *site, const struct site_class *c,
     uint64_t key, int64_t ms);
 
 /**
+ * habit_is_away(): is no host in reach that day, whether it is on or off?
+ *
+ * Returns: whether it is so
+ */
+bool habit_is_away(const struct site_class *c, uint64_t key, int64_t ms);
+
+/**
  * habit_next_ms(): from when on it is on.
  *
  * Returns: ms when it is on by then, else the next time; INT64_MAX: never
- *          within a year
+ *          within SITE_DAYS_MAX
  */
 int64_t habit_next_ms(const struct site *site, const struct site_class *c,
     uint64_t key, int64_t ms);

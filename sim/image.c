@@ -90,30 +90,34 @@ image_sync_all(struct image *m)
 	return true;
 }
 
-/* Each write that was not synced: there, not there, or the first sectors. */
+/* Its first sectors, the rest as it was, or none where the file was shorter:
+ * its new length may be there without them. */
+static bool
+tear(struct image *m, const struct op *op, struct rng *rng)
+{
+	uint32_t sectors = (uint32_t)(op->len / IMAGE_SECTOR);
+	int len = IMAGE_SECTOR * (int)rng_below(rng, sectors);
+	bool is_longer = rng_below(rng, 2) == 0;
+
+	if (len != 0 && !image_apply(m, op, len))
+		return false;
+	return !is_longer || image_reach(m, op->at + op->len);
+}
+
+/* Each write that was not synced: there, not there, or torn. */
 bool
 image_lose(struct image *m, struct rng *rng, uint64_t *lost)
 {
 	for (const struct op *op = m->first; op != NULL; op = op->next) {
-		int len = op->len;
-
 		/* where it lied, as if nothing was written since */
-		switch (rng == NULL ? 0 : rng_below(rng, 4)) {
-		case 0:
+		uint32_t what = rng == NULL ? 0 : rng_below(rng, 4);
+		bool is_torn = what == 1 && op->len > IMAGE_SECTOR;
+
+		if (what == 0 || is_torn)
 			(*lost)++;
+		if (what == 0)
 			continue;
-		case 1:
-			if (len > IMAGE_SECTOR) {
-				len = IMAGE_SECTOR *
-				    (int)rng_below(rng,
-				        (uint32_t)(len / IMAGE_SECTOR));
-				(*lost)++;
-			}
-			break;
-		default:
-			break;
-		}
-		if (len != 0 && !image_apply(m, op, len))
+		if (is_torn ? !tear(m, op, rng) : !image_apply(m, op, op->len))
 			return false;
 	}
 	image_forget(m);

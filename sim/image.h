@@ -58,7 +58,7 @@ void image_forget(struct image *m);
 
 /**
  * image_lose(): the power went: of what waits each write is there, or not, or
- * its first sectors.
+ * torn at a sector, the length of the file with it or not.
  *
  * In:      rng      NULL: the disk lied, and nothing of it is there
  * Out:     lost     counted on

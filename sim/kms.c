@@ -7,13 +7,13 @@
 #include "sim/net.h"
 #include "wire/rpc.h"
 
-#define BUSY_MAX_S 30
 #define HOUR_S INT64_C(3600)
 
 int64_t
 kms_unix_s(const struct sim *s, const struct kms *k)
 {
-	return s->now_ms / 1000 + k->off_s;
+	return s->now_ms < k->frozen_until_ms ? k->frozen_unix_s
+	                                      : s->now_ms / 1000 + k->off_s;
 }
 
 int
@@ -74,10 +74,12 @@ send_result(struct sim *s, uint32_t number, const struct ticket *to,
 }
 
 static void
-send_busy(struct sim *s, uint32_t number, const struct ticket *to)
+send_busy(struct sim *s, uint32_t number, const struct ticket *to,
+    uint32_t spread_s)
 {
 	struct wire_result res = {.status = WIRE_BUSY,
-	    .busy_s = 1 + rng_below(&s->rng, BUSY_MAX_S)};
+	    .busy_s = admit_busy_s(&s->host[number].admit, s->now_ms / 1000,
+	        spread_s, rng_u64(&s->rng))};
 
 	send_result(s, number, to, &res);
 }
@@ -88,7 +90,7 @@ send_all_busy(struct sim *s, uint32_t number)
 	struct batch *b = &s->host[number].flying;
 
 	for (uint32_t i = 0; i < b->n; i++)
-		send_busy(s, number, &b->ticket[i]);
+		send_busy(s, number, &b->ticket[i], ADMIT_TROUBLE_S);
 	b->n = 0;
 }
 
@@ -101,6 +103,14 @@ kms_ends_day(const struct kms *k)
 
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
 	    (uint32_t)p[2] << 8 | p[3];
+}
+
+void
+kms_set_rogue(struct kms *k, bool is_rogue)
+{
+	k->is_rogue = is_rogue;
+	k->was_rogue |= is_rogue;
+	k->turn.publishers[0].cert.expires_day = is_rogue ? 0 : kms_ends_day(k);
 }
 
 /* The status that b6 and the protocol ask for, told from the bytes. */
@@ -121,7 +131,8 @@ expected(const struct sim *s, const struct kms *k,
 	if (p == s->n_products)
 		return WIRE_UNKNOWN_PRODUCT;
 	if (now_unix_s < certified_s - 24 * HOUR_S ||
-	    (ends_day != 0 && now_unix_s >= (int64_t)ends_day * 86400))
+	    (ends_day != 0 && !k->is_rogue &&
+	        now_unix_s >= (int64_t)ends_day * 86400))
 		return WIRE_HOST_NOT_ACTIVATED;
 	if (!k->covers[p])
 		return WIRE_NOT_COVERED;
@@ -173,7 +184,7 @@ on_activate(struct sim *s, const struct msg *m, const struct rpc_call *call,
 	else
 		watch_request(s->watch, m->host, sim_site_s(s));
 	if (k->next.n == SIM_BATCH_MAX) {
-		send_busy(s, m->host, ticket);
+		send_busy(s, m->host, ticket, ADMIT_OVERLOAD_S);
 		return;
 	}
 	memcpy(item.raw, call->args, call->args_len);
@@ -184,6 +195,12 @@ on_activate(struct sim *s, const struct msg *m, const struct rpc_call *call,
 		    res.status, want);
 	if (want == WIRE_HOST_NOT_ACTIVATED && kms_ends_day(k) != 0)
 		sim_hit(s, POINT_EXPIRED_HOST);
+	if (want == WIRE_OK && !s->has_failed) {
+		ticket->group = p % s->swarm.n_groups; /* world.c */
+		ticket->issued_unix_s = kms_unix_s(s, k);
+		if (s->site != NULL)
+			ticket->group = s->site->product[p].group;
+	}
 	if (res.status == WIRE_OK && !s->has_failed) {
 		ticket->threshold = s->swarm.threshold[k->catalogue][p];
 		queue_item(s, m->host, &item, ticket);
@@ -241,9 +258,8 @@ kms_receive(struct sim *s, const struct msg *m)
 static bool
 is_honest(const struct sim *s)
 {
-	return s->swarm.latency_ms < SIM_EXCHANGE_MS / 100 &&
-	    !s->swarm.is_shared && !s->swarm.has_sqlite &&
-	    !s->swarm.has_fault[POINT_CLOG] &&
+	return s->swarm.latency_ms < ASKING_MS / 100 && !s->swarm.is_shared &&
+	    !s->swarm.has_sqlite && !s->swarm.has_fault[POINT_CLOG] &&
 	    !s->swarm.has_fault[POINT_PAUSE] &&
 	    !s->swarm.has_fault[POINT_DUPLICATE] &&
 	    !s->swarm.has_fault[POINT_REORDER] &&
@@ -276,11 +292,20 @@ enter(struct sim *s, uint32_t number, uint32_t i, int64_t now_unix_s)
 	uint32_t count;
 
 	note_sharer(s, number, t);
-	count = model_accept(k->model, item->group, &t->request,
-	    item->grant.issued_unix_s, now_unix_s, t->threshold);
+	if (item->group != t->group ||
+	    item->grant.issued_unix_s != t->issued_unix_s)
+		sim_fail(s, "I3", "kms-%u: group %u at %lld, not %u at %lld",
+		    number, item->group, (long long)item->grant.issued_unix_s,
+		    t->group, (long long)t->issued_unix_s);
+	count = model_accept(k->model, t->group, &t->request, t->issued_unix_s,
+	    now_unix_s, t->threshold);
 	if (count != item->grant.count)
 		sim_fail(s, "I3", "kms-%u counts %u, the model %u", number,
 		    item->grant.count, count);
+	if (item->is_clone != model_reply(k->model, &t->request, item->leaf))
+		sim_fail(s, "b5", "kms-%u: %s a second machine under %s",
+		    number, item->is_clone ? "tells" : "does not tell",
+		    item->args.name);
 	if (item->is_clone) {
 		sim_hit(s, POINT_IS_CLONE);
 		if (!s->has_clones && is_honest(s))
@@ -358,6 +383,15 @@ down_ms(struct sim *s)
 	return rng_octave(&s->rng, 200, 2 * SIM_DAY_MS);
 }
 
+/* Its clients are told BUSY, and it goes on with the next batch. */
+static void
+go_on(struct sim *s, uint32_t number)
+{
+	send_all_busy(s, number);
+	s->host[number].is_flying = false;
+	submit(s, number);
+}
+
 /* Nothing was changed, or nobody knows: musterd ends, and finds out. */
 static void
 end_failed(struct sim *s, uint32_t number, int err)
@@ -369,9 +403,7 @@ end_failed(struct sim *s, uint32_t number, int err)
 	sim_tell(s, "kms-%u: its commit fails: %s", number,
 	    muster_errname(err));
 	if (err == MUSTER_E_FULL) {
-		send_all_busy(s, number);
-		k->is_flying = false;
-		submit(s, number);
+		go_on(s, number);
 		return;
 	}
 	kmsdisk_doubt(s, number, kms_unix_s(s, k));
@@ -380,40 +412,56 @@ end_failed(struct sim *s, uint32_t number, int err)
 	kms_stop(s, number, down_ms(s));
 }
 
+/* A full disk, or a commit of which nobody knows.  A host with a disk of its
+ * own ends and finds out; one that shares a count goes on (turnloop.c). */
+static void
+commit_busy(struct sim *s, uint32_t number)
+{
+	bool is_shared = s->swarm.is_shared;
+	int err;
+
+	if (rng_below(&s->rng, 2) == 0) {
+		if (is_shared)
+			sim_hit(s, POINT_SHARED_AGAIN);
+		sim_tell(s, "kms-%u: %s", number,
+		    is_shared ? "the shared count asks to try again"
+		              : "its disk is full");
+		go_on(s, number);
+		return;
+	}
+	err = apply(s, number);
+	if (err != 0) {
+		end_failed(s, number, err);
+		return;
+	}
+	sim_tell(s, "kms-%u: unsure of its commit", number);
+	if (is_shared) {
+		sim_hit(s, POINT_SHARED_UNSURE);
+		go_on(s, number);
+		return;
+	}
+	sim_hit(s, POINT_UNSURE);
+	send_all_busy(s, number);
+	kms_stop(s, number, down_ms(s));
+}
+
 static void
 commit(struct sim *s, uint32_t number)
 {
-	struct kms *k = &s->host[number];
 	bool is_after;
 	int err;
 	const struct event done = {.kind = EV_SIGN,
 	    .who = number,
-	    .tag = k->epoch};
+	    .tag = s->host[number].epoch};
 
 	if (s->swarm.is_shared && s->now_ms < s->away_until_ms) {
+		sim_hit(s, POINT_AWAY);
 		sim_tell(s, "kms-%u: the shared count is away", number);
-		send_all_busy(s, number);
-		k->is_flying = false;
-		submit(s, number);
+		go_on(s, number);
 		return;
 	}
 	if (sim_faulty(s, POINT_BUSY)) {
-		if (rng_below(&s->rng, 2) == 0) {
-			sim_tell(s, "kms-%u: its disk is full", number);
-			send_all_busy(s, number);
-			k->is_flying = false;
-			submit(s, number);
-			return;
-		}
-		err = apply(s, number);
-		if (err != 0) {
-			end_failed(s, number, err);
-			return;
-		}
-		sim_hit(s, POINT_UNSURE);
-		sim_tell(s, "kms-%u: unsure of its commit", number);
-		send_all_busy(s, number);
-		kms_stop(s, number, down_ms(s));
+		commit_busy(s, number);
 		return;
 	}
 	if (sim_faulty(s, POINT_CRASH)) {
@@ -461,9 +509,19 @@ idle(struct sim *s, uint32_t number)
 	sim_at(s, s->swarm.idle_ms, &again);
 	if (!k->is_up || k->is_flying)
 		return;
-	do {
-		err = store_idle(k->store, now_unix_s);
-	} while (err == MUSTER_E_AGAIN);
+	if (k->disk != NULL) {
+		err = kmsdisk_idle(s, number, now_unix_s);
+		if (err == MUSTER_E_FULL)
+			return; /* musterd goes on, and tries again */
+		if (k->is_idle_in_doubt) {
+			kms_stop(s, number, down_ms(s));
+			return;
+		}
+	} else {
+		do {
+			err = store_idle(k->store, now_unix_s);
+		} while (err == MUSTER_E_AGAIN);
+	}
 	if (s->site == NULL)
 		model_idle(k->model, now_unix_s, s->swarm.retention_days);
 	if (err != 0)
@@ -499,6 +557,7 @@ kms_start(struct sim *s, uint32_t number)
 	if (!k->is_up)
 		sim_tell(s, "kms-%u: is up", number);
 	k->is_up = true;
+	admit_init(&k->admit);
 	if (k->disk != NULL)
 		kmsdisk_start(s, number);
 	s->touched_hosts |= 1U << number;

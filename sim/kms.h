@@ -56,4 +56,10 @@ void kms_stop(struct sim *s, uint32_t number, int64_t for_ms);
  */
 void kms_start(struct sim *s, uint32_t number);
 
+/**
+ * kms_set_rogue(): it knows of no end of its certificate, or again what stands
+ * in it.
+ */
+void kms_set_rogue(struct kms *k, bool is_rogue);
+
 #endif /* MUSTER_SIM_KMS_H */

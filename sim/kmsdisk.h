@@ -36,25 +36,40 @@ kmsdisk_batch(struct sim *s, uint32_t number, int64_t now_unix_s);
 void kmsdisk_doubt(struct sim *s, uint32_t number, int64_t now_unix_s);
 
 /**
+ * kmsdisk_idle(): its idle work, which its disk may not outlive.
+ *
+ * Returns: 0; MUSTER_E_IO: the disk is gone, and the host has to end; an
+ *          outcome of the store
+ */
+MUSTER_NODISCARD int
+kmsdisk_idle(struct sim *s, uint32_t number, int64_t now_unix_s);
+
+/**
  * kmsdisk_stop(): the host ends: cleanly, killed, or without power.
  */
 void kmsdisk_stop(struct sim *s, uint32_t number);
 
 /**
- * kmsdisk_lie(): its disk begins to lie, or ends.
+ * kmsdisk_is_quiet(): nothing is being written to it, so that what its database
+ * holds is what the model does.
+ *
+ * Returns: false as well when it has no disk, or is down
+ */
+bool kmsdisk_is_quiet(const struct kms *k);
+
+/**
+ * kmsdisk_lie(): its disk begins to lie, or ends; it is quiet.
  */
 void kmsdisk_lie(struct sim *s, uint32_t number);
 
 /**
- * kmsdisk_backup(): its database is saved, or an old one put back: the host
- * then goes down, and knows no more than it did.
- *
- * Returns: true when it is to go down
+ * kmsdisk_save(): a copy of its database is kept; it is quiet.
  */
-bool kmsdisk_backup(struct sim *s, uint32_t number);
+void kmsdisk_save(struct sim *s, uint32_t number);
 
 /**
- * kmsdisk_put_back(): the old database, while it is down.
+ * kmsdisk_put_back(): that copy is its database, while it is down: it then
+ * knows no more than it did.
  */
 void kmsdisk_put_back(struct sim *s, uint32_t number);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * main.c -- muster-sim: a campaign of seeds, one seed, or the seeds of a file;
- * ends with 1 at the first that fails, and says how to run it again.
+ * ends with 1 where one fails, and says how to run the first of them again.
  */
 #include <ctype.h>
 #include <getopt.h>
@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "sim/campaign.h"
+#include "sim/primitive.h"
 #include "sim/scenario.h"
 #include "sim/world.h"
 #include "sim/zone.h"
@@ -100,25 +101,43 @@ read_options(int argc, char **argv, struct options *o)
 	return 3;
 }
 
-/* The invariant, the last lines, and what to type for the least run found. */
+static void
+print_seeds(const struct campaign *c, FILE *out)
+{
+	(void)fprintf(out, "%u seeds failed%s:", c->n_failed,
+	    c->n_failed == CAMPAIGN_FAILURES_MAX ? ", and no more were tried"
+	                                         : "");
+	for (uint32_t i = 0; i < c->n_failed; i++)
+		(void)fprintf(out, " %" PRIu64, c->failed[i]);
+	(void)fputc('\n', out);
+}
+
+/* Of the first seed that failed: the invariant, the last lines, and what to
+ * type for the least run found. */
 static void
 report(struct campaign *c, struct sim *s, FILE *out)
 {
+	const char *by = c->is_failed_real ? " --ed25519" : "";
 	struct sim_order order = c->order;
+	struct points unused = {.n = {0}};
 	char command[COMMAND_MAX];
 
-	order.seed = s->seed;
+	order.seed = c->failed[0];
+	if (c->n_failed > 1)
+		print_seeds(c, out);
+	primitive_use(c->is_failed_real);
+	sim_run(s, &order, &unused);
 	trace_print_tail(&s->trace, out);
 	(void)fprintf(out,
 	    "seed %" PRIu64 ", step %" PRIu64 ": %s does not hold: %s\n",
-	    s->seed, s->step, c->invariant, c->why);
+	    order.seed, c->failed_step, c->invariant, c->why);
 	campaign_command(&order, command, sizeof(command));
-	(void)fprintf(out, "again: ./dev sim %s --trace\n", command);
-	if (!s->has_failed)
+	(void)fprintf(out, "again: ./dev sim %s%s --trace\n", command, by);
+	if (!c->is_run_wrong || !s->has_failed)
 		return; /* it was another run, not a wrong one */
 	campaign_shrink(s, &order);
 	campaign_command(&order, command, sizeof(command));
-	(void)fprintf(out, "less of it: ./dev sim %s --trace\n", command);
+	(void)fprintf(out, "less of it: ./dev sim %s%s --trace\n", command, by);
 }
 
 static bool
@@ -162,7 +181,7 @@ print_lower(const char *text)
 }
 
 static void
-print_json(const struct campaign *c, double minutes)
+print_json(const struct campaign *c, bool has_shares, double minutes)
 {
 	const char *comma = "";
 
@@ -183,9 +202,13 @@ print_json(const struct campaign *c, double minutes)
 		(void)printf("\"");
 		comma = ", ";
 	}
-	(void)printf("], \"violations\": %d, "
-	             "\"client_years_per_minute\": %.0f}\n",
-	    c->has_failed ? 1 : 0, campaign_years(c) / minutes);
+	(void)printf("], \"violations\": %u, \"seeds_failed\": [",
+	    c->n_failed + (has_shares ? 0 : 1));
+	for (uint32_t i = 0; i < c->n_failed; i++)
+		(void)printf("%s%" PRIu64, i == 0 ? "" : ", ", c->failed[i]);
+	(void)printf("], \"client_years_per_minute\": %.0f, "
+	             "\"hash\": \"%016" PRIx64 "\"}\n",
+	    campaign_years(c) / minutes, c->hash);
 }
 
 /* Of this process; the wall clock is not for a simulation (stray.c). */
@@ -205,16 +228,16 @@ run_campaign(struct options *o, struct sim *s)
 {
 	struct campaign *c = &o->campaign;
 	double minutes;
-	bool is_good;
+	bool is_good, has_shares;
 
 	campaign_run(c, s);
 	minutes = cpu_minutes();
-	if (c->has_failed)
+	if (c->n_failed > 0)
 		report(c, s, o->is_json ? stderr : stdout);
-	is_good =
-	    !c->has_failed && check_points(c, o->is_json) && check_shares(c);
+	has_shares = check_shares(c);
+	is_good = c->n_failed == 0 && check_points(c, o->is_json) && has_shares;
 	if (o->is_json)
-		print_json(c, minutes);
+		print_json(c, has_shares, minutes);
 	else if (is_good)
 		(void)printf("%" PRIu64 " seeds, %" PRIu64
 		             " steps, %.0f client-years, %.0f a minute, "
@@ -264,7 +287,7 @@ run_file(struct options *o, struct sim *s)
 		}
 		campaign_run(&c, s);
 		n++;
-		if (c.has_failed) {
+		if (c.n_failed > 0) {
 			report(&c, s, stdout);
 			code = 1;
 		}

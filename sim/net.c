@@ -55,23 +55,25 @@ static void
 put(struct sim *s, const struct msg *m, int64_t delay_ms)
 {
 	struct event ev = {.kind = m->is_reply ? EV_TO_MACHINE : EV_TO_HOST};
-	uint32_t i = 0;
+	uint32_t i = s->msgs_full;
 
 	while (i < SIM_MSGS_MAX && s->msg[i].is_used)
 		i++;
+	s->msgs_full = i;
 	if (i == SIM_MSGS_MAX) {
 		sim_tell(s, "  net: full, a %s is lost", kind_of(m));
 		return;
 	}
 	/* what was held up comes at once, in the order of sending */
-	if (s->host[m->host].clog_until_ms > s->now_ms + delay_ms)
+	if (s->host[m->host].clog_until_ms > s->now_ms + delay_ms) {
 		delay_ms = s->host[m->host].clog_until_ms - s->now_ms;
+		sim_hit(s, POINT_CLOG);
+	}
 	s->msg[i] = *m;
 	s->msg[i].is_used = true;
 	ev.what = i;
 	sim_at(s, delay_ms, &ev);
-	if (s->swarm.has_fault[POINT_REORDER] && !s->is_healed &&
-	    rng_chance(&s->rng, s->swarm.ppm[POINT_REORDER]))
+	if (sim_draws(s, POINT_REORDER))
 		reorder(s, i);
 }
 
@@ -82,8 +84,6 @@ replay(struct sim *s, const struct msg *request)
 	const struct pc *pc = &s->machine[request->machine];
 	struct msg m = *request;
 
-	if (pc->old_len == 0)
-		return;
 	m.is_reply = true;
 	m.call--; /* any but this one */
 	m.len = pc->old_len;
@@ -127,7 +127,8 @@ net_send(struct sim *s, const struct msg *m)
 		    (long long)delay_ms);
 	}
 	if (sim_faulty(s, POINT_DUPLICATE)) {
-		if (!m->is_reply && rng_below(&s->rng, 2) == 0) {
+		if (!m->is_reply && s->machine[m->machine].old_len != 0 &&
+		    rng_below(&s->rng, 2) == 0) {
 			replay(s, m);
 		} else {
 			sim_tell(s, "  net: a %s comes twice", kind_of(m));
@@ -147,13 +148,26 @@ is_cut(const struct sim *s, uint32_t host, uint32_t machine, uint32_t way)
 	    (!k->is_cut_odd || machine % 2 == 1);
 }
 
+/* Is it kept from its way, either or both? Met where it is. */
+static bool
+is_lost(struct sim *s, uint32_t host, uint32_t machine, uint32_t ways)
+{
+	if (s->now_ms < s->outage_until_ms) {
+		sim_hit(s, POINT_OUTAGE);
+		return true;
+	}
+	if (!is_cut(s, host, machine, ways))
+		return false;
+	sim_hit(s, POINT_PARTITION);
+	return true;
+}
+
 bool
-net_reaches(const struct sim *s, uint32_t host, uint32_t machine)
+net_reaches(struct sim *s, uint32_t host, uint32_t machine)
 {
 	const struct kms *k = &s->host[host];
 
-	return s->now_ms >= s->outage_until_ms && (k->is_up || !k->is_off) &&
-	    !is_cut(s, host, machine, 1) && !is_cut(s, host, machine, 2);
+	return !is_lost(s, host, machine, 1 | 2) && (k->is_up || !k->is_off);
 }
 
 void
@@ -162,10 +176,11 @@ net_arrive(struct sim *s, const struct event *ev)
 	struct msg m = s->msg[ev->what];
 
 	s->msg[ev->what].is_used = false;
+	if (s->msgs_full > ev->what)
+		s->msgs_full = ev->what;
 	if (!m.is_used)
 		return;
-	if (s->now_ms < s->outage_until_ms ||
-	    is_cut(s, m.host, m.machine, m.is_reply ? 2 : 1)) {
+	if (is_lost(s, m.host, m.machine, m.is_reply ? 2 : 1)) {
 		sim_tell(s, "  net: down, a %s is lost", kind_of(&m));
 		return;
 	}
@@ -181,4 +196,5 @@ net_clear(struct sim *s)
 {
 	for (uint32_t i = 0; i < SIM_MSGS_MAX; i++)
 		s->msg[i].is_used = false;
+	s->msgs_full = 0;
 }

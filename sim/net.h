@@ -30,7 +30,7 @@ void net_arrive(struct sim *s, const struct event *ev);
  *
  * Returns: false when it is down or cut off
  */
-bool net_reaches(const struct sim *s, uint32_t host, uint32_t machine);
+bool net_reaches(struct sim *s, uint32_t host, uint32_t machine);
 
 /**
  * net_clear(): what is under way is lost.

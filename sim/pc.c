@@ -10,6 +10,7 @@
 #include "sim/round.h"
 #include "sim/zone.h"
 
+#define STEP_WRITES 6 /* lease, publisher, product, view, clock, and none */
 #define REARM_WRITES (4 * SIM_PRODUCTS) /* states and leases */
 
 static const char *const state_names[] = {"unlicensed", "initial grace",
@@ -56,14 +57,19 @@ pc_identify(struct sim *s, uint32_t number)
 int64_t
 pc_unix_s(const struct sim *s, const struct pc *pc)
 {
-	return pc->is_frozen ? pc->frozen_unix_s : s->now_ms / 1000 + pc->off_s;
+	/* ppm of ms, in seconds */
+	return pc->is_frozen ? pc->frozen_unix_s
+	                     : s->now_ms / 1000 + pc->off_s +
+	        (s->now_ms - pc->drift_from_ms) * pc->drift_ppm / 1000000000;
 }
 
 bool
-pc_is_busy(const struct pc *pc)
+pc_is_busy(const struct sim *s, const struct pc *pc)
 {
+	if (s->now_ms < pc->asleep_until_ms)
+		return true;
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
-		if (pc->product[p].walk != NULL || pc->product[p].is_waiting)
+		if (pc->product[p].round != NULL || pc->product[p].is_waiting)
 			return true;
 	}
 	return false;
@@ -88,6 +94,7 @@ now_of(struct sim *s, struct pc *pc, bool is_signed)
 		sim_hit(s, POINT_DOUBTFUL);
 	pc->seen_unix_s = now.wall_unix_s;
 	pc->seen_ms = s->now_ms;
+	pc->is_far_unseen = false;
 	/* what b36 lets it know for sure */
 	if (pc->is_calm && pc->floor_unix_s < now.wall_unix_s)
 		pc->floor_unix_s = now.wall_unix_s;
@@ -128,6 +135,7 @@ step(struct sim *s, uint32_t number, uint32_t p, const struct life_event *ev)
 		pc->ceiling_unix_s = pc->floor_unix_s;
 		pc->is_calm = !pc->is_frozen;
 		pc->far_ms = 0; /* it was confirmed */
+		pc->is_far_unseen = false;
 	}
 	life_step(&pp->life, &pp->env, ev, &now, &pp->todo);
 	pp->stepped = s->step;
@@ -139,36 +147,102 @@ step(struct sim *s, uint32_t number, uint32_t p, const struct life_event *ev)
 		plan_watch(s, number, p);
 	else
 		check_transition(s, number, p, ev);
+	if (s->site == NULL)
+		check_due(s, number, p, ev, &now);
+	if (s->site == NULL && pp->is_owed)
+		check_owed(s, number, p, ev);
+}
+
+/* What befalls the files of one step. */
+static void
+draw_disk(struct sim *s, struct pc *pc)
+{
+	static const int errs[] = {MUSTER_E_FULL, MUSTER_E_IO, MUSTER_E_UNSURE};
+
+	pc->sick = (struct sick){.err = 0};
+	pc->is_cut = false;
+	if (sim_draws(s, POINT_TORN))
+		pc->writes_left = (int32_t)rng_below(&s->rng, STEP_WRITES);
+	if (sim_draws(s, POINT_PC_DISK))
+		pc->sick = (struct sick){.err = errs[rng_below(&s->rng, 3)],
+		    .writes = rng_below(&s->rng, STEP_WRITES)};
+}
+
+/* The lease first, as the agent does it (lives.c): what does not get to the
+ * disk does not count. */
+static int
+write_step(struct sim *s, uint32_t number, uint32_t p)
+{
+	static const struct life_event unkept = {.kind = LIFE_UNKEPT};
+	struct pc *pc = &s->machine[number];
+	struct pc_product *pp = &pc->product[p];
+	const struct life_todo first = pp->todo;
+	int err = disk_write_lease(pc, p), state_err;
+
+	pp->is_unkept = first.keep_lease && disk_is_sick(err) &&
+	    err != MUSTER_E_UNSURE && err != DISK_NO_POWER;
+	if (pp->is_unkept) {
+		sim_hit(s, POINT_UNKEPT);
+		sim_tell(s, "%s: its lease cannot be written", pc->name);
+		pp->owed = pp->life.lease;
+		step(s, number, p, &unkept);
+		pp->todo.ask = first.ask;
+		pp->todo.is_early = first.is_early;
+	}
+	if (first.keep_lease)
+		pp->is_owed = pp->is_unkept;
+	state_err = disk_write(pc, p);
+	if (err == MUSTER_E_UNSURE)
+		sim_hit(s, POINT_LEASE_UNSURE);
+	return err == 0 ? state_err : err;
+}
+
+/* True when the power went: whether before a write, or when all were made. */
+static bool
+is_torn(struct sim *s, struct pc *pc, int err)
+{
+	bool is_torn = pc->writes_left >= 0;
+
+	pc->writes_left = -1;
+	if (pc->is_cut)
+		sim_hit(s, POINT_TORN);
+	if (pc->sick.has_failed)
+		sim_hit(s, POINT_PC_DISK);
+	if (err != 0 && !disk_is_sick(err))
+		sim_fail(s, "codec", "%s: its state does not encode: %s",
+		    pc->name, muster_errname(err));
+	return is_torn;
 }
 
 void
 pc_event(struct sim *s, uint32_t number, uint32_t p,
     const struct life_event *ev)
 {
+	static const struct life_event silence = {.kind = LIFE_SILENCE};
 	struct pc *pc = &s->machine[number];
 	struct pc_product *pp = &pc->product[p];
-	bool is_torn;
 	int err = 0;
 
 	step(s, number, p, ev);
-	if (sim_faulty(s, POINT_TORN))
-		pc->writes_left = (int32_t)rng_below(&s->rng, 6);
-	is_torn = pc->writes_left >= 0;
+	draw_disk(s, pc);
+	pp->is_unkept = false;
 	if (pc->disk != NULL)
-		err = disk_write(pc, p);
-	pc->writes_left = -1;
-	if (err != 0)
-		sim_fail(s, "codec", "%s: its state does not encode: %s",
-		    pc->name, muster_errname(err));
-	if (is_torn) {
+		err = write_step(s, number, p);
+	if (is_torn(s, pc, err)) {
 		sim_tell(s, "%s: its power goes while it writes", pc->name);
 		pc_stop(s, number, rng_octave(&s->rng, 1000, SIM_DAY_MS));
 		return;
 	}
-	plan_wake(s, number, p);
 	/* a CMID that is not on disk is not shown to anybody */
-	if (pp->todo.ask)
+	if (pp->todo.ask && err != 0) {
+		sim_hit(s, POINT_NOT_SHOWN);
+		step(s, number, p, &silence);
+	} else if (pp->todo.ask) {
+		plan_wake(s, number, p);
 		round_begin(s, number, p);
+		return;
+	}
+	plan_wake(s, number, p);
 }
 
 /* ---- start and end ---- */
@@ -207,6 +281,7 @@ wake_up(struct sim *s, struct pc *pc, bool is_boot)
 		pc->ceiling_unix_s = pc->disk->ceiling_unix_s;
 	}
 	pc->far_ms = 0;
+	pc->is_far_unseen = false;
 	if (is_boot) {
 		pc->boot_at_ms = s->now_ms;
 		rng_fill(&s->rng, pc->boot, sizeof(pc->boot));
@@ -220,6 +295,8 @@ wake_up(struct sim *s, struct pc *pc, bool is_boot)
 		round_drop(s, pp);
 		pp->wake++;
 		pp->entry = 0;
+		pp->is_lease_unsure = pp->is_unsaved = false;
+		pp->is_unkept = pp->is_owed = false;
 		memset(&pp->life, 0, sizeof(pp->life));
 		pp->life.publisher = &pc->publisher;
 		pp->env = (struct life_env){.cat = &s->cat[pc->catalogue],
@@ -268,6 +345,7 @@ pc_stop(struct sim *s, uint32_t number, int64_t for_ms)
 	const struct event up = {.kind = EV_UP, .who = number};
 
 	pc->is_up = false;
+	pc->asleep_until_ms = 0;
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
 		round_drop(s, &pc->product[p]);
 		pc->product[p].wake++;
@@ -279,19 +357,18 @@ pc_stop(struct sim *s, uint32_t number, int64_t for_ms)
 
 /* ---- what administrators do, as the agent does it ---- */
 
-void
+bool
 pc_take_catalogue(struct sim *s, uint32_t number, uint32_t catalogue)
 {
 	struct pc *pc = &s->machine[number];
 	const struct life_event ev = {.kind = LIFE_CATALOGUE};
 
-	if (pc->catalogue >= catalogue || pc_is_busy(pc))
-		return;
-	sim_hit(s, POINT_CATALOGUE);
+	if (pc->catalogue >= catalogue || pc_is_busy(s, pc))
+		return false;
 	sim_tell(s, "%s: takes catalogue %u", pc->name, catalogue + 1);
 	pc->catalogue = catalogue;
 	if (!pc->is_up)
-		return;
+		return true;
 	pc->publisher.serial = s->cat[catalogue].head.serial;
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
 		struct pc_product *pp = &pc->product[p];
@@ -303,6 +380,7 @@ pc_take_catalogue(struct sim *s, uint32_t number, uint32_t catalogue)
 		if (pc->has_product[p])
 			pc_event(s, number, p, &ev);
 	}
+	return true;
 }
 
 /* The states first, the leases last; true when the power went meanwhile. */
@@ -310,37 +388,31 @@ static bool
 write_rearm(struct sim *s, uint32_t number)
 {
 	struct pc *pc = &s->machine[number];
-	bool is_torn = pc->writes_left >= 0;
 	int err = 0;
 
 	for (uint32_t p = 0; p < SIM_PRODUCTS && err == 0; p++) {
 		if (pc->has_product[p])
 			err = disk_write_states(pc, p);
 	}
-	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
+	for (uint32_t p = 0; p < SIM_PRODUCTS && err == 0; p++) {
 		if (pc->has_product[p] && pc->product[p].todo.drop_lease)
-			disk_drop_lease(pc, p);
+			err = disk_drop_lease(pc, p);
 	}
-	pc->writes_left = -1;
-	if (err != 0)
-		sim_fail(s, "codec", "%s: its state does not encode: %s",
-		    pc->name, muster_errname(err));
-	if (is_torn) {
-		sim_tell(s, "%s: its power goes in a rearm", pc->name);
-		pc_stop(s, number, rng_octave(&s->rng, 1000, SIM_DAY_MS));
-	}
-	return is_torn;
+	if (!is_torn(s, pc, err))
+		return false;
+	sim_tell(s, "%s: its power goes in a rearm", pc->name);
+	pc_stop(s, number, rng_octave(&s->rng, 1000, SIM_DAY_MS));
+	return true;
 }
 
-void
+bool
 pc_rearm(struct sim *s, uint32_t number, uint32_t product)
 {
 	struct pc *pc = &s->machine[number];
 	uint8_t cmid[WIRE_ID_LEN];
 
-	if (!pc->is_up || pc_is_busy(pc))
-		return;
-	sim_hit(s, POINT_REARM);
+	if (!pc->is_up || pc_is_busy(s, pc))
+		return false;
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
 		const struct pc_product *pp = &pc->product[p];
 
@@ -348,7 +420,7 @@ pc_rearm(struct sim *s, uint32_t number, uint32_t product)
 		    (product >= s->n_products || product == p) &&
 		    pp->life.state.rearms >= pp->env.product->rearms) {
 			sim_hit(s, POINT_REARM_REFUSED);
-			return;
+			return false;
 		}
 	}
 	sim_tell(s, "%s: rearm", pc->name);
@@ -365,10 +437,12 @@ pc_rearm(struct sim *s, uint32_t number, uint32_t product)
 		if (pc->has_product[p])
 			step(s, number, p, &ev);
 	}
-	if (sim_faulty(s, POINT_TORN))
+	pc->sick = (struct sick){.err = 0};
+	pc->is_cut = false;
+	if (sim_draws(s, POINT_TORN))
 		pc->writes_left = (int32_t)rng_below(&s->rng, REARM_WRITES);
 	if (write_rearm(s, number))
-		return;
+		return true;
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
 		if (!pc->has_product[p])
 			continue;
@@ -376,6 +450,7 @@ pc_rearm(struct sim *s, uint32_t number, uint32_t product)
 		if (pc->product[p].todo.ask)
 			round_begin(s, number, p);
 	}
+	return true;
 }
 
 void
@@ -384,6 +459,7 @@ pc_generalize(struct sim *s, uint32_t number)
 	struct pc *pc = &s->machine[number];
 
 	sim_tell(s, "%s: generalize", pc->name);
+	pc->sick = (struct sick){.err = 0};
 	life_generalize(&pc->publisher);
 	for (uint32_t p = 0; p < SIM_PRODUCTS; p++) {
 		if (!pc->has_product[p])
@@ -424,12 +500,39 @@ pc_set_clock(struct sim *s, uint32_t number, int64_t off_s)
 	touch_clock(s, number);
 	pc->is_frozen = false;
 	pc->off_s = off_s;
+	pc->drift_from_ms = s->now_ms;
 	/* one that is set right before anybody looks was never far */
-	if (pc->is_up && is_far)
+	if (pc->is_up && is_far) {
+		if (!pc->is_far_unseen)
+			pc->far_before_ms = pc->far_ms;
+		pc->is_far_unseen = true;
 		pc->far_ms = s->now_ms;
-	else if (pc->is_up && pc->far_ms > pc->seen_ms)
-		pc->far_ms = 0;
+	} else if (pc->is_up && pc->is_far_unseen) {
+		pc->far_ms = pc->far_before_ms;
+		pc->is_far_unseen = false;
+	}
 	sim_tell(s, "%s: its clock is %lld s off", pc->name, (long long)off_s);
+}
+
+void
+pc_drift(struct sim *s, uint32_t number, int32_t ppm)
+{
+	struct pc *pc = &s->machine[number];
+
+	pc->was_set = true;
+	pc->off_s = pc_unix_s(s, pc) - s->now_ms / 1000;
+	pc->drift_from_ms = s->now_ms;
+	pc->drift_ppm = ppm;
+	sim_tell(s, "%s: its clock is too fast by %d ppm", pc->name, ppm);
+}
+
+void
+pc_sleep(struct sim *s, uint32_t number, int64_t for_ms)
+{
+	struct pc *pc = &s->machine[number];
+
+	pc->asleep_until_ms = s->now_ms + for_ms;
+	sim_tell(s, "%s: sleeps", pc->name);
 }
 
 void

@@ -43,11 +43,12 @@ void pc_start(struct sim *s, uint32_t number, bool is_boot);
 void pc_stop(struct sim *s, uint32_t number, int64_t for_ms);
 
 /**
- * pc_is_busy(): is a round under way? Then administrators have to wait.
+ * pc_is_busy(): is a round under way, or does it sleep? Then administrators
+ * have to wait.
  *
  * Returns: true when one is
  */
-bool pc_is_busy(const struct pc *pc);
+bool pc_is_busy(const struct sim *s, const struct pc *pc);
 
 /**
  * pc_event(): something happens to one product.
@@ -57,15 +58,18 @@ void pc_event(struct sim *s, uint32_t number, uint32_t product,
 
 /**
  * pc_take_catalogue(): a newer catalogue comes into force.
+ *
+ * Returns: false when it has it, or is busy
  */
-void pc_take_catalogue(struct sim *s, uint32_t number, uint32_t catalogue);
+bool pc_take_catalogue(struct sim *s, uint32_t number, uint32_t catalogue);
 
 /**
  * pc_rearm(): rearm one product, or all.
  *
  * In:      product  n_products of the world or more: all
+ * Returns: false when it is down or busy, or has none left
  */
-void pc_rearm(struct sim *s, uint32_t number, uint32_t product);
+bool pc_rearm(struct sim *s, uint32_t number, uint32_t product);
 
 /**
  * pc_generalize(): make an image of it; its agent ends.
@@ -82,6 +86,18 @@ void pc_clock_event(struct sim *s, const struct event *ev);
  * pc_set_clock(): its clock goes on, so far from true time.
  */
 void pc_set_clock(struct sim *s, uint32_t number, int64_t off_s);
+
+/**
+ * pc_drift(): its clock is too fast by so much, from now on.
+ *
+ * In:      ppm      negative: too slow; 0: it is right
+ */
+void pc_drift(struct sim *s, uint32_t number, int32_t ppm);
+
+/**
+ * pc_sleep(): it sleeps; its boot-time clock goes on (b32).
+ */
+void pc_sleep(struct sim *s, uint32_t number, int64_t for_ms);
 
 /**
  * pc_freeze(): its clock stands still.

@@ -126,8 +126,10 @@ plan_is_here(const struct sim *s, const struct pc *pc)
 {
 	const struct site_class *c = class_of(s, pc);
 
+	/* a round that goes on for a moment after it was to be off is ended where
+	 * it was begun */
 	return c->away.every_days == 0 ||
-	    habit_at(s->site, c, pc->key, site_ms(s)) != HABIT_AWAY;
+	    !habit_is_away(c, pc->key, site_ms(s));
 }
 
 void
@@ -161,14 +163,26 @@ plan_unanswered(struct sim *s, struct pc *pc)
 
 /* ---- hosts, and the counts ---- */
 
-static void
-plan_outage(struct sim *s, uint32_t host)
+#define DATABASE SITE_HOSTS_MAX /* whose outage it is, where no host's */
+
+static const struct site_outage *
+outage_of(const struct sim *s, uint32_t who)
 {
-	const struct event down = {.kind = EV_DOWN, .who = host};
-	int64_t mean_ms = s->site->host[host].outage_every_days * SIM_DAY_MS;
+	return who == DATABASE ? &s->site->database
+	                       : &s->site->host[who].outage;
+}
+
+/* The next one, from when it is up again. */
+static void
+plan_outage(struct sim *s, uint32_t who, int64_t up_in_ms)
+{
+	const struct event down = {.kind = EV_DOWN, .who = who};
+	int64_t mean_ms = outage_of(s, who)->every_days * SIM_DAY_MS;
 
 	if (mean_ms != 0)
-		sim_at(s, rng_between(&s->rng, mean_ms / 2, mean_ms * 3 / 2),
+		sim_at(s,
+		    up_in_ms +
+		        rng_between(&s->rng, mean_ms / 2, mean_ms * 3 / 2),
 		    &down);
 }
 
@@ -185,23 +199,29 @@ end_exchanges(struct sim *s, uint32_t host)
 			    .tag = pp->call};
 
 			if (pp->is_open && pp->target == host)
-				sim_at(s, SIM_EXCHANGE_MS, &timeout);
+				sim_at(s, ASKING_MS, &timeout);
 		}
 	}
 }
 
 static void
-begin_outage(struct sim *s, uint32_t host)
+begin_outage(struct sim *s, uint32_t who)
 {
-	int64_t mean_ms = s->site->host[host].outage_hours * HOUR_MS;
+	int64_t mean_ms = outage_of(s, who)->hours * HOUR_MS;
 	int64_t ms = rng_between(&s->rng, mean_ms / 2, mean_ms * 3 / 2);
+	int64_t left_ms = s->swarm.span_ms - site_ms(s);
+	/* what lies behind the end of the plan is not of it */
+	uint32_t down_s = (uint32_t)((ms < left_ms ? ms : left_ms) / 1000);
 
-	if (s->host[host].is_up) {
-		end_exchanges(s, host);
-		kms_stop(s, host, ms);
-		s->watch->host[host].down_s += (uint32_t)(ms / 1000);
+	if (who == DATABASE) {
+		s->away_until_ms = s->now_ms + ms;
+		s->watch->database_down_s += down_s;
+	} else if (s->host[who].is_up) {
+		end_exchanges(s, who);
+		kms_stop(s, who, ms);
+		s->watch->host[who].down_s += down_s;
 	}
-	plan_outage(s, host);
+	plan_outage(s, who, ms);
 }
 
 static void
@@ -243,12 +263,13 @@ plan_begin(struct sim *s)
 		const struct event up = {.kind = EV_UP, .who = pc_add(s)};
 		const struct site_class *c = class_of(s, &s->machine[up.who]);
 
-		sim_at(s,
-		    rng_between(&s->rng, 0,
-		        c->arrive_days * SIM_DAY_MS + SIM_DAY_MS - 1),
-		    &up);
+		int64_t over_ms =
+		    c->arrive_days == 0 ? HOUR_MS : c->arrive_days * SIM_DAY_MS;
+
+		sim_at(s, rng_between(&s->rng, 0, over_ms - 1), &up);
 	}
 	for (uint32_t i = 0; i < s->n_hosts; i++)
-		plan_outage(s, i);
+		plan_outage(s, i, 0);
+	plan_outage(s, DATABASE, 0);
 	sim_at(s, 0, &look);
 }

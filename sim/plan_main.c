@@ -19,6 +19,7 @@
 
 struct options {
 	struct crew crew;
+	uint32_t first; /* seed */
 	bool is_json;
 	const char *file, *svg;
 	struct site site;
@@ -85,26 +86,13 @@ complain_diag(const struct options *o)
 		    "\nand %u more mistakes", o->diag.n - SITE_MISTAKES_MAX);
 	}
 	return complain(o, 1, "site", text,
-	    "doc/plan.md describes the file; muster plan --help the options");
+	    "muster-plan.conf(5) describes the file; muster plan --help the "
+	    "options");
 }
 
 /* ---- options ---- */
 
-static bool
-read_number(const char *text, uint32_t max, uint32_t *out)
-{
-	char *end;
-	unsigned long v;
-
-	errno = 0;
-	v = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 ||
-	    v > max)
-		return false;
-	*out = (uint32_t)v;
-	return true;
-}
-
+/* False: there is no room, or no product for them. */
 static bool
 add_class(struct site *site, const char *name, uint32_t n)
 {
@@ -130,50 +118,84 @@ add_class(struct site *site, const char *name, uint32_t n)
 	return c->product < site->n_products;
 }
 
-static bool
+static void
 set_hosts(struct site *site, uint32_t n)
 {
-	if (n == 0 || n > SITE_HOSTS_MAX)
-		return false;
 	for (uint32_t i = site->n_hosts; i < n; i++) {
 		site->host[i] = site->host[0];
 		(void)snprintf(site->host[i].name, sizeof(site->host[i].name),
 		    "kms-%u", i + 1);
 	}
 	site->n_hosts = n;
+}
+
+/* What an option with a number may be. */
+static const struct range {
+	const char *name;
+	uint32_t min, max;
+} ranges[] = {
+    {"desktops", 0, SITE_MACHINES_MAX},
+    {"laptops", 0, SITE_MACHINES_MAX},
+    {"servers", 0, SITE_MACHINES_MAX},
+    {"hosts", 1, SITE_HOSTS_MAX},
+    {"days", 1, SITE_DAYS_MAX},
+    {"renewal-minutes", SITE_MINUTES_MIN, SITE_MINUTES_MAX},
+    {"retry-minutes", SITE_MINUTES_MIN, SITE_MINUTES_MAX},
+    {"seeds", 1, CREW_SEEDS_MAX},
+    {"seed", 0, UINT32_MAX},
+    {"jobs", 1, CREW_JOBS_MAX},
+};
+
+static const struct range *
+range_of(const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(ranges[i].name, name) != 0)
+		i++;
+	return &ranges[i];
+}
+
+static bool
+read_number(const char *text, const struct range *range, uint32_t *out)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 ||
+	    v < range->min || v > range->max)
+		return false;
+	*out = (uint32_t)v;
 	return true;
 }
 
-/* One option with a number; false when it cannot be. */
+/* One option with a number of its range. */
 static bool
 take_number(struct options *o, const char *name, uint32_t v)
 {
-	static const char *const classes[] = {"desktops", "laptops", "servers"};
 	const struct {
 		const char *name;
 		uint32_t *at;
-		uint32_t min, max;
 	} plain[] = {
-	    {"days", &o->site.days, 1, SITE_DAYS_MAX},
-	    {"renewal-minutes", &o->site.renewal_min, 15, 43200},
-	    {"retry-minutes", &o->site.retry_min, 15, 43200},
-	    {"seeds", &o->crew.n, 1, CREW_SEEDS_MAX},
-	    {"jobs", &o->crew.jobs, 1, CREW_JOBS_MAX},
+	    {"days", &o->site.days},
+	    {"renewal-minutes", &o->site.renewal_min},
+	    {"retry-minutes", &o->site.retry_min},
+	    {"seeds", &o->crew.n},
+	    {"seed", &o->first},
+	    {"jobs", &o->crew.jobs},
 	};
 
-	for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
-		if (strcmp(name, classes[i]) == 0)
-			return add_class(&o->site, name, v);
-	}
 	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
-		if (strcmp(name, plain[i].name) != 0)
-			continue;
-		*plain[i].at = v;
-		return v >= plain[i].min && v <= plain[i].max;
+		if (strcmp(name, plain[i].name) == 0) {
+			*plain[i].at = v;
+			return true;
+		}
 	}
-	if (strcmp(name, "hosts") == 0)
-		return set_hosts(&o->site, v);
-	o->crew.first = v;
+	if (strcmp(name, "hosts") != 0)
+		return add_class(&o->site, name, v);
+	set_hosts(&o->site, v);
 	return true;
 }
 
@@ -195,6 +217,48 @@ static const struct option longs[] = {
     {0},
 };
 
+static int
+complain_option(const struct options *o, const char *text)
+{
+	char message[160];
+
+	(void)snprintf(message, sizeof(message),
+	    "%.64s: there is no such option, or it lacks its value, or has one "
+	    "too many",
+	    text);
+	return complain(o, 2, "usage", message, "muster plan --help");
+}
+
+static int
+complain_number(const struct options *o, const struct range *range,
+    const char *text)
+{
+	char message[160];
+
+	(void)snprintf(message, sizeof(message),
+	    "--%s %.32s: must be a number from %u to %u", range->name, text,
+	    range->min, range->max);
+	return complain(o, 2, "usage", message, "muster plan --help");
+}
+
+static int
+complain_class(const struct options *o, const char *name)
+{
+	char message[160];
+
+	if (o->site.n_classes == SITE_CLASSES_MAX)
+		(void)snprintf(message, sizeof(message),
+		    "--%s: there may be %d kinds of machines", name,
+		    SITE_CLASSES_MAX);
+	else
+		(void)snprintf(message, sizeof(message),
+		    "--%s: these are of the second product, and the file "
+		    "describes one",
+		    name);
+	return complain(o, 2, "usage", message,
+	    "describe such machines in the file");
+}
+
 /* Twice: the file comes before the options, whatever their order.  An exit
  * code plus one, or 0 to go on. */
 static int
@@ -205,29 +269,23 @@ read_options(int argc, char **argv, struct options *o, bool is_second)
 
 	optind = 0; /* glibc: begin anew */
 	while ((c = getopt_long(argc, argv, "h", longs, &at)) != -1) {
-		bool is_good = c != '?';
-
 		if (c == 'h') {
 			usage(stdout);
 			return 1;
 		}
-		if (c == 'n')
-			is_good = read_number(optarg, UINT32_MAX, &v) &&
-			    (!is_second || take_number(o, longs[at].name, v));
+		if (c == '?')
+			return 1 + complain_option(o, argv[optind - 1]);
+		if (c == 'n' &&
+		    !read_number(optarg, range_of(longs[at].name), &v))
+			return 1 +
+			    complain_number(o, range_of(longs[at].name),
+			        optarg);
+		if (c == 'n' && is_second && !take_number(o, longs[at].name, v))
+			return 1 + complain_class(o, longs[at].name);
 		if (c == 's')
 			o->svg = optarg;
 		o->is_json |= c == 'j';
 		o->site.is_shared |= c == 'o' && is_second;
-		if (!is_good) {
-			char text[96];
-
-			(void)snprintf(text, sizeof(text),
-			    c == '?' ? "an option that there is not"
-			             : "--%s: not a number that it can be",
-			    c == '?' ? "" : longs[at].name);
-			return 1 +
-			    complain(o, 2, "usage", text, "muster plan --help");
-		}
 	}
 	if (optind + 1 < argc)
 		return 1 +
@@ -258,6 +316,23 @@ load(struct options *o)
 	return 1 + complain(o, 1, code, text, "name a file that can be read");
 }
 
+/* Before the seeds are run, and not after. */
+static int
+check_svg(const struct options *o)
+{
+	FILE *f = o->svg == NULL ? NULL : fopen(o->svg, "a");
+	char text[256];
+
+	if (f != NULL)
+		(void)fclose(f);
+	if (o->svg == NULL || f != NULL)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%.128s: %s", o->svg,
+	    strerror(errno));
+	return 1 +
+	    complain(o, 1, "io", text, "name a file that can be written");
+}
+
 static int
 write_svg(const struct options *o, const struct answer *a)
 {
@@ -277,6 +352,26 @@ write_svg(const struct options *o, const struct answer *a)
 	return complain(o, 1, "io", text, "name a file that can be written");
 }
 
+/* What a seed said of it, or that a process is gone. */
+static int
+complain_crew(const struct options *o, const struct watch *watch)
+{
+	char text[WATCH_WHY_MAX + 32];
+
+	for (uint32_t i = 0; watch != NULL && i < o->crew.n; i++) {
+		if (watch[i].why[0] == '\0')
+			continue;
+		(void)snprintf(text, sizeof(text), "seed %llu: %s",
+		    (unsigned long long)o->crew.first + i, watch[i].why);
+		return complain(o, 1, "inval", text,
+		    "this is an error of muster-plan: report it with the file "
+		    "and the options");
+	}
+	return complain(o, 1, "io", "the simulation did not come to its end",
+	    "is there memory enough? fewer machines, seeds or --jobs need "
+	    "less");
+}
+
 static int
 answer(struct options *o)
 {
@@ -286,15 +381,12 @@ answer(struct options *o)
 	int code = 0;
 
 	o->crew.site = &o->site;
+	o->crew.first = o->first;
 	o->crew.has_bar = isatty(STDERR_FILENO) == 1;
 	if (err == 0)
 		err = crew_run(&o->crew, watch);
 	if (err != 0) {
-		code = complain(o, 1, "io",
-		    "the simulation did not come to "
-		    "its end",
-		    "is there memory enough? fewer machines, seeds or --jobs "
-		    "need less");
+		code = complain_crew(o, watch);
 	} else {
 		answer_make(a, &o->site, watch, o->crew.n, o->crew.first);
 		if (o->svg != NULL)
@@ -315,6 +407,7 @@ int
 main(int argc, char **argv)
 {
 	struct options *o = calloc(1, sizeof(*o));
+	uint32_t n_of_file = 0;
 	int code;
 
 	if (o == NULL || sodium_init() < 0) {
@@ -324,19 +417,23 @@ main(int argc, char **argv)
 	}
 	opterr = 0;
 	o->crew.n = SEEDS;
-	o->crew.first = 1;
+	o->first = 1;
 	site_init(&o->site);
 	code = read_options(argc, argv, o, false);
 	if (code == 0)
 		code = load(o);
 	if (code == 0)
+		n_of_file = o->site.n_classes;
+	if (code == 0)
 		code = read_options(argc, argv, o, true);
-	for (uint32_t i = 0; i < o->site.n_classes && o->file == NULL; i++) {
-		if (o->site.class[i].arrive_days > o->site.days)
-			o->site.class[i].arrive_days = o->site.days;
+	for (uint32_t i = n_of_file; i < o->site.n_classes; i++) {
+		if (o->site.class[i].arrive_days > o->site.days / 2)
+			o->site.class[i].arrive_days = o->site.days / 2;
 	}
 	if (code == 0 && !site_check(&o->site, &o->diag))
 		code = 1 + complain_diag(o);
+	if (code == 0)
+		code = check_svg(o);
 	if (code == 0)
 		code = 1 + answer(o);
 	free(o);

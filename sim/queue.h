@@ -28,9 +28,10 @@ enum event_kind {
 	EV_HOST_UP, /* who: host, tag: its epoch */
 	EV_UP,      /* who: machine */
 	EV_THAW,    /* who: machine */
+	EV_BACK,    /* who: machine, what: product: its key is there again */
 	EV_FAULT,   /* what: enum point */
 	EV_SAMPLE,  /* of a site's counts */
-	EV_DOWN     /* who: host: an outage of a site's begins */
+	EV_DOWN     /* who: host or database: an outage begins */
 };
 
 struct event {

@@ -12,12 +12,9 @@
 #include "sim/world.h"
 #include "sim/zone.h"
 
-#define LOOKUP_MS 400       /* a name server that answers, at most */
-#define SILENT_MS 8000      /* and one that does not: RESOLVE_TRY_S twice */
-#define CONNECT_MS 2000     /* EXCHANGE_CONNECT_MS */
-#define BRIEF_MS 250        /* EXCHANGE_BRIEF_MS */
-#define ROUND_OVER_MS 60000 /* ROUND_MS */
-#define PLACE_MS 500        /* all walks are in use */
+#define LOOKUP_MS 400  /* a name server that answers, at most */
+#define SILENT_MS 8000 /* and one that does not: RESOLVE_TRY_S twice */
+#define PLACE_MS 500   /* all rounds are in use */
 
 static void
 follow(struct sim *s, uint32_t number, uint32_t p, const struct walk_event *ev);
@@ -28,15 +25,13 @@ draw(void *arg, uint32_t below)
 	return rng_below(arg, below);
 }
 
-/* ---- its walk ---- */
-
-static struct walk *
-take_walk(struct sim *s)
+static struct round *
+take(struct sim *s)
 {
-	for (uint32_t i = 0; i < SIM_WALKS_MAX; i++) {
-		if ((s->walks_used >> i & 1) == 0) {
-			s->walks_used |= UINT64_C(1) << i;
-			return &s->walk[i];
+	for (uint32_t i = 0; i < SIM_ROUNDS_MAX; i++) {
+		if ((s->rounds_used >> i & 1) == 0) {
+			s->rounds_used |= UINT64_C(1) << i;
+			return &s->round[i];
 		}
 	}
 	return NULL;
@@ -45,35 +40,18 @@ take_walk(struct sim *s)
 void
 round_drop(struct sim *s, struct pc_product *pp)
 {
-	if (pp->walk != NULL)
-		s->walks_used &= ~(UINT64_C(1) << (pp->walk - s->walk));
-	pp->walk = NULL;
+	if (pp->round != NULL)
+		s->rounds_used &= ~(UINT64_C(1) << (pp->round - s->round));
+	pp->round = NULL;
 	pp->is_open = pp->is_looking = pp->is_waiting = false;
 }
 
 /* ---- one exchange ---- */
 
-static int
-make(struct sim *s, uint32_t number, uint32_t p)
+static void
+fill(void *arg, uint8_t *out, size_t len)
 {
-	struct pc *pc = &s->machine[number];
-	struct pc_product *pp = &pc->product[p];
-	const struct state_product *state = &pp->life.state;
-	uint8_t nonce[WIRE_ID_LEN];
-	const struct request_in in = {.product = pp->env.product,
-	    .cmid = pc->publisher.cmid,
-	    .machine = pc->print,
-	    .nonce = nonce,
-	    .previous = state->previous,
-	    .certificate = state->has_certificate ? state->certificate : NULL,
-	    .name = pc->name,
-	    .now_unix_s = pc_unix_s(s, pc),
-	    .state = pp->round_state,
-	    .minutes_left = pp->round_minutes,
-	    .xid = (uint32_t)rng_u64(&s->rng)};
-
-	rng_fill(&s->rng, nonce, sizeof(nonce));
-	return request_make(&in, &pp->request);
+	rng_fill(arg, out, len);
 }
 
 /* How long it waits: less for a connection while others remain; negative: as
@@ -90,11 +68,7 @@ patience_ms(struct sim *s, const struct msg *m, const struct walk_todo *todo,
 	/* the machine is there, and nobody listens, or no longer */
 	if (is_reached && (sim_faulty(s, POINT_RESET) || !is_up))
 		return rng_below(&s->rng, 300);
-	if (is_reached)
-		return SIM_EXCHANGE_MS;
-	if (todo->is_brief)
-		return BRIEF_MS;
-	return todo->has_more ? CONNECT_MS : SIM_EXCHANGE_MS;
+	return is_reached ? ASKING_MS : asking_connect_ms(todo);
 }
 
 static void
@@ -102,11 +76,12 @@ ask(struct sim *s, uint32_t number, uint32_t p)
 {
 	struct pc *pc = &s->machine[number];
 	struct pc_product *pp = &pc->product[p];
+	struct asking *a = &pp->round->asking;
 	struct msg m = {.machine = number, .product = p};
 	struct event timeout = {.kind = EV_TIMEOUT, .who = number, .what = p};
 	int64_t wait_ms;
 	bool is_reached;
-	int err = make(s, number, p);
+	int err = asking_make(a, pc_unix_s(s, pc), fill, &s->rng);
 
 	if (err != 0) {
 		sim_fail(s, "codec", "%s: its request does not encode: %s",
@@ -114,13 +89,13 @@ ask(struct sim *s, uint32_t number, uint32_t p)
 		return;
 	}
 	if (s->site == NULL)
-		check_nonce(s, number, &pp->request);
+		check_nonce(s, number, &a->request);
 	pp->target = m.host = zone_host(s, pp->walk_todo.host);
 	pp->is_open = true;
 	s->calls += 2; /* a replay may have the number before */
 	pp->call = timeout.tag = m.call = s->calls;
-	m.len = (uint32_t)pp->request.record_len;
-	memcpy(m.record, pp->request.record, m.len);
+	m.len = (uint32_t)a->request.record_len;
+	memcpy(m.record, a->request.record, m.len);
 	sim_tell(s, "%s: call %llu, %s, to %s", pc->name,
 	    (unsigned long long)m.call, pp->env.product->name,
 	    pp->walk_todo.host);
@@ -132,7 +107,7 @@ ask(struct sim *s, uint32_t number, uint32_t p)
 	if (is_reached)
 		net_send(s, &m);
 	/* somebody sets the clock while the answer is under way */
-	if (sim_faulty(s, POINT_CLOCK))
+	if (sim_draws(s, POINT_CLOCK))
 		fault_clock(s, number);
 }
 
@@ -147,9 +122,12 @@ look_up(struct sim *s, uint32_t number, uint32_t p)
 	    .what = p,
 	    .tag = pp->call = s->calls += 2};
 	bool is_down = s->now_ms < s->outage_until_ms;
+	int64_t ms = is_down ? SILENT_MS : 1 + rng_below(&s->rng, LOOKUP_MS);
 
 	pp->is_looking = true;
-	sim_at(s, is_down ? SILENT_MS : 1 + rng_below(&s->rng, LOOKUP_MS), &ev);
+	if (!is_down && sim_faulty(s, POINT_DNS_LATE))
+		ms = rng_between(&s->rng, LOOKUP_MS, SILENT_MS);
+	sim_at(s, ms, &ev);
 }
 
 /* Nobody responded. */
@@ -158,8 +136,7 @@ give_up(struct sim *s, uint32_t number, uint32_t p)
 {
 	struct pc *pc = &s->machine[number];
 	struct pc_product *pp = &pc->product[p];
-	const struct life_event silence = {.kind = LIFE_SILENCE,
-	    .busy_s = pp->busy_s};
+	struct life_event silence = asking_event(&pp->round->asking, NULL);
 
 	round_drop(s, pp);
 	if (s->site != NULL)
@@ -177,7 +154,7 @@ follow(struct sim *s, uint32_t number, uint32_t p, const struct walk_event *ev)
 		give_up(s, number, p);
 		return;
 	}
-	walk_step(pp->walk, ev, &pp->walk_todo);
+	walk_step(&pp->round->walk, ev, &pp->walk_todo);
 	if (s->site == NULL)
 		zone_check(s, pc, p);
 	if (s->has_failed)
@@ -202,21 +179,20 @@ round_begin(struct sim *s, uint32_t number, uint32_t p)
 	struct event again = {.kind = EV_PLACE, .who = number, .what = p};
 	struct walk_plan plan;
 
-	pp->busy_s = 0;
-	pp->round_state = pp->todo.after;
-	pp->round_minutes = pp->todo.minutes_left;
-	pp->round_end_ms = s->now_ms + ROUND_OVER_MS;
+	pp->round_end_ms = s->now_ms + ASKING_ROUND_MS;
 	pp->seek = (struct seek){.n_known = pc->n_known};
 	pc->watched.was_dead = false;
-	pp->walk = take_walk(s);
-	pp->is_waiting = pp->walk == NULL;
+	pp->round = take(s);
+	pp->is_waiting = pp->round == NULL;
 	if (pp->is_waiting) {
 		again.tag = ++pp->place;
 		sim_at(s, PLACE_MS, &again);
 		return;
 	}
-	zone_plan(s, pc, pp->round_state == WIRE_LICENSED, &plan);
-	walk_init(pp->walk, &plan);
+	asking_begin(&pp->round->asking, &pp->life, &pp->env, &pp->todo,
+	    pc->name);
+	zone_plan(s, pc, pp->round->asking.licence == WIRE_LICENSED, &plan);
+	walk_init(&pp->round->walk, &plan);
 	follow(s, number, p, &begin);
 }
 
@@ -261,9 +237,10 @@ round_looked_up(struct sim *s, const struct event *ev)
 		done.err = MUSTER_E_NXDOMAIN; /* another network's */
 	else
 		done.err = zone_answer(s, pp->walk_todo.domain,
-		    &pp->walk->choice, &pp->seek);
+		    &pp->round->walk.choice, &pp->seek);
 	sim_tell(s, "%s: %s has %zu records, %s", pc->name,
-	    pp->walk_todo.domain, pp->walk->choice.n, muster_errname(done.err));
+	    pp->walk_todo.domain, pp->round->walk.choice.n,
+	    muster_errname(done.err));
 	follow(s, ev->who, ev->what, &done);
 }
 
@@ -275,9 +252,10 @@ end(struct sim *s, uint32_t number, uint32_t p)
 	struct pc_product *pp = &pc->product[p];
 	const struct walk_event responded = {.kind = WALK_RESPONDED};
 
-	walk_step(pp->walk, &responded, &pp->walk_todo);
-	if (pc->is_caching && walk_known(pp->walk, &pc->known)) {
+	walk_step(&pp->round->walk, &responded, &pp->walk_todo);
+	if (pc->is_caching && walk_known(&pp->round->walk, &pc->known)) {
 		pp->seek.n_known = ++pc->n_known;
+		pc->sick = (struct sick){.err = 0};
 		if (pc->disk != NULL && disk_write_known(pc) != 0)
 			sim_fail(s, "codec", "%s: its host does not encode",
 			    pc->name);
@@ -287,9 +265,9 @@ end(struct sim *s, uint32_t number, uint32_t p)
 	round_drop(s, pp);
 }
 
-/* Which refusal it was, and how soon the host wants to see us again. */
+/* Which refusal it was. */
 static void
-on_refused(struct sim *s, struct pc_product *pp, const struct reply *reply)
+note_status(struct sim *s, const struct reply *reply)
 {
 	static const enum point points[] = {POINT_ST_GARBAGE, POINT_ST_UNKNOWN,
 	    POINT_ST_NOT_COVERED, POINT_ST_NOT_ACTIVATED, POINT_ST_CLOCK,
@@ -297,21 +275,37 @@ on_refused(struct sim *s, struct pc_product *pp, const struct reply *reply)
 
 	if (reply->status < sizeof(points) / sizeof(points[0]))
 		sim_hit(s, points[reply->status]);
-	if (reply->status == WIRE_BUSY &&
-	    (pp->busy_s == 0 || reply->busy_s < pp->busy_s))
-		pp->busy_s = reply->busy_s;
 }
 
 /* What was refused and should have been. */
 static void
 note_refusal(struct sim *s, const struct msg *m, bool is_own, int err)
 {
+	if (err == MUSTER_E_ISSUED && s->host[m->host].is_rogue)
+		sim_hit(s, POINT_ENDED_REFUSED);
+	if (err == MUSTER_E_ISSUED && s->host[m->host].was_untimely)
+		sim_hit(s, POINT_UNTIMELY_REFUSED);
+	if (err == MUSTER_E_REVOKED)
+		sim_hit(s, POINT_REVOKED_REFUSED);
 	if (!is_own && err == MUSTER_E_MISMATCH)
 		sim_hit(s, POINT_STALE_REFUSED);
 	else if (!is_own && err != MUSTER_E_REFUSED)
 		sim_hit(s, POINT_REPLAY_REFUSED);
 	else if (m->is_corrupt && err != MUSTER_E_REFUSED)
 		sim_hit(s, POINT_CORRUPT_REPLY);
+}
+
+/* By what it signs, or signed: a reply may be under way for an hour. */
+static bool
+may_refuse(const struct sim *s, const struct msg *m, int err)
+{
+	const struct kms *k = &s->host[m->host];
+
+	if (err == MUSTER_E_ISSUED)
+		return k->was_rogue || k->was_untimely;
+	return err == MUSTER_E_REVOKED &&
+	    s->machine[m->machine].catalogue > 0 &&
+	    s->swarm.revoked == m->host + 1;
 }
 
 /* A reply that verified. */
@@ -347,6 +341,7 @@ accept(struct sim *s, const struct msg *m, const struct reply *reply)
 	pc->old_len = m->len;
 	pc_event(s, m->machine, m->product, &ev);
 	if (reply->is_activated && pp->life.licence == WIRE_LICENSED &&
+	    !pp->is_unkept &&
 	    pp->life.lease.grant.issued_unix_s <
 	        reply->lease.grant.issued_unix_s)
 		sim_fail(s, "b32", "%s: renewed, and keeps the old lease",
@@ -377,8 +372,8 @@ round_receive(struct sim *s, const struct msg *m)
 	if (err == 0 && RPC_MARK_LEN + len != m->len)
 		err = MUSTER_E_TRUNC;
 	if (err == 0)
-		err = request_judge(&pp->request, m->record + RPC_MARK_LEN, len,
-		    pp->env.cat, pc_unix_s(s, pc), &reply);
+		err = asking_judge(&pp->round->asking, m->record + RPC_MARK_LEN,
+		    len, pc_unix_s(s, pc));
 	if (err == 0 && (!is_own || m->is_corrupt)) {
 		sim_fail(s, is_own ? "b34" : "I5",
 		    "%s: took a reply that is %s", pc->name,
@@ -386,6 +381,8 @@ round_receive(struct sim *s, const struct msg *m)
 		return;
 	}
 	if (err == 0) {
+		/* its place is given back before the reply was of use */
+		reply = pp->round->asking.reply;
 		accept(s, m, &reply);
 		return;
 	}
@@ -394,11 +391,11 @@ round_receive(struct sim *s, const struct msg *m)
 	 * set meanwhile */
 	if (is_own && !m->is_corrupt && !m->is_tainted &&
 	    err != MUSTER_E_REFUSED && err != MUSTER_E_CLOCK &&
-	    err != MUSTER_E_EXPIRED)
+	    err != MUSTER_E_EXPIRED && !may_refuse(s, m, err))
 		sim_fail(s, "b1", "%s: refused an honest reply: %s", pc->name,
 		    muster_errname(err));
 	if (err == MUSTER_E_REFUSED)
-		on_refused(s, pp, &reply);
+		note_status(s, &pp->round->asking.reply);
 	sim_tell(s, "%s: call %llu: %s", pc->name, (unsigned long long)pp->call,
 	    muster_errname(err));
 	next(s, m->machine, m->product);

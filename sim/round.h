@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * round.h -- a round of one product through the hosts, in the place of
- * src/client/round.c: lookups and exchanges as walk.h has them, each exchange
- * with a nonce of its own, until a reply verifies or ROUND_MS is over.
+ * round.h -- a round of one product through the hosts, in the place of the
+ * edge src/client/round.c: lookups and exchanges as walk.h has them, requests
+ * and judgements as asking.h does, until a reply verifies or ASKING_ROUND_MS
+ * are over.
  */
 #ifndef MUSTER_SIM_ROUND_H
 #define MUSTER_SIM_ROUND_H

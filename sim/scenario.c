@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/scenario.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define NAME_MAX_LEN 15             /* pc.name */
 #define PATIENCE_MS INT64_C(120000) /* a round, and the spread of a start */
 #define GROUPS 8
+#define WAIT_DAYS_MAX 3650 /* SITE_DAYS_MAX: nothing more is to be told */
 
 struct arg {
 	const char *text;
@@ -173,11 +175,12 @@ machine(struct story *t, const struct arg *a)
 	begin(t);
 	while (p < t->n_products && strcmp(t->product[p], a[1].text) != 0)
 		p++;
-	if (t->has_failed || p == t->n_products ||
-	    t->s->n_machines == t->s->memory.machines_max) {
-		wrong(t, "no such product, or too many machines");
+	if (p == t->n_products)
+		wrong(t, "there is no product %s", a[1].text);
+	if (!t->has_failed && t->s->n_machines == t->s->memory.machines_max)
+		wrong(t, "there may be %u machines", t->s->memory.machines_max);
+	if (t->has_failed)
 		return;
-	}
 	pc = &t->s->machine[pc_add(t->s)];
 	keep_name(pc->name, a[0].text);
 	for (uint32_t i = 0; i < WORLD_PRODUCTS; i++)
@@ -212,6 +215,8 @@ run(struct story *t, int64_t ms)
 	struct sim *s = t->s;
 
 	begin(t);
+	if (ms > WAIT_DAYS_MAX * SIM_DAY_MS)
+		wrong(t, "nobody waits for more than %d days", WAIT_DAYS_MAX);
 	if (!t->has_failed)
 		sim_run_for(s, ms);
 	if (s->has_failed)
@@ -253,7 +258,7 @@ asks(struct story *t, const struct arg *a)
 	do {
 		run(t, 1000);
 	} while (!t->has_failed && t->s->now_ms < end_ms &&
-	    (pc_is_busy(pc) ||
+	    (pc_is_busy(t->s, pc) ||
 	        pc->product[product_of(pc)].life.state.asked_unix_s == 0));
 }
 
@@ -463,6 +468,19 @@ scenario_help(FILE *out)
 		(void)fprintf(out, "  %s\n", sentences[i].text);
 }
 
+static bool
+read_number(const char *text, uint32_t *out)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	*out = (uint32_t)v;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 &&
+	    v <= UINT32_MAX;
+}
+
 /* Does the line say this? Its names and numbers into args. */
 static bool
 matches(const char *pattern, char *const *word, size_t n, struct arg *args)
@@ -471,16 +489,13 @@ matches(const char *pattern, char *const *word, size_t n, struct arg *args)
 
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strcspn(pattern, " ");
-		char *end;
 
 		if (len == 0)
 			return false;
 		if (strncmp(pattern, "NAME", len) == 0) {
 			args[n_args++].text = word[i];
 		} else if (strncmp(pattern, "NUMBER", len) == 0) {
-			args[n_args++].number =
-			    (uint32_t)strtoul(word[i], &end, 10);
-			if (*end != '\0')
+			if (!read_number(word[i], &args[n_args++].number))
 				return false;
 		} else if (strlen(word[i]) != len ||
 		    strncmp(pattern, word[i], len) != 0) {
@@ -512,7 +527,10 @@ tell(struct story *t, char *line)
 		sentences[i].act(t, args);
 		return;
 	}
-	wrong(t, "no such sentence");
+	wrong(t,
+	    "no such sentence; a number is a whole one from 0 to %u (the word "
+	    "help lists the sentences)",
+	    UINT32_MAX);
 }
 
 bool
@@ -530,7 +548,11 @@ scenario_run(struct sim *s, FILE *in, const char *name, FILE *out)
 	world_draw_plain(&t->swarm);
 	while (!t->has_failed && fgets(line, sizeof(line), in) != NULL) {
 		t->line++;
-		tell(t, line);
+		if (strchr(line, '\n') == NULL && feof(in) == 0)
+			wrong(t, "a line has %d characters at most",
+			    LINE_MAX_LEN - 2);
+		else
+			tell(t, line);
 	}
 	if (t->n_checks == 0)
 		wrong(t, "nothing is said to be true");

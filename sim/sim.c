@@ -32,13 +32,13 @@ sim_new(uint32_t machines_max, bool has_disks)
 	m->machine = calloc(machines_max, sizeof(*m->machine));
 	if (has_disks)
 		m->disk = calloc(machines_max, sizeof(*m->disk));
-	m->walk = calloc(SIM_WALKS_MAX, sizeof(*m->walk));
+	m->round = calloc(SIM_ROUNDS_MAX, sizeof(*m->round));
 	m->touched = calloc(machines_max, sizeof(*m->touched));
 	m->heap = calloc(m->events_max, sizeof(*m->heap));
 	m->ledger = calloc(SIM_LEDGER_MAX, sizeof(*m->ledger));
 	m->cat = calloc(SIM_CATALOGUES, sizeof(*m->cat));
 	is_good = m->machine != NULL && m->touched != NULL && m->heap != NULL &&
-	    m->cat != NULL && m->ledger != NULL && m->walk != NULL &&
+	    m->cat != NULL && m->ledger != NULL && m->round != NULL &&
 	    (m->disk != NULL || !has_disks);
 	m->spare = calloc(1, sizeof(*m->spare));
 	is_good &= m->spare != NULL;
@@ -71,7 +71,7 @@ sim_free(struct sim *s)
 	free(s->memory.ledger);
 	free(s->memory.cat);
 	free(s->memory.disk);
-	free(s->memory.walk);
+	free(s->memory.round);
 	free(s->memory.heap);
 	free(s->memory.touched);
 	free(s->memory.machine);
@@ -144,37 +144,86 @@ sim_at(struct sim *s, int64_t delay_ms, const struct event *ev)
 }
 
 bool
-sim_faulty(struct sim *s, enum point kind)
+sim_draws(struct sim *s, enum point kind)
 {
-	if (s->is_healed || !s->swarm.has_fault[kind] ||
-	    !rng_chance(&s->rng, s->swarm.ppm[kind]))
-		return false;
-	sim_hit(s, kind);
-	return true;
+	return !s->is_healed && s->swarm.has_fault[kind] &&
+	    rng_chance(&s->rng, s->swarm.ppm[kind]);
 }
 
-/* What a host that stands still will find when it goes on; or NULL. */
-static const struct kms *
-paused(const struct sim *s, const struct event *ev)
+bool
+sim_faulty(struct sim *s, enum point kind)
 {
-	const struct kms *k = NULL;
+	bool is_faulty = sim_draws(s, kind);
 
-	if (ev->kind == EV_TO_HOST)
-		k = &s->host[s->msg[ev->what].host];
-	else if (ev->kind == EV_SUBMIT || ev->kind == EV_COMMIT ||
-	    ev->kind == EV_SIGN || ev->kind == EV_IDLE)
-		k = &s->host[ev->who];
-	return k != NULL && k->paused_until_ms > ev->at_ms ? k : NULL;
+	if (is_faulty)
+		sim_hit(s, kind);
+	return is_faulty;
+}
+
+/* What a host that stands still, or a machine that sleeps, will find when it
+ * goes on: until then, or 0. */
+static int64_t
+held_until_ms(struct sim *s, const struct event *ev)
+{
+	const struct msg *m = &s->msg[ev->what % SIM_MSGS_MAX];
+	int64_t until_ms = 0;
+	enum point point = POINT_PAUSE;
+
+	switch (ev->kind) {
+	case EV_TO_HOST:
+		until_ms = s->host[m->host].paused_until_ms;
+		break;
+	case EV_SUBMIT:
+	case EV_COMMIT:
+	case EV_SIGN:
+	case EV_IDLE:
+		until_ms = s->host[ev->who].paused_until_ms;
+		break;
+	case EV_TO_MACHINE:
+		until_ms = s->machine[m->machine].asleep_until_ms;
+		point = POINT_SLEEP;
+		break;
+	case EV_WAKE:
+	case EV_TIMEOUT:
+	case EV_LOOKED_UP:
+	case EV_PLACE:
+		until_ms = s->machine[ev->who].asleep_until_ms;
+		point = POINT_SLEEP;
+		break;
+	case EV_HOST_UP:
+	case EV_UP:
+	case EV_THAW:
+	case EV_BACK:
+	case EV_FAULT:
+	case EV_SAMPLE:
+	case EV_DOWN:
+		break;
+	}
+	if (until_ms <= ev->at_ms)
+		return 0;
+	sim_hit(s, point);
+	return until_ms;
+}
+
+/* A run that has no room left would look at less than it seems to. */
+static bool
+is_full(const struct sim *s)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < s->n_hosts; i++)
+		any |= s->host[i].model->is_full;
+	return any;
 }
 
 static void
 step(struct sim *s, const struct event *ev)
 {
-	const struct kms *k = paused(s, ev);
+	int64_t until_ms = held_until_ms(s, ev);
 
 	s->now_ms = ev->at_ms;
-	if (k != NULL) {
-		sim_at(s, k->paused_until_ms - s->now_ms, ev);
+	if (until_ms != 0) {
+		sim_at(s, until_ms - s->now_ms, ev);
 		return;
 	}
 	s->step++;
@@ -198,6 +247,9 @@ step(struct sim *s, const struct event *ev)
 	case EV_HOST_UP:
 		kms_event(s, ev);
 		break;
+	case EV_BACK:
+		fault_back(s, ev);
+		break;
 	case EV_FAULT:
 		if (!s->is_healed)
 			fault_event(s, ev);
@@ -209,20 +261,14 @@ step(struct sim *s, const struct event *ev)
 	}
 	if (s->site != NULL)
 		return;
+	/* a story may send more requests than a run keeps nonces of */
+	if (s->points != NULL && is_full(s))
+		sim_fail(s, "room",
+		    "requests, clients or nonces are more than a run keeps");
 	if (s->step % (CHECK_ALL_STEPS * (s->n_machines + 1)) == 0)
 		check_all(s);
 	else
 		check_step(s);
-}
-
-static bool
-is_full(const struct sim *s)
-{
-	bool any = false;
-
-	for (uint32_t i = 0; i < s->n_hosts; i++)
-		any |= s->host[i].model->is_full;
-	return any;
 }
 
 static void
@@ -232,7 +278,7 @@ random_part(struct sim *s)
 	struct event ev;
 
 	fault_plan(s);
-	while (!s->has_failed && !is_full(s) && s->step < s->swarm.steps_max &&
+	while (!s->has_failed && s->step < s->swarm.steps_max &&
 	    queue_next_ms(&s->queue) < end_ms && queue_take(&s->queue, &ev))
 		step(s, &ev);
 }
@@ -274,8 +320,6 @@ healed_part(struct sim *s)
 	check_all(s);
 	end_ms = s->now_ms + (min + w->retry_min + LIFE_RETRY_MIN + 60) * 60000;
 	while (!s->has_failed && unanswered(s, &name) > 0) {
-		if (is_full(s))
-			return;
 		if (queue_next_ms(&s->queue) > end_ms ||
 		    !queue_take(&s->queue, &ev)) {
 			sim_fail(s, "I7", "%s is left without an answer", name);
@@ -312,7 +356,7 @@ clear(struct sim *s, const struct sim_order *order, struct points *points)
 	s->cat = memory.cat;
 	s->machine = memory.machine;
 	s->ledger = memory.ledger;
-	s->walk = memory.walk;
+	s->round = memory.round;
 	s->touched = memory.touched;
 	queue_init(&s->queue, memory.heap, memory.events_max);
 	for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++)

@@ -5,7 +5,7 @@
  * A seed draws a world (world.h): how many machines and hosts, how slow the
  * network is, which kinds of fault happen and how often.  The hosts run
  * turn_judge(), store_batch() on the memory store and turn_sign(); the
- * machines run life_step() with request_make(), request_judge() and
+ * machines run life_step() with asking_make(), asking_judge() and
  * clockwatch, and keep their state as the bytes of their files.  Whatever
  * passes between them is a record in bytes.
  *
@@ -28,9 +28,9 @@
 #ifndef MUSTER_SIM_SIM_H
 #define MUSTER_SIM_SIM_H
 
+#include "client/asking.h"
 #include "client/clockwatch.h"
 #include "client/life.h"
-#include "client/request.h"
 #include "discovery/walk.h"
 #include "sim/model.h"
 #include "sim/points.h"
@@ -40,14 +40,15 @@
 #include "sim/trace.h"
 #include "sim/watch.h"
 #include "store/store.h"
+#include "turn/admit.h"
 #include "turn/turn.h"
 
 #define SIM_HOSTS_MAX 6 /* as many as one key activates (b41) */
 #define SIM_NO_HOST UINT32_MAX
 #define SIM_PRODUCTS 4 /* SITE_PRODUCTS_MAX; a campaign has two */
 #define SIM_DOMAINS 3
-#define SIM_ZONE_MAX 8   /* all hosts, and one that is no more */
-#define SIM_WALKS_MAX 64 /* rounds under way; more wait for a place */
+#define SIM_ZONE_MAX 8    /* all hosts, and one that is no more */
+#define SIM_ROUNDS_MAX 64 /* under way; more wait for a place */
 #define SIM_CATALOGUES 2
 #define SIM_BATCH_MAX 32
 #define SIM_MSGS_MAX 512
@@ -55,7 +56,6 @@
 #define SIM_NONCES 16384 /* a power of two; a run ends at half of it */
 #define SIM_BEGIN_MS (INT64_C(86400000) * 20000)
 #define SIM_DAY_MS INT64_C(86400000)
-#define SIM_EXCHANGE_MS 10000 /* a client waits so long for a reply */
 #define SIM_WHY_MAX 200
 
 /* Which run: a seed, and how much less than it draws. */
@@ -81,6 +81,10 @@ struct swarm {
 	int64_t mean_ms[POINTS_N_FAULTS]; /* between two, for the others */
 	bool has_sqlite;                  /* on disks; else the memory store */
 	bool is_shared;                   /* all hosts have one count */
+	/* the second catalogue revokes a host's first key: its slot plus one,
+	 * or 0: none; leases from that day on */
+	uint32_t revoked;
+	uint32_t revoked_day;
 	uint32_t n_groups;
 	uint32_t threshold[SIM_CATALOGUES][SIM_PRODUCTS];
 	int64_t signed_ms[SIM_CATALOGUES];
@@ -121,6 +125,9 @@ struct ticket {
 	uint32_t xid;
 	bool is_tainted;
 	uint32_t threshold; /* of the catalogue it was judged by */
+	/* what the world says of it, not the host */
+	uint32_t group;
+	int64_t issued_unix_s;
 	struct model_request request;
 };
 
@@ -134,10 +141,15 @@ struct kms {
 	struct vdisk *disk;  /* NULL: the memory store */
 	struct store *store; /* NULL: it is down, and has a disk */
 	struct turn_host turn;
+	struct admit admit; /* of its process */
 	uint8_t sk[SECKEY_LEN];
 	bool covers[SIM_PRODUCTS];
 	uint32_t catalogue; /* index in the world's */
 	bool is_up;
+	/* signs past the end of its certificate, now, or did */
+	bool is_rogue, was_rogue;
+	/* has one from before its issuing key's time, now, or had one */
+	bool is_untimely, was_untimely;
 	bool is_off;   /* down, and nobody refuses connections */
 	uint32_t home; /* whose store and model it has: b11 */
 	int64_t paused_until_ms, cut_until_ms, clog_until_ms;
@@ -145,10 +157,13 @@ struct kms {
 	bool is_cut_odd;   /* for machines with an odd number alone */
 	uint64_t epoch;    /* of this start: older events are nobody's */
 	int64_t off_s;     /* wall clock minus true time */
+	int64_t frozen_until_ms, frozen_unix_s;
 	bool is_flying, is_submitting;
 	struct batch next, flying;
 	struct batch doubt; /* its commit failed, then: */
 	int64_t doubt_unix_s;
+	bool is_idle_in_doubt; /* its idle work broke off, at: */
+	int64_t idle_unix_s;
 	bool is_fresh;            /* it was opened, and not checked since */
 	bool has_saved, is_lying; /* memory.saved and .lied are its own */
 	struct model *model;
@@ -180,6 +195,12 @@ struct disk {
 	int64_t floor_unix_s, ceiling_unix_s; /* the pc's, at that time */
 };
 
+/* A round under way: its way through the hosts, and what it asks. */
+struct round {
+	struct walk walk;
+	struct asking asking;
+};
+
 struct pc_product {
 	struct life life;
 	struct life_env env;
@@ -187,22 +208,30 @@ struct pc_product {
 	uint64_t stepped; /* the world's step of its last life_step() */
 	uint64_t wake;    /* the wake that counts */
 	/* a round: lookups and exchanges, one after the other */
-	bool is_open;      /* an exchange is under way */
-	bool is_looking;   /* a lookup is */
-	bool is_waiting;   /* all walks are in use */
-	uint64_t place;    /* the wait that counts */
-	struct walk *walk; /* from the world's, or NULL: no round */
+	bool is_open;        /* an exchange is under way */
+	bool is_looking;     /* a lookup is */
+	bool is_waiting;     /* all rounds are in use */
+	uint64_t place;      /* the wait that counts */
+	struct round *round; /* from the world's, or NULL: none */
 	struct walk_todo walk_todo;
 	struct seek seek;
 	uint32_t target; /* the host that was asked, or SIM_NO_HOST */
 	int64_t round_end_ms;
 	uint64_t call;
-	uint32_t busy_s;
-	enum wire_state round_state;
-	uint32_t round_minutes;
-	struct request request;
 	bool is_answered; /* since all was healed */
 	uint32_t entry;   /* of the ledger: the lease; plus one, 0: none */
+	/* as the agent has it (lives.c) */
+	bool is_lease_unsure, is_unsaved;
+	bool is_unkept; /* its last step took a lease that was not written */
+	bool is_owed;   /* and none was written since: this one */
+	struct lease owed;
+};
+
+/* A disk that fails: from a write on, for the rest of a step. */
+struct sick {
+	int err;         /* MUSTER_E_FULL, _IO or _UNSURE; 0: it is well */
+	uint32_t writes; /* that go well before */
+	bool has_failed; /* it came to that */
 };
 
 struct pc {
@@ -212,6 +241,7 @@ struct pc {
 	struct watch_machine watched;
 	uint8_t print[WIRE_ID_LEN], tag[WIRE_ID_LEN]; /* its fingerprints */
 	bool has_product[SIM_PRODUCTS];
+	bool is_gone[SIM_PRODUCTS]; /* its key is, for now; its files stay */
 	bool is_up, is_touched;
 	int64_t since_ms; /* it is there */
 	uint32_t catalogue;
@@ -225,6 +255,9 @@ struct pc {
 	int64_t off_s;    /* wall clock minus true time */
 	bool is_frozen;
 	int64_t frozen_unix_s;
+	int32_t drift_ppm; /* it runs too fast by so much, since: */
+	int64_t drift_from_ms;
+	int64_t asleep_until_ms;
 	int64_t boot_at_ms;
 	uint8_t boot[CLOCKWATCH_BOOT_LEN];
 	struct clockwatch watch;
@@ -232,12 +265,17 @@ struct pc {
 	struct pc_product product[SIM_PRODUCTS];
 	struct disk *disk;   /* NULL: none, of a site */
 	int32_t writes_left; /* before the power goes; negative: it stays */
+	bool is_cut;         /* and it went before something was written */
+	struct sick sick;
 	/* b36: it knows that it is at least this late (check.c) */
 	int64_t floor_unix_s;
 	bool is_calm; /* no clock was touched since the last signed reply */
 	/* and it has no reason to think that it is later than this */
 	int64_t ceiling_unix_s;
 	int64_t far_ms; /* its clock was set far while it ran, then; 0: not */
+	/* and its agent has not looked since: what it was before */
+	bool is_far_unseen;
+	int64_t far_before_ms;
 	int64_t seen_unix_s, seen_ms; /* its agent's last look at the clock */
 	bool was_set;                 /* a clock of its was touched at all */
 	/* the last reply, for whoever wants to send it again */
@@ -273,7 +311,7 @@ struct sim_memory {
 	uint32_t machines_max;
 	struct pc *machine;
 	struct disk *disk; /* of each machine, or NULL */
-	struct walk *walk;
+	struct round *round;
 	uint32_t *touched;
 	struct entry *ledger;
 	uint32_t events_max;
@@ -305,11 +343,12 @@ struct sim {
 	struct catalogue *cat; /* SIM_CATALOGUES of them */
 	uint32_t n_products, n_hosts, n_machines, n_entries;
 	struct zone zone[SIM_DOMAINS];
-	struct walk *walk;   /* SIM_WALKS_MAX of them */
-	uint64_t walks_used; /* bit n: number n */
+	struct round *round;  /* SIM_ROUNDS_MAX of them */
+	uint64_t rounds_used; /* bit n: number n */
 	struct kms host[SIM_HOSTS_MAX];
 	struct pc *machine; /* memory.machines_max of them */
 	struct msg msg[SIM_MSGS_MAX];
+	uint32_t msgs_full;   /* so many first ones are in use */
 	struct entry *ledger; /* SIM_LEDGER_MAX; the first n_entries count */
 	/* touched by the step: bit n is host n; numbers of machines */
 	uint32_t touched_hosts, n_touched;
@@ -411,6 +450,14 @@ void sim_fail(struct sim *s, const char *invariant, const char *fmt, ...)
  * sim_at(): an event after a delay.
  */
 void sim_at(struct sim *s, int64_t delay_ms, const struct event *ev);
+
+/**
+ * sim_draws(): sim_faulty(), when it is not yet known what comes of it: the
+ * point is not met.
+ *
+ * Returns: true when it does
+ */
+bool sim_draws(struct sim *s, enum point kind);
 
 /**
  * sim_faulty(): does a fault befall this message, batch or write?

@@ -10,8 +10,6 @@
 #define FIRST_DAY 10957  /* 2000-01-01 */
 #define LAST_DAY 47481   /* 2099-12-31 */
 #define BEGIN_DAY 20458  /* 2026-01-05, a Monday */
-#define LEAST_MIN 15     /* WIRE_INTERVAL_MIN and _MAX */
-#define MOST_MIN 43200
 
 void
 site_init(struct site *site)
@@ -41,7 +39,7 @@ void
 site_class_init(struct site_class *c, const char *name, uint32_t count)
 {
 	*c = (struct site_class){.count = count,
-	    .arrive_days = 14,
+	    .arrive_days = SITE_ARRIVE_DAYS,
 	    .weekdays = OFFICE_DAYS,
 	    .from_min = 8 * 60,
 	    .to_min = 18 * 60};
@@ -91,14 +89,15 @@ check_period(const struct site_class *c, const char *what,
 		    "%s: %s must be of 1 day at least, and shorter than the "
 		    "days after which it comes again",
 		    c->name, what);
+	if (p->every_days == 0 && p->days != 0)
+		site_mistake(diag, "%s: %s needs every_days beside its days",
+		    c->name, what);
 }
 
 static void
 check_class(const struct site *site, const struct site_class *c,
     struct site_diag *diag)
 {
-	if (c->name[0] == '\0')
-		site_mistake(diag, "machines without a name");
 	if (c->count == 0)
 		site_mistake(diag, "%s: there must be 1 at least", c->name);
 	if (c->product >= site->n_products)
@@ -112,19 +111,27 @@ check_class(const struct site *site, const struct site_class *c,
 	if (!c->is_always && c->weekdays == 0)
 		site_mistake(diag, "%s: must be on on one weekday at least",
 		    c->name);
-	if (c->arrive_days > site->days)
+	if (c->arrive_days > site->days / 2)
 		site_mistake(diag,
-		    "%s: must arrive within the %u days of the "
-		    "plan",
-		    c->name, site->days);
+		    "%s: arrives over %u days (%d where nothing is set), and "
+		    "must be there after half of the %u of the plan, or its "
+		    "end came too early",
+		    c->name, c->arrive_days, SITE_ARRIVE_DAYS, site->days);
+	if (c->is_always && (c->absent_ppm != 0 || c->leave.every_days != 0))
+		site_mistake(diag,
+		    "%s: is always on, so it has neither absent_percent nor "
+		    "leave",
+		    c->name);
 	check_period(c, "leave", &c->leave, diag);
 	check_period(c, "away", &c->away, diag);
 }
 
 /* A name is written into a table, an SVG picture and a string of JSON. */
 static void
-check_name(const char *name, struct site_diag *diag)
+check_name(const char *what, const char *name, struct site_diag *diag)
 {
+	if (name[0] == '\0')
+		site_mistake(diag, "%s without a name", what);
 	for (const char *p = name; *p != '\0'; p++) {
 		if ((*p < 'a' || *p > 'z') && (*p < 'A' || *p > 'Z') &&
 		    (*p < '0' || *p > '9') && strchr(" ._-", *p) == NULL) {
@@ -136,16 +143,56 @@ check_name(const char *name, struct site_diag *diag)
 	}
 }
 
+/* The i-th of names that lie so far apart is none of those before it. */
+static void
+check_apart(const char *what, const char *names, size_t apart, uint32_t i,
+    struct site_diag *diag)
+{
+	const char *name = names + i * apart;
+
+	check_name(what, name, diag);
+	for (uint32_t j = 0; j < i && name[0] != '\0'; j++) {
+		if (strcmp(names + j * apart, name) == 0)
+			site_mistake(diag, "two %s are called %s", what, name);
+	}
+}
+
 static void
 check_names(const struct site *site, struct site_diag *diag)
 {
-	check_name(site->name, diag);
+	check_name("site", site->name, diag);
 	for (uint32_t i = 0; i < site->n_products; i++)
-		check_name(site->product[i].name, diag);
+		check_apart("products", site->product[0].name,
+		    sizeof(site->product[0]), i, diag);
 	for (uint32_t i = 0; i < site->n_classes; i++)
-		check_name(site->class[i].name, diag);
+		check_apart("kinds of machines", site->class[0].name,
+		    sizeof(site->class[0]), i, diag);
 	for (uint32_t i = 0; i < site->n_hosts; i++)
-		check_name(site->host[i].name, diag);
+		check_apart("hosts", site->host[0].name, sizeof(site->host[0]),
+		    i, diag);
+}
+
+static void
+check_outage(const char *name, const struct site_outage *outage,
+    struct site_diag *diag)
+{
+	if ((outage->every_days != 0) != (outage->hours != 0))
+		site_mistake(diag,
+		    "%s: an outage needs both, outage_every_days and "
+		    "outage_hours",
+		    name);
+}
+
+static void
+check_outages(const struct site *site, struct site_diag *diag)
+{
+	for (uint32_t i = 0; i < site->n_hosts; i++)
+		check_outage(site->host[i].name, &site->host[i].outage, diag);
+	check_outage("database", &site->database, diag);
+	if (site->database.every_days != 0 && !site->is_shared)
+		site_mistake(diag,
+		    "a database with outages is that of a shared_count, and "
+		    "this site has none");
 }
 
 bool
@@ -156,28 +203,30 @@ site_check(const struct site *site, struct site_diag *diag)
 	check_names(site, diag);
 	if (site->days == 0 || site->days > SITE_DAYS_MAX)
 		site_mistake(diag, "a plan is for 1 to %d days", SITE_DAYS_MAX);
-	if (site->renewal_min < LEAST_MIN || site->renewal_min > MOST_MIN ||
-	    site->retry_min < LEAST_MIN || site->retry_min > MOST_MIN)
+	if (site->renewal_min < SITE_MINUTES_MIN ||
+	    site->renewal_min > SITE_MINUTES_MAX ||
+	    site->retry_min < SITE_MINUTES_MIN ||
+	    site->retry_min > SITE_MINUTES_MAX)
 		site_mistake(diag, "intervals are of %d to %d minutes",
-		    LEAST_MIN, MOST_MIN);
+		    SITE_MINUTES_MIN, SITE_MINUTES_MAX);
 	if (site->n_classes == 0 || site->n_hosts == 0 || site->n_products == 0)
 		site_mistake(diag, "a site has machines, a product and a host");
 	for (uint32_t i = 0; i < site->n_classes; i++) {
 		check_class(site, &site->class[i], diag);
-		n += site->class[i].count < SITE_MACHINES_MAX
+		n += site->class[i].count <= SITE_MACHINES_MAX
 		    ? site->class[i].count
 		    : SITE_MACHINES_MAX + 1;
 	}
 	if (n > SITE_MACHINES_MAX)
 		site_mistake(diag, "there may be %d machines at most",
 		    SITE_MACHINES_MAX);
-	for (uint32_t i = 0; i < site->n_hosts; i++) {
-		const struct site_host *h = &site->host[i];
-
-		if (h->outage_every_days != 0 && h->outage_hours == 0)
+	for (uint32_t i = 0; i < site->n_holidays; i++) {
+		if (site->holiday[i].from_day == 0)
 			site_mistake(diag,
-			    "%s: an outage lasts 1 hour at least", h->name);
+			    "holidays: one has no day from "
+			    "which on they are");
 	}
+	check_outages(site, diag);
 	return diag->n == before;
 }
 

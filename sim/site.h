@@ -22,9 +22,12 @@
 #define SITE_HOLIDAYS_MAX 32   /* some years of them */
 #define SITE_MACHINES_MAX 5000 /* 16 KiB each, in a process per core */
 #define SITE_DAYS_MAX 3650     /* a picture has a column a day */
+#define SITE_MINUTES_MIN 15    /* WIRE_INTERVAL_MIN and _MAX */
+#define SITE_MINUTES_MAX 43200
 #define SITE_FILE_MAX 65536
 #define SITE_MISTAKES_MAX 8 /* told; one more is a count */
 #define SITE_DIAG_MAX 160
+#define SITE_ARRIVE_DAYS 14 /* where nothing else is said */
 
 struct site_product {
 	char name[SITE_NAME_MAX + 1];
@@ -44,8 +47,9 @@ struct site_class {
 	char name[SITE_NAME_MAX + 1];
 	uint32_t product; /* index */
 	uint32_t count;
-	uint32_t arrive_days;      /* installed one by one, over so many */
-	bool is_always;            /* on day and night */
+	uint32_t arrive_days;      /* installed one by one, over so many; 0: in
+	                       * the first hour */
+	bool is_always;            /* on day and night, on holidays too */
 	uint8_t weekdays;          /* bit 0: Monday */
 	uint32_t from_min, to_min; /* of a day: when it is on */
 	uint32_t absent_ppm;       /* off on a day on which it should be on */
@@ -53,11 +57,17 @@ struct site_class {
 	struct site_period away;   /* on, but no host can be reached */
 };
 
+/* Up for so many days in the mean, and then down for so many hours; each is
+ * drawn from a half to one and a half of its mean. */
+struct site_outage {
+	uint32_t every_days; /* 0: never down */
+	uint32_t hours;
+};
+
 struct site_host {
 	char name[SITE_NAME_MAX + 1];
 	uint16_t priority, weight;
-	uint32_t outage_every_days; /* in the mean; 0: none */
-	uint32_t outage_hours;      /* in the mean */
+	struct site_outage outage;
 };
 
 /* Days on which a part of the machines is off. */
@@ -71,8 +81,9 @@ struct site {
 	uint32_t start_day; /* since 1970 */
 	uint32_t days;
 	uint32_t renewal_min, retry_min;
-	bool is_shared;  /* one count for all hosts */
-	bool is_caching; /* machines remember their host */
+	bool is_shared;              /* one count for all hosts */
+	struct site_outage database; /* of that count */
+	bool is_caching;             /* machines remember their host */
 	uint32_t n_products, n_classes, n_hosts, n_holidays;
 	struct site_product product[SITE_PRODUCTS_MAX];
 	struct site_class class[SITE_CLASSES_MAX];

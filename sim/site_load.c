@@ -14,6 +14,7 @@
 
 #define PPM_PER_PERCENT 10000.0
 #define GROUP_MAX SITE_PRODUCTS_MAX
+#define GROUP_UNNAMED UINT32_MAX /* until all of a product is read */
 
 struct parse {
 	const char *name;
@@ -53,6 +54,9 @@ static const struct field site_fields[] = {
     {"renewal_minutes", K_COUNT, AT(site, renewal_min), 15, 43200},
     {"retry_minutes", K_COUNT, AT(site, retry_min), 15, 43200},
     {"shared_count", K_BOOL, AT(site, is_shared), 0, 0},
+    {"database_outage_every_days", K_COUNT, AT(site, database.every_days), 0,
+        3650},
+    {"database_outage_hours", K_COUNT, AT(site, database.hours), 0, 8760},
     {"caching", K_BOOL, AT(site, is_caching), 0, 0},
     {NULL, K_NAME, 0, 0, 0},
 };
@@ -83,8 +87,8 @@ static const struct field host_fields[] = {
     {"name", K_NAME, AT(site_host, name), 0, 0},
     {"priority", K_SHORT, AT(site_host, priority), 0, 65535},
     {"weight", K_SHORT, AT(site_host, weight), 0, 65535},
-    {"outage_every_days", K_COUNT, AT(site_host, outage_every_days), 0, 3650},
-    {"outage_hours", K_COUNT, AT(site_host, outage_hours), 0, 8760},
+    {"outage_every_days", K_COUNT, AT(site_host, outage.every_days), 0, 3650},
+    {"outage_hours", K_COUNT, AT(site_host, outage.hours), 0, 8760},
     {NULL, K_NAME, 0, 0, 0},
 };
 
@@ -215,19 +219,17 @@ read_name(const struct parse *p, const config_setting_t *set, char *out)
 	return true;
 }
 
-static void
-read_group(struct parse *p, const config_setting_t *set, uint32_t *out)
+/* The number of a group by its name; those of no name are one, too. */
+static uint32_t
+group_of(struct parse *p, const char *name)
 {
-	char name[SITE_NAME_MAX + 1];
-
-	if (!read_name(p, set, name))
-		return;
-	for (*out = 0; *out < p->n_groups; (*out)++) {
-		if (strcmp(p->group[*out], name) == 0)
-			return;
+	for (uint32_t i = 0; i < p->n_groups; i++) {
+		if (strcmp(p->group[i], name) == 0)
+			return i;
 	}
 	/* a product has one, so there is room */
-	memcpy(p->group[p->n_groups++], name, sizeof(name));
+	memcpy(p->group[p->n_groups], name, strlen(name) + 1);
+	return p->n_groups++;
 }
 
 static void
@@ -251,6 +253,7 @@ static void
 read_value(struct parse *p, const config_setting_t *set, const struct field *f,
     void *out)
 {
+	char name[SITE_NAME_MAX + 1];
 	void *at = (char *)out + f->at;
 	uint32_t number;
 
@@ -279,7 +282,8 @@ read_value(struct parse *p, const config_setting_t *set, const struct field *f,
 			mistake(p, set, "a date as \"2026-12-21\"");
 		break;
 	case K_GROUP:
-		read_group(p, set, at);
+		if (read_name(p, set, name))
+			*(uint32_t *)at = group_of(p, name);
 		break;
 	case K_PRODUCT:
 		read_product(p, set, at);
@@ -348,12 +352,15 @@ read_lists(struct parse *p, const config_t *tree)
 	struct site *s = p->site;
 
 	for (uint32_t i = 0; i < n; i++) {
-		s->product[i] = (struct site_product){.threshold = 25,
+		s->product[i] = (struct site_product){.group = GROUP_UNNAMED,
+		    .threshold = 25,
 		    .validity_days = 180,
 		    .initial_days = 30,
 		    .lapse_days = 30};
 		read_fields(p, config_setting_get_elem(products, i),
 		    product_fields, &s->product[i]);
+		if (s->product[i].group == GROUP_UNNAMED)
+			s->product[i].group = group_of(p, "");
 	}
 	s->n_products = n > 0 ? n : s->n_products;
 	s->n_classes = length(p, machines, SITE_CLASSES_MAX);

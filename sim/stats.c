@@ -19,7 +19,7 @@ t_of(uint32_t degrees)
 }
 
 struct stats
-stats_mean(const double *x, uint32_t n)
+stats_mean(const double *x, uint32_t n, double floor, double ceiling)
 {
 	struct stats s = {.n = n};
 	double sum = 0, squares = 0, half = 0;
@@ -37,12 +37,16 @@ stats_mean(const double *x, uint32_t n)
 		squares += (x[i] - s.mean) * (x[i] - s.mean);
 	if (n > 1)
 		half = t_of(n - 1) * sqrt(squares / (n - 1) / n);
-	s.lo = s.mean - half;
-	s.hi = s.mean + half;
-	/* a mean of what is never negative is not, either */
-	if (s.least >= 0 && s.lo < 0)
-		s.lo = 0;
+	s.has_interval = s.least < s.most;
+	s.lo = fmax(s.mean - half, floor);
+	s.hi = fmin(s.mean + half, ceiling);
 	return s;
+}
+
+double
+stats_unseen(uint32_t n)
+{
+	return n == 0 ? 1 : 1 - pow(0.05, 1.0 / n);
 }
 
 struct stats_share

@@ -18,8 +18,10 @@ struct vdisk {
 	char folder[VDISK_PATH_MAX], path[VDISK_PATH_MAX + 16];
 	struct rng *rng;   /* the world's */
 	struct rng random; /* for SQLite */
-	int32_t left; /* operations before it fails; negative: it does not */
-	bool has_failed, is_full, is_lying;
+	int32_t left;    /* operations before it fails; negative: it does not */
+	bool fails_sync; /* the next sync does, before it reached anything */
+	bool has_failed, is_full, is_lying, is_read_only;
+	int32_t reads_left; /* before one fails; negative: none does */
 	uint64_t lost;
 	struct image image[FILES_MAX];
 };
@@ -61,6 +63,8 @@ x_write(sqlite3_file *f, const void *p, int len, sqlite3_int64 at)
 
 	if (!works(file->disk))
 		return SQLITE_IOERR_WRITE;
+	if (file->disk->is_read_only)
+		return SQLITE_READONLY;
 	if (file->disk->is_full)
 		return SQLITE_FULL;
 	if (file->image != NULL && !image_note(file->image, p, len, at))
@@ -75,6 +79,8 @@ x_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 	if (!works(file->disk))
 		return SQLITE_IOERR_TRUNCATE;
+	if (file->disk->is_read_only)
+		return SQLITE_READONLY;
 	if (file->image != NULL &&
 	    !image_note(file->image, NULL, IMAGE_CUT, size))
 		return SQLITE_IOERR_NOMEM;
@@ -89,6 +95,7 @@ x_sync(sqlite3_file *f, int flags)
 	struct image *m = file->image;
 
 	(void)flags;
+	file->disk->has_failed |= file->disk->fails_sync;
 	if (!works(file->disk))
 		return SQLITE_IOERR_FSYNC;
 	if (m == NULL || file->disk->is_lying)
@@ -99,6 +106,10 @@ x_sync(sqlite3_file *f, int flags)
 static int
 x_read(sqlite3_file *f, void *p, int len, sqlite3_int64 at)
 {
+	struct vdisk *d = file_of(f)->disk;
+
+	if (d->reads_left >= 0 && d->reads_left-- == 0)
+		return SQLITE_IOERR_READ;
 	return file_of(f)->real->pMethods->xRead(file_of(f)->real, p, len, at);
 }
 
@@ -258,7 +269,7 @@ x_delete(sqlite3_vfs *v, const char *path, int sync_folder)
 	struct image *m = d == NULL ? NULL : image_of(d, path);
 
 	(void)v;
-	if (d != NULL && !works(d))
+	if (d != NULL && (d->is_read_only || !works(d)))
 		return SQLITE_IOERR_DELETE;
 	if (m != NULL && !image_note(m, NULL, IMAGE_GONE, 0))
 		return SQLITE_IOERR_NOMEM;
@@ -373,7 +384,7 @@ vdisk_new(struct rng *rng, struct vdisk **disk_out)
 	d->rng = rng;
 	d->random.state = rng_u64(rng);
 	sqlite3_randomness(0, NULL); /* it draws anew: a seed is a run */
-	d->left = -1;
+	d->left = d->reads_left = -1;
 	disks[i] = d;
 	*disk_out = d;
 	return 0;
@@ -413,6 +424,13 @@ void
 vdisk_fail_after(struct vdisk *d, int32_t n)
 {
 	d->left = n;
+	d->fails_sync = false;
+}
+
+void
+vdisk_fail_sync(struct vdisk *d)
+{
+	d->fails_sync = true;
 }
 
 bool
@@ -427,6 +445,18 @@ vdisk_fill(struct vdisk *d, bool is_full)
 	d->is_full = is_full;
 }
 
+void
+vdisk_be_read_only(struct vdisk *d, bool is_read_only)
+{
+	d->is_read_only = is_read_only;
+}
+
+void
+vdisk_fail_read(struct vdisk *d, int32_t n)
+{
+	d->reads_left = n;
+}
+
 uint64_t
 vdisk_lost(const struct vdisk *d)
 {
@@ -439,7 +469,7 @@ vdisk_power(struct vdisk *d, bool is_lost)
 	int err = 0;
 
 	d->left = -1;
-	d->has_failed = d->is_full = false;
+	d->has_failed = d->is_full = d->fails_sync = false;
 	for (int i = 0; i < FILES_MAX && err == 0 && is_lost; i++) {
 		if (!image_lose(&d->image[i], d->is_lying ? NULL : d->rng,
 		        &d->lost))

@@ -52,6 +52,12 @@ const char *vdisk_path(const struct vdisk *d);
 void vdisk_fail_after(struct vdisk *d, int32_t n);
 
 /**
+ * vdisk_fail_sync(): the same from the next sync on, so that all that a commit
+ * wrote is there to be lost or torn; vdisk_fail_after() takes it back.
+ */
+void vdisk_fail_sync(struct vdisk *d);
+
+/**
  * vdisk_has_failed(): did one of those happen?
  *
  * Returns: whether it did
@@ -92,6 +98,20 @@ MUSTER_NODISCARD int vdisk_save(struct vdisk *d);
  * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_IO
  */
 MUSTER_NODISCARD int vdisk_restore(struct vdisk *d);
+
+/**
+ * vdisk_be_read_only(): nothing can be written, as where a file system was
+ * mounted anew after a failure; or it can again.
+ */
+void vdisk_be_read_only(struct vdisk *d, bool is_read_only);
+
+/**
+ * vdisk_fail_read(): after so many reads one fails, as of a bad sector; those
+ * after it succeed, for who goes on must not take it for the end of a table.
+ *
+ * In:      n        negative: none does
+ */
+void vdisk_fail_read(struct vdisk *d, int32_t n);
 
 /**
  * vdisk_lost(): how many writes were lost or torn by a loss of power.

@@ -94,12 +94,12 @@ watch_count(struct watch *w, const struct site *site, uint32_t host,
 			if (count < site->product[p].threshold)
 				continue;
 			k->reached_s = at_s;
-			k->least = count;
+			k->least = WATCH_NEVER;
 		}
 		k->samples++;
 		if (count < site->product[p].threshold)
 			k->below++;
-		if (count < k->least)
+		if (at_s - k->reached_s >= WATCH_SETTLE_S && count < k->least)
 			k->least = count;
 	}
 }

@@ -34,15 +34,22 @@ struct watch_host {
 	uint32_t down_s;
 };
 
+#define WATCH_SETTLE_S (30U * 86400) /* a count's window: it has climbed */
+
 /* A host's count of a group against the threshold of a product. */
 struct watch_count {
 	uint32_t reached_s; /* the count was as high as the threshold */
-	uint32_t least;     /* and was at its lowest from then on */
+	uint32_t least;     /* its lowest from WATCH_SETTLE_S later on, or
+	                     * WATCH_NEVER: the plan is over by then */
 	uint32_t samples;   /* taken from then on */
 	uint32_t below;     /* of those: under the threshold */
 };
 
+#define WATCH_WHY_MAX 200 /* SIM_WHY_MAX */
+
 struct watch {
+	char why[WATCH_WHY_MAX]; /* empty: the seed ran to its end */
+	uint32_t database_down_s;
 	struct watch_class class[SITE_CLASSES_MAX];
 	struct watch_host host[SITE_HOSTS_MAX];
 	struct watch_count count[SITE_HOSTS_MAX][SITE_PRODUCTS_MAX];

@@ -14,6 +14,10 @@
 
 #define DAY_MS SIM_DAY_MS
 #define LINE 1
+#define KEY_NUMBER 7
+#define THRESHOLD_MAX 50 /* and four; MODEL_ROWS_MAX holds twice of it */
+#define CERT_SLOT 4      /* where they stand in its bytes */
+#define CERT_ACTIVATION 5
 #define HOST_LEVEL 5 /* a host that covers both products; 1: the first alone */
 
 /* ---- the swarm ---- */
@@ -34,8 +38,10 @@ draw_policy(struct rng *r, struct swarm *w)
 {
 	w->n_groups = 1 + rng_below(r, 2);
 	for (uint32_t p = 0; p < WORLD_PRODUCTS; p++) {
-		w->threshold[0][p] =
-		    (uint32_t)rng_octave(r, 1, w->n_machines < 8 ? 4 : 8);
+		w->threshold[0][p] = (uint32_t)rng_octave(r, 1,
+		    w->n_machines < 8                     ? 4
+		        : w->n_machines > WORLD_LARGE_MAX ? THRESHOLD_MAX
+		                                          : 8);
 		w->threshold[1][p] = w->threshold[0][p] + rng_below(r, 5);
 	}
 	w->signed_ms[0] = SIM_BEGIN_MS - DAY_MS;
@@ -48,6 +54,24 @@ draw_policy(struct rng *r, struct swarm *w)
 	w->renewal_min = (uint32_t)rng_octave(r, w->is_long ? 8640 : 60, 43200);
 	w->retry_min = (uint32_t)rng_octave(r, w->is_long ? 480 : 30, 2880);
 	w->retention_days = (uint32_t)rng_octave(r, 30, 400);
+	/* all that it signed, or what it signed since then */
+	w->revoked = rng_below(r, 3) == 0 ? 1 + rng_below(r, w->n_hosts) : 0;
+	w->revoked_day = rng_below(r, 2) == 0
+	    ? 0
+	    : (uint32_t)(rng_between(r, SIM_BEGIN_MS, w->signed_ms[1]) /
+	          DAY_MS);
+}
+
+static uint32_t
+draw_machines(struct rng *r)
+{
+	if (rng_below(r, WORLD_HUGE) == 0)
+		return WORLD_LARGE_MAX + 1 +
+		    rng_below(r, WORLD_HUGE_MAX - WORLD_LARGE_MAX);
+	return 1 +
+	    rng_below(r,
+	        rng_below(r, WORLD_LARGE) == 0 ? WORLD_LARGE_MAX
+	                                       : WORLD_START_MAX);
 }
 
 void
@@ -56,10 +80,7 @@ world_draw(struct rng *r, struct swarm *w)
 	memset(w, 0, sizeof(*w));
 	w->has_sqlite = rng_below(r, 10) == 0;
 	w->n_hosts = 1 + rng_below(r, w->has_sqlite ? 2 : WORLD_HOSTS_MAX);
-	w->n_machines = 1 +
-	    rng_below(r,
-	        rng_below(r, WORLD_LARGE) == 0 ? WORLD_LARGE_MAX
-	                                       : WORLD_START_MAX);
+	w->n_machines = draw_machines(r);
 	w->latency_law = rng_below(r, 3);
 	w->latency_ms = rng_octave(r, 1, 1000);
 	w->commit_ms = rng_octave(r, 1, 4000);
@@ -80,6 +101,8 @@ world_draw(struct rng *r, struct swarm *w)
 		    rng_octave(r, w->span_ms / 150 + 1, w->span_ms / 10);
 		w->has_fault[POINT_LIE] = w->has_fault[POINT_BACKUP] = true;
 		w->has_fault[POINT_DISK_FULL] = w->has_fault[POINT_DISK_FAILS] =
+		    true;
+		w->has_fault[POINT_DISK_READ] = w->has_fault[POINT_DISK_RO] =
 		    true;
 		w->ppm[POINT_DISK_FAILS] =
 		    (uint32_t)rng_octave(r, 50000, 200000);
@@ -132,9 +155,17 @@ describe(const struct sim *s, uint32_t k, const uint8_t *root_pk,
 	cat->head.signed_unix_s = w->signed_ms[k] / 1000;
 	cat->n_issuers = 1;
 	cat->issuers[0] = (struct cat_issuer){.number = 1,
-	    .not_before_day = day - 100,
+	    .not_before_day = day - WORLD_ISSUER_DAYS,
 	    .not_after_day = day + 5000};
 	memcpy(cat->issuers[0].pk, issuer_pk, PUBKEY_LEN);
+	if (k > 0 && w->revoked != 0) {
+		cat->n_revocations = 1;
+		cat->revocations[0] =
+		    (struct cat_revocation){.key_number = KEY_NUMBER,
+		        .slot = (uint8_t)w->revoked,
+		        .activation = 1,
+		        .day = (uint16_t)w->revoked_day};
+	}
 	cat->n_groups = w->n_groups;
 	for (uint32_t i = 0; i < w->n_groups; i++) {
 		cat->groups[i].number = i;
@@ -192,18 +223,19 @@ publish(const struct sim *s, uint32_t k, const uint8_t *root_pk,
 
 /* ---- hosts ---- */
 
-void
-world_certify(struct sim *s, uint32_t number, bool is_rebuilt, uint32_t days)
+static void
+certify(struct sim *s, uint32_t number, bool is_rebuilt, uint32_t days,
+    uint32_t age_days)
 {
 	struct kms *k = &s->host[number];
 	struct turn_publisher *pub = &k->turn.publishers[0];
 	uint32_t today = (uint32_t)(s->now_ms / DAY_MS);
-	struct cert cert = {.key_number = 7,
+	struct cert cert = {.key_number = KEY_NUMBER,
 	    .slot = (uint8_t)(number + 1),
 	    .activation = (uint8_t)(pub->cert.activation + is_rebuilt),
 	    .lines = 1 << LINE,
 	    .level = k->covers[1] || s->n_products == 1 ? HOST_LEVEL : 1,
-	    .issued_day = today - 10,
+	    .issued_day = today - age_days,
 	    .expires_day = days == 0 ? 0 : today + days,
 	    .issuer = 1};
 	uint8_t issuer_pk[PUBKEY_LEN], issuer_sk[SECKEY_LEN];
@@ -211,12 +243,40 @@ world_certify(struct sim *s, uint32_t number, bool is_rebuilt, uint32_t days)
 	key_pair(2, issuer_pk, issuer_sk);
 	key_pair((uint8_t)(10 * cert.activation + number), cert.host_pk, k->sk);
 	cert_sign(&cert, s->publisher, issuer_sk);
+	k->is_rogue = k->is_untimely = false;
 	pub->has_cert = true;
 	pub->cert = cert;
 	cert_encode(&cert, pub->cert_bytes);
 	cert_hash(pub->cert_bytes, pub->cert_hash);
 	pub->host_sk = k->sk;
 	memcpy(pub->id, s->publisher, PUBLISHER_LEN);
+}
+
+void
+world_certify(struct sim *s, uint32_t number, bool is_rebuilt, uint32_t days)
+{
+	certify(s, number, is_rebuilt, days, 10);
+}
+
+void
+world_certify_untimely(struct sim *s, uint32_t number)
+{
+	certify(s, number, true, 0,
+	    (uint32_t)((s->now_ms - SIM_BEGIN_MS) / DAY_MS) +
+	        WORLD_ISSUER_DAYS + 1);
+	s->host[number].is_untimely = true;
+	s->host[number].was_untimely = true;
+}
+
+bool
+world_is_revoked(const struct sim *s, uint32_t catalogue, const uint8_t *cert,
+    int64_t issued_unix_s)
+{
+	const struct swarm *w = &s->swarm;
+
+	return catalogue > 0 && w->revoked != 0 &&
+	    cert[CERT_SLOT] == w->revoked && cert[CERT_ACTIVATION] == 1 &&
+	    issued_unix_s / 86400 >= w->revoked_day;
 }
 
 static int
@@ -240,6 +300,7 @@ open_host(struct sim *s, uint32_t number)
 	store_set_limits(k->store, STORE_INVENTORY_MAX,
 	    s->swarm.retention_days);
 	k->is_up = true;
+	admit_init(&k->admit);
 	for (uint32_t p = 0; p < s->n_products; p++)
 		k->covers[p] = true;
 	/* the first one covers all, so that nobody is left without */
@@ -296,5 +357,11 @@ world_deinit(struct sim *s)
 void
 world_host(uint32_t host, char *out)
 {
-	(void)snprintf(out, WORLD_HOST_MAX, "kms-%u.example:1688", host);
+	/* once for each answer: snprintf() took a thirtieth of a plan */
+	char *p = stpcpy(out, "kms-");
+
+	if (host >= 10)
+		*p++ = (char)('0' + host / 10 % 10);
+	*p++ = (char)('0' + host % 10);
+	(void)stpcpy(p, ".example:1688");
 }

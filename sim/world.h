@@ -12,9 +12,12 @@
 #define WORLD_START_MAX 12 /* machines at the beginning, but for */
 #define WORLD_LARGE_MAX 60 /* one world in WORLD_LARGE */
 #define WORLD_LARGE 16
-#define WORLD_MACHINES_MAX (WORLD_LARGE_MAX + 20) /* and their copies */
+#define WORLD_HUGE_MAX 200 /* and one in WORLD_HUGE: a check of all is dear */
+#define WORLD_HUGE 300
+#define WORLD_MACHINES_MAX (WORLD_HUGE_MAX + 20) /* and their copies */
 #define WORLD_PORT 1688
-#define WORLD_HOST_MAX 32 /* bytes of a host's name and port */
+#define WORLD_ISSUER_DAYS 100 /* that the issuing key is older than a run */
+#define WORLD_HOST_MAX 32     /* bytes of a host's name and port */
 
 /**
  * world_draw(): the swarm of a seed.
@@ -45,6 +48,22 @@ MUSTER_NODISCARD int world_init(struct sim *s);
  */
 void
 world_certify(struct sim *s, uint32_t number, bool is_rebuilt, uint32_t days);
+
+/**
+ * world_certify_untimely(): a host gets one that was issued before its issuing
+ * key was of any use, as who found an old key would make it; another host key.
+ */
+void world_certify_untimely(struct sim *s, uint32_t number);
+
+/**
+ * world_is_revoked(): does a catalogue revoke what a certificate signed? By the
+ * bytes.
+ *
+ * In:      cert     CERT_LEN bytes
+ * Returns: true when it does
+ */
+bool world_is_revoked(const struct sim *s, uint32_t catalogue,
+    const uint8_t *cert, int64_t issued_unix_s);
 
 /**
  * world_deinit(): close the stores.

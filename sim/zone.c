@@ -191,9 +191,8 @@ read_answer(const uint8_t *msg, size_t len, uint16_t id,
 	struct dns_srv srv;
 	int err = dns_answers(msg, len, id, name, DNS_SRV, &r);
 
-	if (err == 0 && r.header.rcode != DNS_NOERROR)
-		return r.header.rcode == DNS_NXDOMAIN ? MUSTER_E_NXDOMAIN
-		                                      : MUSTER_E_SERVFAIL;
+	if (err == 0)
+		err = dns_rcode_err(r.header.rcode);
 	while (err == 0 && (err = dns_next(&r, &rec)) == 1) {
 		err = dns_srv_read(&r, &rec, &srv);
 		if (err == 0)
@@ -382,11 +381,11 @@ zone_check(struct sim *s, struct pc *pc, uint32_t product)
 	struct pc_product *pp = &pc->product[product];
 	struct seek *k = &pp->seek;
 	const struct walk_todo *todo = &pp->walk_todo;
-	const char *known = pp->walk->plan.known.host;
+	const char *known = pp->round->walk.plan.known.host;
 	bool is_known = known[0] != '\0' && pc->finds == FINDS_BY_DNS;
 
 	if (is_known && k->n_asked + k->n_looked_up == 0 &&
-	    pp->round_state != WIRE_LICENSED &&
+	    pp->round->asking.licence != WIRE_LICENSED &&
 	    (todo->act != WALK_ASK || todo->source != WALK_KNOWN))
 		sim_fail(s, "b24", "%s: does not begin with the host it knows",
 		    pc->name);

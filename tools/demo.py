@@ -48,9 +48,11 @@ class Site:
         self.host_root = self.path("host")
         self.catalogue = self.path("acme.muster")
         self.daemon = None
+        self.bin = BIN  # where its musterd is
         self.wrap = ()
         self.port = 0
         self.settings = ""  # more of musterd.conf
+        self.status_at = "127.0.0.1:0"  # the status page; any free port
         self.env = None  # of musterd
 
     def path(self, *names):
@@ -91,13 +93,13 @@ class Site:
         conf = os.path.join(self.host_root, "etc/muster/musterd.conf")
         with open(conf, "w") as f:
             f.write(f'listen = [ "127.0.0.1" ];\nport = {self.port};\n'
-                    + self.settings)
+                    f'status_listen = "{self.status_at}";\n' + self.settings)
         shutil.copy(self.catalogue, os.path.join(
             self.host_root, "usr/share/muster/catalogues/acme.muster"))
         log = open(self.path("musterd.log"), "a+")
         begin = os.path.getsize(log.name)
         self.daemon = subprocess.Popen(
-            [*self.wrap, os.path.join(BIN, "musterd"), "--root",
+            [*self.wrap, os.path.join(self.bin, "musterd"), "--root",
              self.host_root],
             stderr=log, stdout=log, env=self.env)
         end = time.monotonic() + START_S

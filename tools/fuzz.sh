@@ -13,10 +13,15 @@ while :; do
 	*) break ;;
 	esac
 done
+quietly() { # COMMAND...: what it says, where it fails: meson and ninja say why on standard output
+	out=$("$@" 2>&1) && return 0
+	printf '%s\n' "$out"
+	return 1
+}
 build=build/fuzz-clang
 found=build/fuzz-found
 [ -f "$build/build.ninja" ] ||
-    CC=clang meson setup "$build" -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false -Doracle=disabled >/dev/null || exit 1
+    quietly env CC=clang meson setup "$build" -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false -Doracle=disabled || exit 1
 # shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $(for f in fuzz/*_fuzz.c; do basename "$f" _fuzz.c; done)
 for t in "$@"; do
@@ -32,10 +37,8 @@ for t in "$@"; do
 		n=$((n + 1))
 		printf '%s' "$hex" | xxd -r -p >"$seeds/$n"
 	done <"fuzz/corpus/$t.txt"
-	dict=
-	[ ! -f "fuzz/$t.dict" ] || dict=-dict=fuzz/$t.dict
 	if "$build/fuzz/${t}_fuzz" -max_total_time="$seconds" -timeout=1 -rss_limit_mb=1024 -print_final_stats=1 \
-	    -artifact_prefix="$found/$t-" $dict "$seeds" >"$build/$t.log" 2>&1; then verdict=ok; else
+	    -artifact_prefix="$found/$t-" "-dict=fuzz/$t.dict" "$seeds" >"$build/$t.log" 2>&1; then verdict=ok; else
 		verdict=FOUND
 		status=1
 		grep -E 'does not hold|ERROR|runtime error' "$build/$t.log" | head -n 3

@@ -18,6 +18,16 @@ meson setup build -Doracle=enabled >/dev/null && rebuild || {
 	tail -n 20 build.log
 	exit 1
 }
+# A command that took too long says nothing of the mutant; and the simulator
+# also fails where a campaign misses a point, so it has to name an invariant.
+is_caught() {
+	code=0
+	timeout 300 sh -c "$1" >run.log 2>&1 || code=$?
+	case $code in 0 | 124) return 1 ;; esac
+	case $1 in
+	*muster-sim*) grep -q 'does not hold' run.log ;;
+	esac
+}
 red=0
 green=0
 for patch in tests/mutants/*.patch; do
@@ -27,8 +37,8 @@ for patch in tests/mutants/*.patch; do
 	if [ -z "$cmd" ] || ! patch -p1 -s <"$patch" || ! rebuild; then
 		echo "$name: does not apply or build"
 		green=$((green + 1))
-	elif timeout 300 sh -c "$cmd" >run.log 2>&1; then
-		echo "$name: NOT caught by: $cmd"
+	elif ! is_caught "$cmd"; then
+		echo "$name: NOT caught by: $cmd (exit $code)"
 		green=$((green + 1))
 	else
 		echo "$name: caught by $cmd: $(grep -E '^not ok|^FAILED|"lost"|does not hold' run.log | head -n 1)"

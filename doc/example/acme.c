@@ -195,6 +195,7 @@ int
 main(int argc, char *argv[])
 {
 	struct muster_answer a;
+	int err;
 
 	if (argc == 3 && strcmp(argv[1], "--view") == 0)
 		return with_file(argv[2], view);
@@ -206,8 +207,10 @@ main(int argc, char *argv[])
 		    stderr);
 		return EXIT_USAGE;
 	}
-	if (muster_check(&self, &a) != 0) {
-		(void)fputs("acme: libmuster does not start\n", stderr);
+	/* not the user's fault: what is pinned is no key, or memory is short */
+	err = muster_check(&self, &a);
+	if (err != 0) {
+		(void)fprintf(stderr, "acme: %s\n", muster_strerror(err));
 		return EXIT_FAILED;
 	}
 	if (strcmp(argv[1], "--about") == 0)

@@ -3,8 +3,8 @@
  * pinned.h -- what this product knows of its publisher.
  *
  * `muster-authority init` prints the root key, `muster catalogue show FILE`
- * the product's id and the serial.  The key below is a place-holder: nothing
- * verifies by it, so the example as it stands is activated nowhere.
+ * the product's id and the serial.  The key below is a place-holder, which
+ * muster_check() refuses: the example as it stands does not start.
  */
 #ifndef ACME_PINNED_H
 #define ACME_PINNED_H

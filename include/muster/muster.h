@@ -58,6 +58,7 @@ struct muster_answer {
  * Out:     answer_out  untouched on failure
  * Returns: 0
  *          MUSTER_E_INVAL  no product, no root key or no place for the answer
+ *          MUSTER_E_KEY    a root key is zero, of small order or not canonical
  *          MUSTER_E_IO     libsodium does not start
  * Blocks:  for the reading of small files
  */

@@ -76,7 +76,7 @@ fill_source(const struct agent_product *p, struct agent_info *info)
 	const struct round *r = &p->round;
 	struct exchange_target t;
 
-	if (p->has_round && !p->life.is_asking && r->has_reply) {
+	if (p->has_round && !p->life.is_asking && r->asking.has_reply) {
 		info->source = (enum agent_source)r->source;
 		memcpy(info->domain, r->domain, sizeof(info->domain));
 	} else if (info->host[0] != '\0' &&
@@ -108,6 +108,7 @@ fill_outcomes(const struct agent_product *p, struct agent_info *info)
 		o->status = r->outcome[i].status;
 		o->host_unix_s = r->outcome[i].host_unix_s;
 		o->busy_s = r->outcome[i].busy_s;
+		memcpy(o->request, r->outcome[i].request, WIRE_REQUEST_LEN);
 		info->n_outcomes = (uint32_t)i + 1;
 		if (info->round == 0)
 			info->round = o->err;
@@ -380,6 +381,8 @@ api_call(struct agent *a, const struct agent_request *req, bool is_admin,
 	}
 	switch (req->op) {
 	case AGENT_LIST:
+		/* `muster activate` asks for those that it finds here */
+		agent_scan_for_user(a);
 		list(a, reply);
 		break;
 	case AGENT_INFO:

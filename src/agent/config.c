@@ -131,8 +131,16 @@ parse_text(struct parse *p, const char *text)
 		return MUSTER_E_PROTO;
 	}
 	root = config_root_setting(&tree);
-	for (int i = 0; i < config_setting_length(root); i++)
-		read_setting(p, config_setting_get_elem(root, (unsigned)i));
+	for (int i = 0; i < config_setting_length(root); i++) {
+		const config_setting_t *set =
+		    config_setting_get_elem(root, (unsigned)i);
+
+		if (config_setting_name(set) == NULL) {
+			config_destroy(&tree); /* libconfig had no memory */
+			return MUSTER_E_NOMEM;
+		}
+		read_setting(p, set);
+	}
 	config_destroy(&tree);
 	if (p->n_mistakes == 0 && settings_check(s, &which) != 0) {
 		log_line(LOG_ERROR, "config",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,19 +135,36 @@ remember(struct agent_product *p)
 		    p->keep.known, muster_strerror(err));
 }
 
+/* What a host said, with the name that the request has in its log too. */
+static void
+tell_outcome(const struct agent_product *p, const struct round_outcome *o)
+{
+	const struct reply *reply = &p->round.asking.reply;
+	char request[WIRE_REQUEST_TEXT_LEN + 1], fields[LOG_FIELDS_MAX + 1];
+
+	hex_encode(o->request, WIRE_REQUEST_LEN, request);
+	(void)snprintf(fields, sizeof(fields), "request=%s", request);
+	if (o->is_lookup)
+		log_line(LOG_NOTE, "dns", "%s: %s", o->text,
+		    muster_strerror(o->err));
+	else if (o->err != 0)
+		log_event(LOG_NOTE, "host", fields, "%s: %s", o->text,
+		    muster_strerror(o->err));
+	else
+		log_event(LOG_NOTE, "host", fields,
+		    "%s: %s has a count of %u, and needs %u", o->text,
+		    p->env.product->name, reply->count, reply->threshold);
+}
+
 static void
 finish_round(struct agent_product *p)
 {
-	const struct life_event ev = round_event(&p->round);
+	const struct life_event ev =
+	    asking_event(&p->round.asking, p->round.host);
 	struct agent *a = p->agent;
 
-	for (size_t i = 0; i < p->round.n_outcomes; i++) {
-		const struct round_outcome *o = &p->round.outcome[i];
-
-		if (o->err != 0)
-			log_line(LOG_NOTE, o->is_lookup ? "dns" : "host",
-			    "%s: %s", o->text, muster_strerror(o->err));
-	}
+	for (size_t i = 0; i < p->round.n_outcomes; i++)
+		tell_outcome(p, &p->round.outcome[i]);
 	remember(p);
 	(void)agent_event(p, &ev);
 	if (a->on_done != NULL)

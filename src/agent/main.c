@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/paths.h"
+#include "base/sandbox.h"
 
 enum { EXIT_DONE = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
@@ -35,6 +36,8 @@ struct args {
 	bool is_check;
 };
 
+#define START_S 2 /* after a boot the network, and a user's command, first */
+
 struct muster_agent {
 	struct args args;
 	struct agent_config config;
@@ -44,6 +47,7 @@ struct muster_agent {
 	uv_signal_t term, interrupt, hangup;
 	uv_poll_t wake;
 	int wake_fd;
+	int64_t first_boot_s; /* nobody is asked by itself before */
 	int lock_fd;
 };
 
@@ -144,9 +148,10 @@ set_timer(struct agent *a)
 	struct itimerspec at = {.it_value = {0, 0}};
 	int64_t next_boot_s = agent_next_boot_s(a);
 
-	(void)a;
 	if (next_boot_s != INT64_MAX) {
-		at.it_value.tv_sec = next_boot_s < 1 ? 1 : next_boot_s;
+		if (next_boot_s < main_agent.first_boot_s)
+			next_boot_s = main_agent.first_boot_s;
+		at.it_value.tv_sec = next_boot_s;
 		at.it_value.tv_nsec = 1; /* of a time of 0, none is set */
 	}
 	(void)timerfd_settime(main_agent.wake_fd, TFD_TIMER_ABSTIME, &at, NULL);
@@ -254,7 +259,7 @@ word_of(const struct agent_product *p)
 		return "not_due";
 	if (p->round.n_outcomes == 0)
 		return "not_asked";
-	return p->round.has_reply ? "answered" : "not_answered";
+	return p->round.asking.has_reply ? "answered" : "not_answered";
 }
 
 static int
@@ -284,9 +289,28 @@ once(struct muster_agent *m)
 	return is_done ? EXIT_DONE : EXIT_FAIL;
 }
 
+/* What is still opened after the start. */
+static void
+confine(const struct muster_agent *m)
+{
+	const struct sandbox_file site[] = {
+	    {PATH_AGENT_STATE, true},
+	    {PATH_RUN, true},
+	    {PATH_CATALOGUES, false},
+	    {PATH_MACHINE_ID_DBUS, false},
+	};
+	const struct sandbox_file below = {m->args.root, true};
+
+	if (m->args.root != NULL)
+		(void)sandbox_files(&below, 1);
+	else
+		(void)sandbox_files(site, sizeof(site) / sizeof(site[0]));
+}
+
 static int
 serve(struct muster_agent *m)
 {
+	confine(m);
 	if (open_loop(m) != 0) {
 		log_line(LOG_ERROR, "start",
 		    "no event loop; raise the limit of open files");
@@ -295,7 +319,9 @@ serve(struct muster_agent *m)
 	if (open_socket(m) != 0 ||
 	    agent_open(&m->agent, &m->config.settings) != 0)
 		return EXIT_FAIL; /* the process ends: nothing was promised */
+	m->first_boot_s = clock_boot_s() + START_S;
 	set_timer(&m->agent);
+	(void)sandbox_calls();
 	log_line(LOG_NOTE, "listening", "%s",
 	    m->args.root != NULL ? m->args.root : PATH_AGENT_SOCKET);
 	notify_send("READY=1");
@@ -368,6 +394,7 @@ main(int argc, char **argv)
 {
 	int exit_code;
 
+	log_open();
 	if (!parse_args(argc, argv, &main_agent.args, &exit_code))
 		return exit_code;
 	return run(&main_agent);

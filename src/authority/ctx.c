@@ -12,10 +12,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "authority/db.h"
 #include "base/errcode.h"
 #include "base/text.h"
 
 #define MESSAGE_MAX 1024
+#define REFUSED_MAX 64
 
 /* A message may have what was typed in it, which no JSON holds nor a terminal
  * should see. */
@@ -60,8 +62,8 @@ ctx_fail(const struct ctx *ctx, int exit, const char *code, const char *next,
 		putchar('\n');
 		json_decref(error);
 	} else {
-		fprintf(stderr, "muster-authority: %s\n", message);
-		fprintf(stderr, "  next: %s\n", next);
+		(void)fprintf(stderr, "muster-authority: %s\n", message);
+		(void)fprintf(stderr, "  next: %s\n", next);
 	}
 	return exit;
 }
@@ -100,9 +102,14 @@ next_of(int err)
 int
 ctx_fail_err(const struct ctx *ctx, int err, const char *what)
 {
-	char code[ERRCODE_MAX];
+	char code[ERRCODE_MAX], why[REFUSED_MAX];
 
 	errcode(err, code);
+	if (err == MUSTER_E_SCHEMA && what == ctx->dir) {
+		db_refused(ctx->dir, why, sizeof(why));
+		return ctx_fail(ctx, EXIT_FAILED, code, next_of(err),
+		    "%s/" DB_FILE ": %s: %s", what, muster_strerror(err), why);
+	}
 	return ctx_fail(ctx, EXIT_FAILED, code, next_of(err), "%s: %s", what,
 	    muster_strerror(err));
 }

@@ -165,6 +165,26 @@ db_open(const char *dir, sqlite3 **db_out)
 }
 
 void
+db_refused(const char *dir, char *text, size_t cap)
+{
+	char path[FILE_PATH_MAX];
+	sqlite3 *db = NULL;
+	int id = 0, version = 0;
+
+	if (ctx_path(dir, DB_FILE, path, sizeof(path)) == 0 &&
+	    connect_file(path, &db) == 0 &&
+	    pragma_int(db, "PRAGMA application_id", &id) == 0 &&
+	    id == APPLICATION_ID &&
+	    pragma_int(db, "PRAGMA user_version", &version) == 0)
+		(void)snprintf(text, cap,
+		    "schema %d, this muster-authority has %d", version,
+		    SCHEMA_VERSION);
+	else
+		(void)snprintf(text, cap, "another program's");
+	db_close(db);
+}
+
+void
 db_close(sqlite3 *db)
 {
 	sqlite3_stmt *st, *next;

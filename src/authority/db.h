@@ -49,7 +49,7 @@ MUSTER_NODISCARD int db_create(const char *dir, sqlite3 **db_out);
 
 /**
  * db_open(): open the database of a folder; an older version is brought up to
- * this one in place.
+ * this one in place, and kept as DB_FILE.schema-VERSION.
  *
  * Returns: 0
  *          MUSTER_E_NOENT   there is none
@@ -59,6 +59,13 @@ MUSTER_NODISCARD int db_create(const char *dir, sqlite3 **db_out);
  *          MUSTER_E_DENIED, MUSTER_E_DAMAGED, MUSTER_E_IO, MUSTER_E_TOOBIG
  */
 MUSTER_NODISCARD int db_open(const char *dir, sqlite3 **db_out);
+
+/**
+ * db_refused(): why db_open() said MUSTER_E_SCHEMA, for a person.
+ *
+ * Out:     text  of cap bytes: "schema 4, this muster-authority has 3"
+ */
+void db_refused(const char *dir, char *text, size_t cap);
 
 /**
  * db_close(): undo an open transaction and close; NULL is let be.

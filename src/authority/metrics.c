@@ -74,7 +74,7 @@ metrics_batch(struct metrics *m, size_t n, int err)
 static void
 one(FILE *f, const char *name, const char *type, const char *help, uint64_t v)
 {
-	fprintf(f,
+	(void)fprintf(f,
 	    "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n" PREFIX
 	    "%s %" PRIu64 "\n",
 	    name, help, name, type, name, v);
@@ -84,11 +84,12 @@ static void
 labelled(FILE *f, const struct metrics *m, size_t from, size_t to,
     const char *name, const char *label, const char *help)
 {
-	fprintf(f, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s counter\n",
-	    name, help, name);
+	(void)fprintf(f,
+	    "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s counter\n", name, help,
+	    name);
 	for (size_t i = from; i < to; i++)
-		fprintf(f, PREFIX "%s{%s=\"%s\"} %" PRIu64 "\n", name, label,
-		    names[i], (uint64_t)m->outcomes[i]);
+		(void)fprintf(f, PREFIX "%s{%s=\"%s\"} %" PRIu64 "\n", name,
+		    label, names[i], (uint64_t)m->outcomes[i]);
 }
 
 static void
@@ -96,16 +97,17 @@ batches(FILE *f, const struct metrics *m)
 {
 	uint64_t sum = 0;
 
-	fprintf(f,
+	(void)fprintf(f,
 	    "# HELP " PREFIX "batch_size Requests that shared a transaction.\n"
 	    "# TYPE " PREFIX "batch_size histogram\n");
 	for (size_t i = 0; i < METRICS_BUCKETS; i++) {
 		sum += m->buckets[i];
-		fprintf(f, PREFIX "batch_size_bucket{le=\"%u\"} %" PRIu64 "\n",
+		(void)fprintf(f,
+		    PREFIX "batch_size_bucket{le=\"%u\"} %" PRIu64 "\n",
 		    1U << i, sum);
 	}
 	sum += m->buckets[METRICS_BUCKETS];
-	fprintf(f,
+	(void)fprintf(f,
 	    PREFIX "batch_size_bucket{le=\"+Inf\"} %" PRIu64 "\n" PREFIX
 	           "batch_size_sum %" PRIu64 "\n" PREFIX
 	           "batch_size_count %" PRIu64 "\n",

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "authority/copy.h"
 #include "trust/cert.h"
 
 #define PRAGMA_MAX 64
@@ -182,6 +183,8 @@ schema_upgrade(sqlite3 *db)
 		err = version_of(db, &version);
 	if (err == 0 && (version < 1 || version > SCHEMA_VERSION))
 		err = MUSTER_E_SCHEMA;
+	if (err == 0 && version < SCHEMA_VERSION)
+		err = copy_old(db, version);
 	if (err == 0 && version < 2)
 		err = run(db, from_1);
 	if (err == 0 && version < 3)

@@ -25,12 +25,13 @@
 MUSTER_NODISCARD int schema_create(sqlite3 *db, int application_id);
 
 /**
- * schema_upgrade(): make an older version this one, in one transaction.
+ * schema_upgrade(): make an older version this one, in one transaction, once
+ * there is a copy of it.
  *
  * Returns: 0, also when it was made meanwhile by somebody else
  *          MUSTER_E_SCHEMA  no version that is known here
- *          as db_exec(): nothing was changed
- * Blocks:  up to DB_BUSY_MS
+ *          as db_exec() and copy_old(): nothing was changed
+ * Blocks:  up to DB_BUSY_MS, and as copy_old()
  */
 MUSTER_NODISCARD int schema_upgrade(sqlite3 *db);
 

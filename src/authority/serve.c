@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/sandbox.h"
 
 #define BACKLOG 512
 #define FILES_SPARE 64 /* beside connections: database, log, sockets */
@@ -165,6 +166,7 @@ start(struct ctx *ctx, struct serve *s)
 	    .contact = s->env.self.contact,
 	    .metrics = &s->metrics,
 	};
+	const struct sandbox_file own = {ctx->dir, true};
 	int rc, err;
 
 	log_open();
@@ -173,6 +175,7 @@ start(struct ctx *ctx, struct serve *s)
 	warn_expiry(&s->tls);
 	warn_issuers(s->env.db);
 	s->metrics.started_unix_s = clock_unix_s();
+	(void)sandbox_files(&own, 1); /* before its threads */
 	rc = bind_socket(ctx, &s->settings, &how.fd);
 	if (rc != EXIT_DONE)
 		return rc;
@@ -248,6 +251,7 @@ cmd_serve(struct ctx *ctx)
 	if (rc == EXIT_DONE && ctx->value[OPT_CHECK] == NULL) {
 		rc = start(ctx, s);
 		if (rc == EXIT_DONE) {
+			(void)sandbox_calls();
 			say_listening(s->fd);
 			notify_send("READY=1");
 			wait_for_end(s, &signals);

@@ -208,21 +208,32 @@ parse_text(struct parse *p)
 {
 	const config_setting_t *root;
 	config_t tree;
+	int err = 0;
 
 	config_init(&tree);
 	if (config_read_string(&tree, p->text) == CONFIG_TRUE) {
 		root = config_root_setting(&tree);
-		for (int i = 0; i < config_setting_length(root); i++)
-			read_setting(p,
-			    config_setting_get_elem(root, (unsigned)i));
-		check_listen(p, &tree);
+		for (int i = 0; i < config_setting_length(root) && err == 0;
+		     i++) {
+			const config_setting_t *set =
+			    config_setting_get_elem(root, (unsigned)i);
+
+			if (config_setting_name(set) == NULL)
+				err = MUSTER_E_NOMEM; /* libconfig had none */
+			else
+				read_setting(p, set);
+		}
+		if (err == 0)
+			check_listen(p, &tree);
 	} else {
 		log_line(LOG_ERROR, "config", "%s:%d: %s", p->name,
 		    config_error_line(&tree), config_error_text(&tree));
 		p->n_mistakes++;
 	}
 	config_destroy(&tree);
-	return p->n_mistakes == 0 ? 0 : MUSTER_E_PROTO;
+	if (err == 0 && p->n_mistakes != 0)
+		err = MUSTER_E_PROTO;
+	return err;
 }
 
 int

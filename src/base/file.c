@@ -38,21 +38,46 @@ is_own(const struct stat *st)
 	    (st->st_uid == 0 || st->st_uid == geteuid());
 }
 
+/* Nobody else's to read, with no bit that means anything more. */
+static bool
+is_secret(const struct stat *st)
+{
+	return st->st_uid == geteuid() && (st->st_mode & 07577) == 0400;
+}
+
+enum whose { ANYBODYS, OWN, SECRET };
+
 static int
-read_file(const char *path, bool own, uint8_t *buf, size_t cap, size_t *len_out)
+open_file(const char *path, enum whose whose, int *fd_out)
+{
+	int fd = open(path,
+	    O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+	        (whose == SECRET ? O_NOFOLLOW : 0));
+
+	if (fd < 0)
+		return whose == SECRET && errno == ELOOP ? MUSTER_E_DAMAGED
+		                                         : from_errno(errno);
+	*fd_out = fd;
+	return 0;
+}
+
+static int
+read_file(const char *path, enum whose whose, uint8_t *buf, size_t cap,
+    size_t *len_out)
 {
 	struct stat st;
 	size_t len = 0;
-	int fd, err = 0;
+	int fd = -1;
+	int err = open_file(path, whose, &fd);
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return from_errno(errno);
+	if (err != 0)
+		return err;
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		err = MUSTER_E_IO;
 		goto out;
 	}
-	if (own && !is_own(&st)) {
+	if ((whose == OWN && !is_own(&st)) ||
+	    (whose == SECRET && !is_secret(&st))) {
 		err = MUSTER_E_DAMAGED;
 		goto out;
 	}
@@ -83,13 +108,19 @@ out:
 int
 file_read(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
 {
-	return read_file(path, false, buf, cap, len_out);
+	return read_file(path, ANYBODYS, buf, cap, len_out);
 }
 
 int
 file_read_own(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
 {
-	return read_file(path, true, buf, cap, len_out);
+	return read_file(path, OWN, buf, cap, len_out);
+}
+
+int
+file_read_secret(const char *path, uint8_t *buf, size_t cap, size_t *len_out)
+{
+	return read_file(path, SECRET, buf, cap, len_out);
 }
 
 static int

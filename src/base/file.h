@@ -41,6 +41,17 @@ MUSTER_NODISCARD int
 file_read_own(const char *path, uint8_t *buf, size_t cap, size_t *len_out);
 
 /**
+ * file_read_secret(): the same of a file that nobody else can have read: no
+ * link, this process's user's, mode 0400 or 0600.  All of it is seen at the
+ * file that is then read, whatever is renamed meanwhile.
+ *
+ * Returns: as file_read()
+ *          MUSTER_E_DAMAGED  it is not so; nothing was read
+ */
+MUSTER_NODISCARD int
+file_read_secret(const char *path, uint8_t *buf, size_t cap, size_t *len_out);
+
+/**
  * file_replace(): write a file by rename, durable when it returns.
  *
  * In:      data, len  borrowed

@@ -19,6 +19,7 @@
 #define PATH_AGENT_SOCKET "/run/muster/agent.sock"
 #define PATH_CATALOGUES_SHIPPED "/usr/share/muster/catalogues"
 #define PATH_CATALOGUES "/var/lib/muster/catalogues"
+#define PATH_MIGRATIONS "/usr/share/muster/postgresql"
 #define PATH_RUN "/run/muster"
 #define PATH_HOST_SOCKET "/run/muster/host.sock"
 #define PATH_SOCKET_MAX 107 /* bytes of sun_path without its NUL */

@@ -4,6 +4,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,15 @@ is_utf8(void)
 	return is;
 }
 
+/* On a terminal, unless the user wants no colours anywhere: no-color.org. */
+static bool
+is_coloured(void)
+{
+	const char *none = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) != 0 && (none == NULL || none[0] == '\0');
+}
+
 int
 qrout_print(const char *text)
 {
@@ -35,7 +45,7 @@ qrout_print(const char *text)
 	err = qr_make(text, &qr);
 	if (err == 0)
 		err = qr_text(&qr, is_utf8() ? QR_BLOCKS : QR_ASCII,
-		    isatty(STDOUT_FILENO) != 0, out, sizeof(out));
+		    is_coloured(), out, sizeof(out));
 	if (err == 0 && (fputs(out, stdout) == EOF || fflush(stdout) != 0))
 		err = MUSTER_E_IO;
 	return err;

@@ -13,7 +13,7 @@
  * qrout_print(): the QR code of a text, to standard output.
  *
  * Half blocks where the locale's character set is UTF-8, else ASCII; with
- * colours where it is a terminal.
+ * colours where it is a terminal and NO_COLOR is unset or empty.
  *
  * Returns: 0; MUSTER_E_TOOBIG the text; MUSTER_E_IO
  */

@@ -39,6 +39,7 @@ targets_json(const struct direct_result *r)
 			continue;
 		client_outcome(o->err, o->status, word);
 		t = json_pack("{s:s,s:s}", "host", o->text, "outcome", word);
+		client_request_json(t, o->request);
 		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_CLOCK) {
 			(void)json_object_set_new(t, "host_time",
 			    json_integer(o->host_unix_s));
@@ -147,7 +148,7 @@ report_failure(const struct cli *c, const struct direct_result *r)
 static int
 report(const struct cli *c, const struct direct_result *r)
 {
-	const struct wire_grant *grant = &r->round.reply.lease.grant;
+	const struct wire_grant *grant = &r->round.asking.reply.lease.grant;
 	const char *host = r->round.host;
 	char product[UUID_TEXT_LEN + 1];
 	json_t *object;
@@ -160,19 +161,20 @@ report(const struct cli *c, const struct direct_result *r)
 		    r->round.domain, from);
 		(void)printf("%s: %s; count %u of %u at %s%s\n",
 		    r->product.name,
-		    r->round.reply.is_activated ? "activated"
-		                                : "not activated yet",
-		    r->round.reply.count, r->round.reply.threshold, host, from);
-		return r->round.reply.is_activated ? CLI_DONE
-		                                   : CLI_NOT_ACTIVATED;
+		    r->round.asking.reply.is_activated ? "activated"
+		                                       : "not activated yet",
+		    r->round.asking.reply.count,
+		    r->round.asking.reply.threshold, host, from);
+		return r->round.asking.reply.is_activated ? CLI_DONE
+		                                          : CLI_NOT_ACTIVATED;
 	}
 	object = json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:s,s:s}", "schema",
 	    "muster.activate/1", "product", product, "name", r->product.name,
 	    "class", r->product.class == CAT_SERVER ? "server" : "desktop",
-	    "count", (json_int_t)r->round.reply.count, "threshold",
-	    (json_int_t)r->round.reply.threshold, "activated",
-	    (int)r->round.reply.is_activated, "state", client_state(r->state),
-	    "host", host);
+	    "count", (json_int_t)r->round.asking.reply.count, "threshold",
+	    (json_int_t)r->round.asking.reply.threshold, "activated",
+	    (int)r->round.asking.reply.is_activated, "state",
+	    client_state(r->state), "host", host);
 	if (object == NULL ||
 	    json_object_update_new(object,
 	        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:s,s:o,s:o,s:s?,s:s}",
@@ -190,7 +192,8 @@ report(const struct cli *c, const struct direct_result *r)
 	report_damages(r, object);
 	if (cli_print(object) != CLI_DONE)
 		return CLI_FAILED;
-	return r->round.reply.is_activated ? CLI_DONE : CLI_NOT_ACTIVATED;
+	return r->round.asking.reply.is_activated ? CLI_DONE
+	                                          : CLI_NOT_ACTIVATED;
 }
 
 static const char *
@@ -283,7 +286,7 @@ cmd_activate(struct cli *c, int argc, char **argv)
 		report_damages(&result, NULL);
 	if (err != 0)
 		return cli_fail(c, err, result.path, next_step(err));
-	if (!result.round.has_reply)
+	if (!result.round.asking.has_reply)
 		return report_failure(c, &result);
 	return report(c, &result);
 }

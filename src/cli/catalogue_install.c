@@ -203,6 +203,16 @@ install_files(struct install *in)
 	return CLI_DONE;
 }
 
+/* musterd found it good, and has a user that may not write the folder. */
+static bool
+is_left_to_us(const json_t *reply)
+{
+	const char *code = json_string_value(
+	    json_object_get(json_object_get(reply, "error"), "code"));
+
+	return code != NULL && strcmp(code, "folder_of_root") == 0;
+}
+
 /* The daemon first; *taken_out: it is in force there. */
 static int
 install(struct install *in, bool *taken_out)
@@ -221,6 +231,17 @@ install(struct install *in, bool *taken_out)
 	if (body == NULL)
 		return cli_fail(in->c, MUSTER_E_NOMEM, NULL, NULL);
 	result = http_ask(in->c, "/v1/catalogue", body, &reply);
+	if (result == HTTP_REFUSED && is_left_to_us(reply)) {
+		json_decref(reply);
+		reply = NULL;
+		exit_code = install_files(in);
+		if (exit_code != CLI_DONE)
+			return exit_code;
+		body = json_pack("{s:s}", "catalogue", in->hex);
+		if (body == NULL)
+			return cli_fail(in->c, MUSTER_E_NOMEM, NULL, NULL);
+		result = http_ask(in->c, "/v1/catalogue", body, &reply);
+	}
 	*taken_out = result == HTTP_OK;
 	if (result == HTTP_REFUSED || result == HTTP_BROKEN)
 		return http_report(in->c, result, reply);

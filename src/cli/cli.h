@@ -270,6 +270,20 @@ int cmd_host_slots(struct cli *c, int argc, char **argv);
 int cmd_host_release(struct cli *c, int argc, char **argv);
 
 /**
+ * cmd_host_backup(): muster host backup.
+ *
+ * Returns: exit code
+ */
+int cmd_host_backup(struct cli *c, int argc, char **argv);
+
+/**
+ * cmd_host_restore(): muster host restore.
+ *
+ * Returns: exit code
+ */
+int cmd_host_restore(struct cli *c, int argc, char **argv);
+
+/**
  * cmd_host_dns(): muster host dns [show|publish|withdraw].
  *
  * Returns: exit code; 1 unless every domain is as it was asked for

@@ -62,6 +62,14 @@ const char *client_state(enum wire_state state);
 void client_outcome(int err, enum wire_status status, char *out);
 
 /**
+ * client_request_json(): add `request` to what is told of a target: the name
+ * of the request in the log of the host; nothing where none was made.
+ *
+ * In:      request  WIRE_REQUEST_LEN bytes
+ */
+void client_request_json(json_t *target, const uint8_t *request);
+
+/**
  * client_outcome_text(): the same for people: who, and what is the matter.
  *
  * Out:     out      CLIENT_OUTCOME_MAX bytes

@@ -50,6 +50,18 @@ client_outcome(int err, enum wire_status status, char *out)
 		errcode(err, out);
 }
 
+void
+client_request_json(json_t *target, const uint8_t *request)
+{
+	static const uint8_t none[WIRE_REQUEST_LEN];
+	char text[WIRE_REQUEST_TEXT_LEN + 1];
+
+	if (memcmp(request, none, sizeof(none)) == 0)
+		return;
+	hex_encode(request, WIRE_REQUEST_LEN, text);
+	(void)json_object_set_new(target, "request", json_string(text));
+}
+
 bool
 client_is_unreached(int err)
 {
@@ -105,6 +117,7 @@ targets_json(const struct agent_info *info)
 			continue;
 		client_outcome(o->err, o->status, word);
 		t = json_pack("{s:s,s:s}", "host", o->target, "outcome", word);
+		client_request_json(t, o->request);
 		if (o->err == MUSTER_E_REFUSED && o->status == WIRE_CLOCK) {
 			(void)json_object_set_new(t, "host_time",
 			    json_integer(o->host_unix_s));

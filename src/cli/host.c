@@ -56,12 +56,6 @@ cmd_host_status(struct cli *c, int argc, char **argv)
 	return get(c, argc, argv, "/v1/status", host_show_status, judge_status);
 }
 
-int
-cmd_host_clients(struct cli *c, int argc, char **argv)
-{
-	return get(c, argc, argv, "/v1/clients", host_show_clients, NULL);
-}
-
 static json_t *
 with_publisher(const char *publisher)
 {

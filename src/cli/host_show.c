@@ -28,16 +28,15 @@ number_of(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
-/* UTC, so that two hosts' lists compare. */
-static void
-time_text(long long unix_s, char out[32])
+void
+host_show_time(long long unix_s, char *out)
 {
 	time_t t = (time_t)unix_s;
 	struct tm tm;
 
 	if (gmtime_r(&t, &tm) == NULL ||
-	    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		(void)snprintf(out, 32, "%lld", unix_s);
+	    strftime(out, HOST_SHOW_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		(void)snprintf(out, HOST_SHOW_TIME_MAX, "%lld", unix_s);
 }
 
 static void
@@ -46,7 +45,7 @@ show_certificate(const json_t *publisher)
 	const json_t *cert = json_object_get(publisher, "certificate");
 	const json_t *expires = json_object_get(cert, "expires_day");
 	long long lines = number_of(cert, "lines");
-	char day[32] = "never";
+	char day[HOST_SHOW_TIME_MAX] = "never";
 
 	if (json_is_integer(json_object_get(publisher, "host_key_number")))
 		(void)printf("  host key      number %lld\n",
@@ -62,7 +61,7 @@ show_certificate(const json_t *publisher)
 	if (!json_is_object(cert))
 		return;
 	if (json_is_integer(expires))
-		time_text(json_integer_value(expires) * DAY_S, day);
+		host_show_time(json_integer_value(expires) * DAY_S, day);
 	(void)printf("  certificate   key %lld, slot %lld, activation %lld, "
 	             "level %lld, lines",
 	    number_of(cert, "key_number"), number_of(cert, "slot"),
@@ -130,10 +129,10 @@ void
 host_show_status(const json_t *status)
 {
 	const json_t *item;
-	char since[32];
+	char since[HOST_SHOW_TIME_MAX];
 	size_t i;
 
-	time_text(number_of(status, "started_unix_s"), since);
+	host_show_time(number_of(status, "started_unix_s"), since);
 	(void)printf("musterd %s, process %lld, since %s\n",
 	    text_of(status, "version"), number_of(status, "pid"), since);
 	json_array_foreach(json_object_get(status, "listeners"), i, item)
@@ -147,6 +146,7 @@ host_show_status(const json_t *status)
 	show_numbers("requests       ", json_object_get(status, "requests"));
 	show_numbers("connections    ", json_object_get(status, "connections"));
 	show_numbers("store          ", json_object_get(status, "store"));
+	show_numbers("sandbox        ", json_object_get(status, "sandbox"));
 	host_show_dns(json_object_get(status, "dns"));
 	if (json_array_size(json_object_get(status, "publishers")) == 0)
 		(void)printf("\nno publisher; next: muster catalogue install "
@@ -155,33 +155,4 @@ host_show_status(const json_t *status)
 	{
 		show_publisher(item);
 	}
-}
-
-void
-host_show_clients(const json_t *clients)
-{
-	const json_t *list = json_object_get(clients, "clients");
-	const json_t *item;
-	char last[32];
-	size_t i, n_clones = 0;
-
-	(void)printf("%-20s  %-15s  %-16s  %5s  %s\n", "last contact", "name",
-	    "state", "count", "cmid");
-	json_array_foreach(list, i, item)
-	{
-		bool is_clone =
-		    json_is_true(json_object_get(item, "duplicate"));
-
-		time_text(number_of(item, "last_unix_s"), last);
-		(void)printf("%-20s  %-15s  %-16s  %5lld  %s\n", last,
-		    text_of(item, "name"), text_of(item, "state"),
-		    number_of(item, "count"), text_of(item, "cmid"));
-		if (is_clone)
-			(void)printf("%-20s  also used by %s\n", "",
-			    text_of(item, "other_name"));
-		n_clones += is_clone;
-	}
-	(void)printf("%zu clients, %zu with a CMID that another machine uses "
-	             "too\n",
-	    json_array_size(list), n_clones);
 }

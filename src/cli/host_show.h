@@ -14,10 +14,14 @@
  */
 void host_show_status(const json_t *status);
 
+#define HOST_SHOW_TIME_MAX 32
+
 /**
- * host_show_clients(): the object of GET /v1/clients, a line a client.
+ * host_show_time(): a time as text, in UTC, so that two hosts' lists compare.
+ *
+ * Out:     out      HOST_SHOW_TIME_MAX bytes
  */
-void host_show_clients(const json_t *clients);
+void host_show_time(long long unix_s, char *out);
 
 /**
  * host_show_dns(): the line of a status about publication; host_dns.c's.

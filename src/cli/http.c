@@ -16,6 +16,10 @@ struct answer {
 	char *text;
 	size_t len;
 	size_t cap;
+	/* of http_stream(): who gets what is no error */
+	CURL *h;
+	http_sink *sink;
+	void *arg;
 };
 
 static size_t
@@ -23,7 +27,12 @@ collect(char *p, size_t size, size_t n, void *arg)
 {
 	struct answer *a = arg;
 	size_t more = size * n;
+	long status = 0;
 
+	if (a->sink != NULL)
+		(void)curl_easy_getinfo(a->h, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200)
+		return a->sink(a->arg, p, more) ? more : 0;
 	if (more > HTTP_REPLY_MAX - a->len)
 		return 0;
 	if (a->len + more > a->cap) {
@@ -44,7 +53,7 @@ static CURLcode
 perform(const char *socket_path, const char *path, const char *text,
     struct answer *a, long *status_out)
 {
-	char url[128];
+	char url[HTTP_PATH_MAX + 32];
 	struct curl_slist *headers = NULL;
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 	CURL *h = curl_easy_init();
@@ -56,7 +65,14 @@ perform(const char *socket_path, const char *path, const char *text,
 	(void)curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, socket_path);
 	(void)curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
 	(void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(h, CURLOPT_TIMEOUT, HTTP_TIMEOUT_S);
+	a->h = h;
+	if (a->sink == NULL) {
+		(void)curl_easy_setopt(h, CURLOPT_TIMEOUT, HTTP_TIMEOUT_S);
+	} else {
+		(void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		(void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME,
+		    HTTP_TIMEOUT_S);
+	}
 	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, collect);
 	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, a);
 	if (text != NULL) {
@@ -100,6 +116,16 @@ judge(CURLcode code, long status, const json_t *reply, const char *socket_path)
 	return status == 403 ? HTTP_NO_RIGHT : HTTP_REFUSED;
 }
 
+static int
+find_socket(const struct cli *c, char *out, size_t cap)
+{
+	int err = file_join(c->root, PATH_HOST_SOCKET, out, cap);
+
+	if (err == 0 && strlen(out) > PATH_SOCKET_MAX)
+		err = MUSTER_E_TOOBIG;
+	return err;
+}
+
 enum http_result
 http_ask(const struct cli *c, const char *path, json_t *body,
     json_t **reply_out)
@@ -112,9 +138,7 @@ http_ask(const struct cli *c, const char *path, json_t *body,
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 
 	*reply_out = NULL;
-	if (file_join(c->root, PATH_HOST_SOCKET, socket_path,
-	        sizeof(socket_path)) != 0 ||
-	    strlen(socket_path) > PATH_SOCKET_MAX)
+	if (find_socket(c, socket_path, sizeof(socket_path)) != 0)
 		goto out;
 	if (body != NULL)
 		text = json_dumps(body, JSON_COMPACT);
@@ -208,4 +232,29 @@ http_call(const struct cli *c, const char *path, json_t *body,
 		return CLI_DONE;
 	*reply_out = NULL;
 	return http_report(c, result, reply);
+}
+
+int
+http_stream(const struct cli *c, const char *path, http_sink *sink, void *arg)
+{
+	struct answer a = {.sink = sink, .arg = arg};
+	char socket_path[FILE_PATH_MAX];
+	json_t *reply = NULL;
+	long status = 0;
+	CURLcode code;
+
+	if (find_socket(c, socket_path, sizeof(socket_path)) != 0)
+		return http_report(c, HTTP_TOO_LONG, NULL);
+	code = perform(socket_path, path, NULL, &a, &status);
+	if (code == CURLE_OK && status == 200)
+		return CLI_DONE;
+	if (code == CURLE_WRITE_ERROR && status == 200)
+		return cli_errorf(c, CLI_FAILED, "output",
+		    "write it where there is room",
+		    "what musterd answers cannot be written, and is not all "
+		    "there");
+	if (code == CURLE_OK && a.text != NULL)
+		reply = json_loadb(a.text, a.len, JSON_REJECT_DUPLICATES, NULL);
+	free(a.text);
+	return http_report(c, judge(code, status, reply, socket_path), reply);
 }

@@ -9,10 +9,9 @@
 
 #include "cli/cli.h"
 
-#define HTTP_REPLY_MAX \
-	(64U * 1024 * 1024) /* an inventory of a million rows
-					      is asked for in parts */
+#define HTTP_REPLY_MAX (64U * 1024 * 1024) /* a list is streamed instead */
 #define HTTP_TIMEOUT_S 60L
+#define HTTP_PATH_MAX 256 /* its query included */
 
 enum http_result {
 	HTTP_OK,
@@ -54,5 +53,21 @@ int http_report(const struct cli *c, enum http_result result, json_t *reply);
  */
 int http_call(const struct cli *c, const char *path, json_t *body,
     json_t **reply_out);
+
+/* Takes a piece of an answer; false: no more is wanted. */
+typedef bool http_sink(void *arg, const char *p, size_t len);
+
+/**
+ * http_stream(): an answer that may be longer than memory should be, piece by
+ * piece; reports what fails, as http_call() does.
+ *
+ * In:      path       the query included
+ *          sink       gets the answer, unless that is an error
+ * Returns: CLI_DONE, or as http_report(); CLI_FAILED as well where the sink
+ *          wants no more
+ * Blocks:  as long as pieces come, HTTP_TIMEOUT_S apart at most
+ */
+int
+http_stream(const struct cli *c, const char *path, http_sink *sink, void *arg);
 
 #endif /* MUSTER_CLI_HTTP_H */

@@ -57,7 +57,11 @@ static const struct cli_command commands[] = {
         "keys, certificates, counts; exit 3 unless every publisher is "
         "activated",
         cmd_host_status},
-    {"host clients", "", "the inventory", cmd_host_clients},
+    {"host clients",
+        "[--product NAME|ID] [--state STATE] [--duplicates] [--csv]",
+        "the inventory, or those of a product, in a state, or whose CMID two "
+        "machines use",
+        cmd_host_clients},
     {"host dns",
         "[show|publish|withdraw] | audit [DOMAIN]... [--resolver ADDR[:PORT]] "
         "[--catalogue F]",
@@ -84,6 +88,11 @@ static const struct cli_command commands[] = {
     {"host release",
         "SLOT [--yes] [--authority URL] [--ca F] [--publisher NAME|ID]",
         "give a slot back; its host ends as one", cmd_host_release},
+    {"host backup", "FILE", "counts and inventory into a file, while it runs",
+        cmd_host_backup},
+    {"host restore", "FILE [--yes]",
+        "a backup in their place, while musterd does not run",
+        cmd_host_restore},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

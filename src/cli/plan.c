@@ -81,7 +81,7 @@ cmd_plan(struct cli *c, int argc, char **argv)
 	    {"jobs", NULL, &jobs, NULL}, {"svg", NULL, &svg, NULL},
 	    {"shared", &shared, NULL, NULL}, {NULL, NULL, NULL, NULL}};
 	char path[FILE_PATH_MAX + 32], file[FILE_PATH_MAX];
-	char *args[PLAN_ARGS_MAX] = {NULL};
+	char end_of_options[] = "--", *args[PLAN_ARGS_MAX] = {NULL};
 	int code = CLI_FAILED, n;
 
 	if (!cli_parse(c, argc, argv, options, 0, 1, &code))
@@ -89,14 +89,16 @@ cmd_plan(struct cli *c, int argc, char **argv)
 	n = pass_on(c, options, args);
 	if (c->n_args > 0) {
 		(void)snprintf(file, sizeof(file), "%s", c->arg[0]);
+		args[n++] = end_of_options;
 		args[n++] = file;
 	}
 	args[0] = path;
 	if (!find_planner(path, sizeof(path)))
 		return cli_errorf(c, CLI_FAILED, "noent",
-		    "reinstall the package of muster",
+		    "reinstall the package muster-cli",
 		    "where muster itself stands cannot be told");
 	(void)execv(path, args);
 	return cli_errorf(c, CLI_FAILED, "noent",
-	    "reinstall the package of muster", "%s: %s", path, strerror(errno));
+	    "reinstall the package muster-cli", "%s: %s", path,
+	    strerror(errno));
 }

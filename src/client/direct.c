@@ -171,7 +171,7 @@ ask(struct run *r, struct life_todo *todo, struct direct_result *out)
 	if (err != 0)
 		return err;
 	round_run(&out->round);
-	ev = round_event(&out->round);
+	ev = asking_event(&out->round.asking, out->round.host);
 	err = step(r, &ev, todo, out);
 	if (err == 0 && out->round.is_known_new) {
 		note(out, NULL, r->keep.known);

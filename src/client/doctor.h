@@ -82,7 +82,7 @@ struct doctor {
  *
  * In:      d        what is looked at; the rest is written
  * Returns: 0, whatever was found; as resolvconf_load(); MUSTER_E_NOMEM
- * Blocks:  as resolve_srv() a domain, three calls of EXCHANGE_MS a target
+ * Blocks:  as resolve_srv() a domain, three calls of ASKING_MS a target
  */
 MUSTER_NODISCARD int doctor_run(struct doctor *d);
 

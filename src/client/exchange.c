@@ -80,10 +80,7 @@ exchange_run(struct exchange *x, const uint8_t *rec, size_t len,
     uint8_t *body_out, size_t *len_out)
 {
 	struct resolve_addrs addrs;
-	uint8_t mark[RPC_MARK_LEN];
-	size_t body_len = 0;
-	int64_t end_ms, connect_end_ms;
-	int fd = -1;
+	bool is_connected = false;
 	int err = resolve_host(x->conf, x->target->name, x->target->port,
 	    x->lookup_ms, &addrs);
 
@@ -91,23 +88,9 @@ exchange_run(struct exchange *x, const uint8_t *rec, size_t len,
 	if (err != 0)
 		return err;
 	x->phase = EXCHANGE_CONNECT;
-	end_ms = stream_end_ms(EXCHANGE_MS);
-	connect_end_ms = stream_end_ms(x->connect_ms);
-	err = stream_connect(addrs.addr, addrs.n, connect_end_ms, &fd);
-	if (err != 0)
-		return err;
-	x->phase = EXCHANGE_ANSWER;
-	err = stream_send(fd, rec, len, true, end_ms);
-	if (err == 0 && shutdown(fd, SHUT_WR) != 0)
-		err = MUSTER_E_IO;
-	if (err == 0)
-		err = stream_recv(fd, mark, sizeof(mark), end_ms);
-	if (err == 0)
-		err = rpc_mark_decode(mark, &body_len);
-	if (err == 0)
-		err = stream_recv(fd, body_out, body_len, end_ms);
-	if (err == 0)
-		*len_out = body_len;
-	stream_close(fd);
+	err = stream_exchange(addrs.addr, addrs.n, x->connect_ms, rec, len,
+	    &is_connected, body_out, len_out);
+	if (is_connected)
+		x->phase = EXCHANGE_ANSWER;
 	return err;
 }

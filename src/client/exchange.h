@@ -4,7 +4,7 @@
  *
  * The call and the FIN leave together, then the one reply is read.  A name
  * that does not resolve may take the resolver's own time; everything after
- * that ends within EXCHANGE_MS.  All addresses of a name are tried, one
+ * that ends within ASKING_MS.  All addresses of a name are tried, one
  * family and the other in turn (stream.h).
  * Source: doc/behaviour.md, "Numbers"; doc/protocol.md, "RPC".
  */
@@ -15,16 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/asking.h"
 #include "client/resolve.h"
 #include "muster/err.h"
 #include "wire/rpc.h"
 
 #define EXCHANGE_PORT "1688"
 #define EXCHANGE_NAME_MAX 253
-#define EXCHANGE_TEXT_MAX 261    /* name, brackets or dot, colon, port */
-#define EXCHANGE_MS 10000        /* connect included */
-#define EXCHANGE_CONNECT_MS 2000 /* while other targets remain */
-#define EXCHANGE_BRIEF_MS 250    /* while a good host is known: b24 */
+#define EXCHANGE_TEXT_MAX 261 /* name, brackets or dot, colon, port */
 
 /* How far a call came. */
 enum exchange_phase {
@@ -60,7 +58,7 @@ void exchange_whole(struct exchange_target *target);
 struct exchange {
 	const struct exchange_target *target;
 	const struct resolvconf *conf; /* NULL: the machine's own settings */
-	int connect_ms;            /* over all addresses; at most EXCHANGE_MS */
+	int connect_ms;            /* over all addresses; at most ASKING_MS */
 	int64_t lookup_ms;         /* the name's end, as for resolve_host() */
 	enum exchange_phase phase; /* out: the one that failed, or the last */
 };

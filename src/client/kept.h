@@ -7,6 +7,9 @@
  *   ID.trust   there: the publisher is trusted, by `catalogue install --trust`
  *   ID.serial  decimal and hash: the newest catalogue ever in force here
  *
+ * A host keeps an ID.serial of its own in its state folder as well, for the
+ * folder is root's and musterd has a user.  The newer of the two counts.
+ *
  * ID is the publisher's id in hex.  A file is replaced by rename only.
  * Source: doc/protocol.md, "Catalogue".
  */

@@ -184,11 +184,9 @@ look(struct life *l, const struct life_env *env, const struct life_now *now,
 
 	todo->after = weigh(l, env, now->wall_unix_s, &dates,
 	    &todo->minutes_left, &todo->reason);
-	if (dates.grace_unix_s != s->grace_unix_s ||
-	    dates.first_seen_unix_s != s->first_seen_unix_s)
+	if (dates.grace_unix_s != s->grace_unix_s)
 		todo->save = true;
 	s->grace_unix_s = dates.grace_unix_s;
-	s->first_seen_unix_s = dates.first_seen_unix_s;
 	if (todo->reason == 0 &&
 	    l->state.first_seen_unix_s == STATE_SEEN_LOST) {
 		l->state.first_seen_unix_s = l->lease.grant.issued_unix_s;
@@ -431,6 +429,7 @@ take(struct life *l, const struct life_env *env, const struct life_event *ev,
 	case LIFE_TIMER:
 	case LIFE_ASK:
 	case LIFE_CATALOGUE:
+	default:
 		break;
 	}
 }
@@ -479,6 +478,7 @@ schedule(struct life *l, const struct life_event *ev,
 		break;
 	case LIFE_NEW_CMID:
 	case LIFE_GONE:
+	default:
 		break;
 	}
 }

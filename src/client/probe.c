@@ -13,7 +13,7 @@ patient(const struct exchange_target *target, const struct resolvconf *conf)
 {
 	return (struct exchange){.target = target,
 	    .conf = conf,
-	    .connect_ms = EXCHANGE_MS,
+	    .connect_ms = ASKING_MS,
 	    .lookup_ms = stream_end_ms(RESOLVE_MS)};
 }
 

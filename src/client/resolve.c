@@ -37,28 +37,13 @@ struct ask {
 typedef int
 take_fn(void *arg, const struct dns_reader *r, const struct dns_record *rec);
 
-static int
-from_rcode(const struct dns_header *h)
-{
-	switch (h->rcode) {
-	case DNS_NOERROR:
-		return 0;
-	case DNS_NXDOMAIN:
-		return MUSTER_E_NXDOMAIN;
-	case DNS_REFUSED:
-		return MUSTER_E_DNS_REFUSED;
-	default:
-		return MUSTER_E_SERVFAIL;
-	}
-}
-
 /* What arrived, if it is the answer; h is that of a failure as well. */
 static int
 judge(struct ask *a, size_t len)
 {
 	int err = dns_answers(a->msg, len, a->id, &a->name, a->q.type, &a->r);
 
-	return err == 0 ? from_rcode(&a->r.header) : err;
+	return err == 0 ? dns_rcode_err(a->r.header.rcode) : err;
 }
 
 /* Our servers in place of the system's, and our patience. */

@@ -13,26 +13,12 @@ void
 round_prepare(struct round *r, const struct life *l, const struct life_env *env,
     const struct life_todo *todo, const char *name)
 {
-	const struct state_product *s = &l->state;
-
-	r->cat = env->cat;
-	r->product = *env->product;
-	memcpy(r->cmid, l->publisher->cmid, WIRE_ID_LEN);
-	memcpy(r->previous, s->previous, WIRE_TAG_LEN);
-	machine_fingerprint(env->machine, l->publisher->publisher, r->machine);
-	memset(r->name, 0, sizeof(r->name));
-	memcpy(r->name, name, strnlen(name, WIRE_NAME_MAX));
-	r->has_certificate = s->has_certificate;
-	memcpy(r->certificate, s->certificate, CERT_LEN);
-	r->licence = todo->after;
-	r->minutes_left = todo->minutes_left;
+	asking_begin(&r->asking, l, env, todo, name);
 	r->err = 0;
 	r->n_outcomes = 0;
-	r->has_reply = false;
 	r->is_known_new = false;
 	r->source = WALK_NOWHERE;
 	r->host[0] = r->domain[0] = '\0';
-	r->busy_s = 0;
 }
 
 void
@@ -62,58 +48,39 @@ outcome_next(struct round *r, const char *text)
 	return o;
 }
 
-static int
-connect_ms(const struct walk_todo *todo)
+static void
+fill(void *arg, uint8_t *out, size_t len)
 {
-	if (todo->is_brief)
-		return EXCHANGE_BRIEF_MS;
-	return todo->has_more ? EXCHANGE_CONNECT_MS : EXCHANGE_MS;
+	(void)arg;
+	randombytes_buf(out, len);
 }
 
 static int
 ask(struct round *r, const struct walk_todo *todo,
     const struct exchange_target *target, const struct resolvconf *conf)
 {
+	struct asking *a = &r->asking;
 	struct exchange x = {.target = target,
 	    .conf = conf,
-	    .connect_ms = connect_ms(todo),
+	    .connect_ms = asking_connect_ms(todo),
 	    .lookup_ms = r->end_ms};
-	uint8_t nonce[WIRE_ID_LEN], body[RPC_BODY_MAX];
-	const struct request_in in = {.product = &r->product,
-	    .cmid = r->cmid,
-	    .machine = r->machine,
-	    .nonce = nonce,
-	    .previous = r->previous,
-	    .certificate = r->has_certificate ? r->certificate : NULL,
-	    .name = r->name,
-	    .now_unix_s = clock_unix_s(),
-	    .state = r->licence,
-	    .minutes_left = r->minutes_left,
-	    .xid = randombytes_random()};
+	uint8_t body[RPC_BODY_MAX];
 	struct round_outcome *o;
-	struct request req;
 	size_t len = 0;
-	int err;
+	int err = asking_make(a, clock_unix_s(), fill, NULL);
 
-	/* each host gets a nonce of its own */
-	randombytes_buf(nonce, sizeof(nonce));
-	err = request_make(&in, &req);
 	if (err != 0)
 		return err;
 	o = outcome_next(r, target->text);
-	memset(&r->reply, 0, sizeof(r->reply));
-	o->err = exchange_run(&x, req.record, req.record_len, body, &len);
+	memcpy(o->request, a->request.args.nonce, WIRE_REQUEST_LEN);
+	o->err = exchange_run(&x, a->request.record, a->request.record_len,
+	    body, &len);
 	if (o->err == 0)
-		o->err = request_judge(&req, body, len, r->cat, clock_unix_s(),
-		    &r->reply);
-	r->has_reply = o->err == 0;
+		o->err = asking_judge(a, body, len, clock_unix_s());
 	if (o->err == MUSTER_E_REFUSED) {
-		o->status = r->reply.status;
-		o->host_unix_s = r->reply.host_unix_s;
-		o->busy_s = r->reply.busy_s;
-		if (o->status == WIRE_BUSY &&
-		    (r->busy_s == 0 || o->busy_s < r->busy_s))
-			r->busy_s = o->busy_s;
+		o->status = a->reply.status;
+		o->host_unix_s = a->reply.host_unix_s;
+		o->busy_s = a->reply.busy_s;
 	}
 	return 0;
 }
@@ -133,7 +100,7 @@ do_ask(struct round *r, const struct walk_todo *todo,
 		exchange_whole(&target);
 	if (err == 0)
 		r->err = ask(r, todo, &target, conf);
-	if (!r->has_reply)
+	if (!r->asking.has_reply)
 		return WALK_FAILED;
 	memcpy(r->host, target.text, sizeof(r->host));
 	memcpy(r->domain, todo->domain, sizeof(r->domain));
@@ -174,7 +141,7 @@ make_plan(const struct round *r, const struct resolvconf *conf,
 	const struct round_where *where = &r->where;
 
 	*plan = (struct walk_plan){.n_hosts = where->n_hosts,
-	    .is_renewal = r->licence == WIRE_LICENSED};
+	    .is_renewal = r->asking.licence == WIRE_LICENSED};
 	memcpy(plan->host, where->host, sizeof(plan->host));
 	round_domains(where, conf, plan);
 	if (where->is_caching)
@@ -187,7 +154,7 @@ walk_through(struct round *r, struct walk *w, const struct resolvconf *conf)
 	struct walk_event ev = {.kind = WALK_BEGIN, .draw = resolve_draw};
 	struct walk_todo todo;
 
-	r->end_ms = clock_mono_ms() + ROUND_MS;
+	r->end_ms = clock_mono_ms() + ASKING_ROUND_MS;
 	walk_step(w, &ev, &todo);
 	if (todo.act == WALK_END)
 		r->err = MUSTER_E_NOENT;
@@ -201,7 +168,7 @@ walk_through(struct round *r, struct walk *w, const struct resolvconf *conf)
 		}
 		walk_step(w, &ev, &todo);
 	}
-	if (r->has_reply && r->where.is_caching)
+	if (r->asking.has_reply && r->where.is_caching)
 		r->is_known_new = walk_known(w, &r->known);
 }
 
@@ -223,17 +190,4 @@ round_run(struct round *r)
 		walk_through(r, w, &conf);
 	}
 	free(w);
-}
-
-struct life_event
-round_event(const struct round *r)
-{
-	struct life_event ev = {.kind = LIFE_SILENCE, .busy_s = r->busy_s};
-
-	if (r->has_reply) {
-		ev = (struct life_event){.kind = LIFE_REPLY,
-		    .reply = &r->reply,
-		    .host = r->host};
-	}
-	return ev;
 }

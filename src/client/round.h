@@ -14,18 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/asking.h"
 #include "client/exchange.h"
 #include "client/life.h"
-#include "client/request.h"
 #include "discovery/walk.h"
 #include "muster/err.h"
 #include "wire/agentmsg.h"
 
 #define ROUND_OUTCOMES_MAX 16 /* kept; the last place is the last one's */
-/* Then no further host is asked nor name looked up, so that whoever waits for
- * an agent's round (AGENTCALL_ACTIVATE_MS) hears how it ended: a name may take
- * the C library half a minute, and a host EXCHANGE_MS, after that. */
-#define ROUND_MS 60000
 
 /* Where hosts are to be found. */
 struct round_where {
@@ -45,34 +41,22 @@ struct round_outcome {
 	enum wire_status status; /* with MUSTER_E_REFUSED; WIRE_OK: RPC error */
 	int64_t host_unix_s;
 	uint32_t busy_s;
+	uint8_t request[WIRE_REQUEST_LEN]; /* zeros: none was made */
 };
 
 struct round {
-	/* what is asked, by whom */
-	const struct catalogue *cat;
-	struct cat_product product;
-	uint8_t cmid[WIRE_ID_LEN];
-	uint8_t machine[WIRE_ID_LEN]; /* fingerprint */
-	uint8_t previous[WIRE_TAG_LEN];
-	char name[WIRE_NAME_MAX + 1];
-	bool has_certificate;
-	uint8_t certificate[CERT_LEN];
-	enum wire_state licence;
-	uint32_t minutes_left;
+	struct asking asking; /* what is asked, by whom; what came of it */
 	struct round_where where;
 	struct walk_known known; /* of the publisher; of use when caching is */
 	int64_t end_ms;          /* set by round_run() */
-	/* what came of it */
-	bool is_known_new; /* known is to be written */
-	int err;           /* 0: hosts were looked for; else why not */
+	bool is_known_new;       /* known is to be written */
+	int err;                 /* 0: hosts were looked for; else why not */
 	size_t n_outcomes;
 	struct round_outcome outcome[ROUND_OUTCOMES_MAX];
-	bool has_reply; /* the last one asked responded, this one: */
+	/* who responded last, with asking.has_reply: */
 	char host[EXCHANGE_TEXT_MAX + 1];
 	enum walk_source source;
 	char domain[DNS_TEXT_MAX + 1];
-	struct reply reply;
-	uint32_t busy_s; /* least that a host named, or 0 */
 };
 
 /**
@@ -105,16 +89,9 @@ void round_domains(const struct round_where *where,
  * Out:     r        what came of it; r->err as request_make(),
  *                   resolvconf_load(); MUSTER_E_NOENT: there was nobody to ask
  *                   and nowhere to look
- * Blocks:  ROUND_MS, and as long as the last step takes that began before:
- *          EXCHANGE_MS, or a name (resolve.h)
+ * Blocks:  ASKING_ROUND_MS, and as long as the last step takes that began before:
+ *          ASKING_MS, or a name (resolve.h)
  */
 void round_run(struct round *r);
-
-/**
- * round_event(): what the life learns from it.
- *
- * Returns: an event that borrows the round's reply and target
- */
-struct life_event round_event(const struct round *r);
 
 #endif /* MUSTER_CLIENT_ROUND_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/statefile.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "trust/label.h"
@@ -44,8 +45,9 @@ statefile_open(const uint8_t *p, size_t len, const char *magic, uint32_t newest,
 	r = rd_init(p, body.len);
 	head = rd_take(&r, STATEFILE_MAGIC_LEN);
 	version = rd_u32(&r);
-	if (head == NULL || memcmp(head, magic, STATEFILE_MAGIC_LEN) != 0 ||
-	    version < 1 || version > newest)
+	assert(head != NULL); /* there are more bytes than these */
+	if (memcmp(head, magic, STATEFILE_MAGIC_LEN) != 0 || version < 1 ||
+	    version > newest)
 		return MUSTER_E_PROTO;
 	label_hash(NULL, &body, 1, sum);
 	if (memcmp(sum, p + body.len, HASH_LEN) != 0)

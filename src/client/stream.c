@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "client/asking.h"
+#include "wire/rpc.h"
 
 /* The connections that are being tried; a slot without one has fd -1. */
 struct tries {
@@ -177,5 +179,34 @@ stream_recv(int fd, uint8_t *buf, size_t len, int64_t end_ms)
 			err = MUSTER_E_IO;
 		}
 	}
+	return err;
+}
+
+int
+stream_exchange(const union resolvconf_addr *addr, size_t n, int connect_ms,
+    const uint8_t *rec, size_t len, bool *is_connected_out, uint8_t *body_out,
+    size_t *len_out)
+{
+	uint8_t mark[RPC_MARK_LEN];
+	const int64_t end_ms = stream_end_ms(ASKING_MS);
+	size_t body_len = 0;
+	int fd = -1;
+	int err = stream_connect(addr, n, stream_end_ms(connect_ms), &fd);
+
+	*is_connected_out = err == 0;
+	if (err != 0)
+		return err;
+	err = stream_send(fd, rec, len, true, end_ms);
+	if (err == 0 && shutdown(fd, SHUT_WR) != 0)
+		err = MUSTER_E_IO;
+	if (err == 0)
+		err = stream_recv(fd, mark, sizeof(mark), end_ms);
+	if (err == 0)
+		err = rpc_mark_decode(mark, &body_len);
+	if (err == 0)
+		err = stream_recv(fd, body_out, body_len, end_ms);
+	if (err == 0)
+		*len_out = body_len;
+	stream_close(fd);
 	return err;
 }

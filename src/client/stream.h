@@ -62,4 +62,18 @@ stream_recv(int fd, uint8_t *buf, size_t len, int64_t end_ms);
  */
 void stream_close(int fd);
 
+/**
+ * stream_exchange(): connect, send one record, read one, close.
+ *
+ * In:      n           1 to STREAM_ADDRS_MAX
+ *          connect_ms  over all addresses; at most ASKING_MS, which is for all
+ *          rec, len    a whole record, mark included
+ * Out:     is_connected_out  on failure: whether it was the answer's
+ *          body_out    RPC_BODY_MAX bytes; the reply without its mark
+ * Returns: 0; as exchange_run() without the name's
+ */
+MUSTER_NODISCARD int stream_exchange(const union resolvconf_addr *addr,
+    size_t n, int connect_ms, const uint8_t *rec, size_t len,
+    bool *is_connected_out, uint8_t *body_out, size_t *len_out);
+
 #endif /* MUSTER_CLIENT_STREAM_H */

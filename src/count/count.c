@@ -233,17 +233,6 @@ count_value(struct count *c, int64_t now_unix_s)
 	return c->counted;
 }
 
-/* Free the slot of a record; the last slot moves into its place. */
-static void
-drop(struct count *c, uint32_t s)
-{
-	bucket_clear(c, find(c, c->slots[s - 1].row.cmid));
-	if (c->slots[s - 1].stored != 0)
-		c->cleaned[c->n_cleaned++] = c->slots[s - 1].stored;
-	unlink_slot(c, s);
-	c->span_to = INT64_MIN;
-}
-
 /* Take slot s out of the list of changes; the list is short. */
 static void
 unmark(struct count *c, uint32_t s)
@@ -296,6 +285,44 @@ count_touch(struct count *c, const struct count_row *row, uint32_t *count_out)
 	return 0;
 }
 
+/* Take a record out; the last slot moves into the gap, links and all. */
+static void
+take_out(struct count *c, uint32_t s)
+{
+	struct count_slot *slot = &c->slots[s - 1];
+	struct count_slot *last = &c->slots[c->n - 1];
+
+	unmark(c, s);
+	bucket_clear(c, find(c, slot->row.cmid));
+	unlink_slot(c, s);
+	c->span_to = INT64_MIN;
+	if (slot != last) {
+		bool was_dirty = last->is_dirty;
+
+		unmark(c, c->n);
+		c->buckets[find(c, last->row.cmid)] = s;
+		*slot = *last;
+		if (slot->prev != 0)
+			c->slots[slot->prev - 1].next = s;
+		else
+			c->oldest = s;
+		if (slot->next != 0)
+			c->slots[slot->next - 1].prev = s;
+		else
+			c->newest = s;
+		if (was_dirty)
+			mark(c, s);
+	}
+	memset(last, 0, sizeof(*last));
+	c->n--;
+}
+
+bool
+count_is_old(const struct count_row *row, int64_t now_unix_s)
+{
+	return now_unix_s - row->seen_unix_s >= COUNT_KEEP_S;
+}
+
 uint32_t
 count_clean(struct count *c, int64_t now_unix_s, uint32_t max)
 {
@@ -303,38 +330,38 @@ count_clean(struct count *c, int64_t now_unix_s, uint32_t max)
 	uint32_t s = 1;
 
 	while (s <= c->n && n < max && c->n_cleaned < COUNT_CLEANED_MAX) {
-		struct count_slot *slot = &c->slots[s - 1];
-		struct count_slot *last = &c->slots[c->n - 1];
+		const struct count_slot *slot = &c->slots[s - 1];
 
-		if (now_unix_s - slot->row.seen_unix_s < COUNT_KEEP_S) {
+		if (!count_is_old(&slot->row, now_unix_s)) {
 			s++;
 			continue;
 		}
-		unmark(c, s);
-		drop(c, s);
+		if (slot->stored != 0)
+			c->cleaned[c->n_cleaned++] = slot->stored;
+		take_out(c, s);
 		n++;
-		if (slot != last) {
-			/* the last slot moves into the gap, links and all */
-			bool was_dirty = last->is_dirty;
-
-			unmark(c, c->n);
-			c->buckets[find(c, last->row.cmid)] = s;
-			*slot = *last;
-			if (slot->prev != 0)
-				c->slots[slot->prev - 1].next = s;
-			else
-				c->oldest = s;
-			if (slot->next != 0)
-				c->slots[slot->next - 1].prev = s;
-			else
-				c->newest = s;
-			if (was_dirty)
-				mark(c, s);
-		}
-		memset(last, 0, sizeof(*last));
-		c->n--;
 	}
 	return n;
+}
+
+void
+count_drop_below(struct count *c, uint64_t seq)
+{
+	while (c->oldest != 0 && c->slots[c->oldest - 1].row.seq < seq)
+		take_out(c, c->oldest);
+}
+
+int
+count_merge(struct count *c, const struct count_row *row)
+{
+	uint32_t b;
+
+	if (c->newest != 0 && row->seq <= c->slots[c->newest - 1].row.seq)
+		return MUSTER_E_EXIST;
+	b = find(c, row->cmid);
+	if (c->buckets[b] != 0)
+		take_out(c, c->buckets[b]);
+	return count_load(c, row);
 }
 
 uint64_t

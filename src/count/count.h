@@ -103,6 +103,24 @@ MUSTER_NODISCARD int count_raise(struct count *c, uint32_t capacity);
 MUSTER_NODISCARD int count_load(struct count *c, const struct count_row *row);
 
 /**
+ * count_drop_below(): drop records that another host has evicted.
+ *
+ * In:      seq      those below it go, and are not to be deleted by us
+ */
+void count_drop_below(struct count *c, uint64_t seq);
+
+/**
+ * count_merge(): take in a record as another host has stored it.
+ *
+ * In:      row      in rising order of seq, above all that are held; its CMID
+ *                   may be held under an older seq
+ * Returns: 0
+ *          MUSTER_E_FULL   the capacity is reached
+ *          MUSTER_E_EXIST  seq does not rise; nothing was changed
+ */
+MUSTER_NODISCARD int count_merge(struct count *c, const struct count_row *row);
+
+/**
  * count_value(): the count at a time; repairs records from the future (b2).
  *
  * In:      now_unix_s  wall clock
@@ -128,6 +146,13 @@ count_touch(struct count *c, const struct count_row *row, uint32_t *count_out);
  * Returns: records dropped
  */
 uint32_t count_clean(struct count *c, int64_t now_unix_s, uint32_t max);
+
+/**
+ * count_is_old(): is it time to clean the record up?
+ *
+ * Returns: true COUNT_KEEP_S after it was seen
+ */
+bool count_is_old(const struct count_row *row, int64_t now_unix_s);
 
 /**
  * count_oldest(): below it there is no record.

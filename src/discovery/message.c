@@ -117,6 +117,21 @@ dns_question(struct dns_reader *r, struct dns_name *name_out,
 }
 
 int
+dns_rcode_err(uint8_t rcode)
+{
+	switch (rcode) {
+	case DNS_NOERROR:
+		return 0;
+	case DNS_NXDOMAIN:
+		return MUSTER_E_NXDOMAIN;
+	case DNS_REFUSED:
+		return MUSTER_E_DNS_REFUSED;
+	default:
+		return MUSTER_E_SERVFAIL;
+	}
+}
+
+int
 dns_answers(const uint8_t *msg, size_t len, uint16_t id,
     const struct dns_name *name, uint16_t type, struct dns_reader *r_out)
 {

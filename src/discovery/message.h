@@ -143,6 +143,14 @@ MUSTER_NODISCARD int dns_question(struct dns_reader *r,
     struct dns_name *name_out, uint16_t *type_out);
 
 /**
+ * dns_rcode_err(): what a response code means for who asked (RFC 1035 4.1.1).
+ *
+ * Returns: 0 for DNS_NOERROR; MUSTER_E_NXDOMAIN, MUSTER_E_DNS_REFUSED;
+ *          MUSTER_E_SERVFAIL for all others: the server could not say
+ */
+MUSTER_NODISCARD int dns_rcode_err(uint8_t rcode);
+
+/**
  * dns_answers(): is this the reply to that question?
  *
  * Returns: 0, and r stands before the first record

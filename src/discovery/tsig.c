@@ -2,6 +2,7 @@
 #include "discovery/tsig.h"
 
 #include <sodium.h>
+#include <assert.h>
 #include <string.h>
 
 #define COUNT_AT 10  /* of the header's ARCOUNT */
@@ -43,9 +44,9 @@ tsig_mac_len(enum tsig_algorithm algorithm)
 	case TSIG_SHA256:
 		return crypto_auth_hmacsha256_BYTES;
 	case TSIG_SHA512:
+	default:
 		return crypto_auth_hmacsha512_BYTES;
 	}
-	return 0;
 }
 
 static void
@@ -241,7 +242,8 @@ take_apart(const uint8_t *msg, size_t len, const struct dns_record *rr,
 
 	if (err != 0)
 		return err;
-	if (at > end || end - at < BEFORE_MAC_LEN)
+	assert(at <= end); /* the record ends the message */
+	if (end - at < BEFORE_MAC_LEN)
 		return MUSTER_E_TRUNC;
 	out->start = rr->start;
 	out->key = rr->owner;
@@ -279,8 +281,8 @@ is_mac_right(const struct tsig_key *key, const struct tsig_mac *request,
 	hmac_add(&h, key, msg + DNS_HEADER_LEN, rec->start - DNS_HEADER_LEN);
 	add_variables(&h, key, rec);
 	hmac_final(&h, key, &want);
-	return rec->mac_len == want.len &&
-	    sodium_memcmp(rec->mac, want.mac, want.len) == 0;
+	assert(rec->mac_len == want.len); /* was compared before */
+	return sodium_memcmp(rec->mac, want.mac, want.len) == 0;
 }
 
 /* What the server says against us, verified or not. */

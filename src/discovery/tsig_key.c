@@ -107,7 +107,8 @@ take_name(struct lexer *lex, struct tsig_key *key)
 	struct token t = next(lex);
 	char text[DNS_TEXT_MAX + 2];
 
-	if (t.len == 0 || t.len >= sizeof(text))
+	if (t.len == 0 || t.len >= sizeof(text) ||
+	    memchr(t.p, 0, t.len) != NULL)
 		return MUSTER_E_PROTO;
 	memcpy(text, t.p, t.len);
 	text[t.len] = '\0';

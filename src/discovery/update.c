@@ -190,9 +190,9 @@ of_verdict(enum tsig_verdict verdict, uint8_t rcode)
 	case TSIG_PEER_BADTRUNC:
 		return UPDATE_BADTRUNC;
 	case TSIG_PEER_OTHER:
+	default:
 		return UPDATE_TSIG_ERROR;
 	}
-	return UPDATE_TSIG_ERROR;
 }
 
 enum update_outcome

@@ -39,13 +39,6 @@ walk_init(struct walk *w, const struct walk_plan *plan)
 		w->known.host[0] = '\0';
 }
 
-static bool
-is_known_left(const struct walk *w)
-{
-	return w->known.host[0] != '\0' &&
-	    (w->phase == WALK_FIRST || w->phase == WALK_BETTER);
-}
-
 /* Whether another host might be asked after the one that is next. */
 static bool
 has_more(const struct walk *w)
@@ -53,7 +46,8 @@ has_more(const struct walk *w)
 	if (w->plan.n_hosts > 0)
 		return w->next_host < w->plan.n_hosts;
 	return w->next_domain < w->plan.n_domains ||
-	    w->next_target < w->choice.n || is_known_left(w);
+	    w->next_target < w->choice.n ||
+	    w->phase == WALK_BETTER; /* the host that is remembered */
 }
 
 static void
@@ -90,7 +84,8 @@ ask(struct walk *w, const char *host, enum walk_source source)
 	return true;
 }
 
-static bool
+/* Not asked before: none of the better ones is it. */
+static void
 ask_known(struct walk *w)
 {
 	const struct walk_known *k = &w->known;
@@ -98,7 +93,7 @@ ask_known(struct walk *w)
 	w->phase = WALK_KNOWN_HOST;
 	w->asked_priority = k->priority;
 	memcpy(w->todo.domain, k->domain, sizeof(w->todo.domain));
-	return ask(w, k->host, WALK_KNOWN);
+	(void)ask(w, k->host, WALK_KNOWN);
 }
 
 static void
@@ -176,22 +171,21 @@ step_static(struct walk *w)
 }
 
 /* A renewal, before the host that is remembered is asked. */
-static bool
+static void
 step_better(struct walk *w)
 {
 	if (w->choice.n == 0 && !w->is_silent &&
 	    w->next_domain < w->plan.n_domains) {
 		look_up(w);
-		return true;
+		return;
 	}
-	while (is_next_better(w)) {
+	if (is_next_better(w)) {
 		w->n_better++;
-		if (!ask_target(w))
-			break;
-		w->todo.is_brief = true;
-		return true;
+		/* one choice names a host once, so it was not asked yet */
+		w->todo.is_brief = ask_target(w);
+		return;
 	}
-	return ask_known(w);
+	ask_known(w);
 }
 
 static void
@@ -199,13 +193,15 @@ step_dns(struct walk *w)
 {
 	if (w->phase == WALK_FIRST && w->known.host[0] != '\0') {
 		if (!w->plan.is_renewal) {
-			(void)ask_known(w);
+			ask_known(w);
 			return;
 		}
 		w->phase = WALK_BETTER;
 	}
-	if (w->phase == WALK_BETTER && step_better(w))
+	if (w->phase == WALK_BETTER) {
+		step_better(w);
 		return;
+	}
 	w->phase = WALK_TARGETS;
 	if (ask_target(w))
 		return;

@@ -4,7 +4,11 @@
  *
  *   GET  /v1/status       keys, certificates, counts, requests, listeners
  *   GET  /v1/dns          what is published, may stand, and the lines by hand
- *   GET  /v1/clients      the inventory; made beside the loop, two at a time
+ *   GET  /v1/clients      the inventory; made beside the loop, two at a time;
+ *                         with limit a page of it (page.h)
+ *   GET  /v1/history      counts and answers over time; resolution=minute|hour
+ *   GET  /v1/events       the last lines of the log; after=ID, limit=N
+ *   GET  /v1/backup       the database, as a file; one at a time
  *   POST /v1/install-key  {"key", "publisher"?}
  *   POST /v1/remove-key   {"publisher"?}
  *   POST /v1/enrolment    {"publisher"?, "replaces"?}  -> {"request": hex}
@@ -25,12 +29,15 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/sandbox.h"
 #include "host/config.h"
 #include "host/conn.h"
 #include "host/problem.h"
 #include "host/publish_run.h"
+#include "host/selftest.h"
 #include "host/state.h"
 #include "host/turnloop.h"
+#include "host/watch.h"
 
 /* What the interface shows and changes; all borrowed. */
 struct admin_host {
@@ -40,8 +47,12 @@ struct admin_host {
 	const struct store *store; /* for store_clients_aside() alone */
 	struct conn_server *server;
 	struct publish_run *publish;
+	struct watch *watch;
+	const struct selftest *selftest;
 	int64_t started_unix_s;
-	bool is_below_root; /* --root was given */
+	struct config_server status_at; /* the status listener's; or none */
+	bool is_below_root;             /* --root was given */
+	const struct sandbox *sandbox;  /* of the time of asking */
 };
 
 struct admin;

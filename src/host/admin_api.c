@@ -10,10 +10,14 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "host/confirmation.h"
+#include "host/page.h"
 
 /* 0, or a problem is filled in; out_out is what is answered. */
 typedef int api_fn(const struct admin_host *host, json_t *in, json_t **out_out,
     struct problem *problem);
+
+typedef int read_fn(const struct admin_host *host,
+    const struct admin_query *query, json_t **out_out, struct problem *problem);
 
 static int
 bad_body(struct problem *problem, const char *what)
@@ -38,9 +42,8 @@ get_text(json_t *in, const char *name, bool is_needed, const char **text_out,
 	    "\"%s\" must be a string", name);
 }
 
-/* No name that is not known: a typing error must not be taken for absence. */
-static int
-check_names(json_t *in, const char *const *names, struct problem *problem)
+int
+admin_names(json_t *in, const char *const *names, struct problem *problem)
 {
 	const char *key;
 	json_t *value;
@@ -81,7 +84,7 @@ install_key(const struct admin_host *host, json_t *in, json_t **out_out,
 	static const char *const names[] = {"key", "publisher", NULL};
 	struct publisher *pub;
 	const char *text;
-	int err = check_names(in, names, problem);
+	int err = admin_names(in, names, problem);
 
 	if (err == 0)
 		err = get_text(in, "key", true, &text, problem);
@@ -107,7 +110,7 @@ remove_key(const struct admin_host *host, json_t *in, json_t **out_out,
 {
 	static const char *const names[] = {"publisher", NULL};
 	struct publisher *pub;
-	int err = check_names(in, names, problem);
+	int err = admin_names(in, names, problem);
 
 	if (err == 0)
 		err = get_publisher(host, in, &pub, problem);
@@ -135,7 +138,7 @@ enrolment(const struct admin_host *host, json_t *in, json_t **out_out,
 	uint8_t buf[ENROL_MAX], code[PHONE_ASK_LEN];
 	struct publisher *pub;
 	size_t len = 0;
-	int err = check_names(in, names, problem);
+	int err = admin_names(in, names, problem);
 
 	if (err == 0 && slot != NULL &&
 	    (!json_is_integer(slot) || json_integer_value(slot) < 0 ||
@@ -186,7 +189,7 @@ slots_ask(const struct admin_host *host, json_t *in, json_t **out_out,
 	char hex[2 * SLOTASK_LEN + 1];
 	uint8_t buf[SLOTASK_LEN];
 	struct publisher *pub;
-	int err = check_names(in, names, problem);
+	int err = admin_names(in, names, problem);
 
 	if (err == 0)
 		err = get_slot(in, "slot", &ask.slot, problem);
@@ -285,7 +288,7 @@ certificate(const struct admin_host *host, json_t *in, json_t **out_out,
 	struct publisher *pub = NULL;
 	uint8_t bytes[CERT_LEN];
 	bool is_same;
-	int err = check_names(in, names, problem);
+	int err = admin_names(in, names, problem);
 
 	if (err == 0)
 		err = get_text(in, "confirmation", false, &code, problem);
@@ -329,6 +332,11 @@ install_file(const struct admin_host *host, const struct bytes *file,
 
 	turnloop_settle(host->turnloop);
 	store = turnloop_lock(host->turnloop);
+	if (store == NULL)
+		return problem_set(problem, MUSTER_E_AGAIN, 503, "store_busy",
+		    "see to the PostgreSQL server, and try again",
+		    "the shared store does not answer now; nothing was "
+		    "changed");
 	err = state_install_catalogue(host->state, store, file, trust, &pub,
 	    problem);
 	turnloop_unlock(host->turnloop);
@@ -351,7 +359,7 @@ catalogue(const struct admin_host *host, json_t *in, json_t **out_out,
 	struct bytes file = {NULL, 0};
 	const char *text, *id;
 	uint8_t *buf = NULL;
-	int err = check_names(in, names, problem);
+	int err = admin_names(in, names, problem);
 
 	if (err == 0)
 		err = get_text(in, "catalogue", true, &text, problem);
@@ -377,52 +385,10 @@ catalogue(const struct admin_host *host, json_t *in, json_t **out_out,
 }
 
 static int
-dns(const struct admin_host *host, json_t *in, json_t **out_out,
-    struct problem *problem)
+status(const struct admin_host *host, const struct admin_query *query,
+    json_t **out_out, struct problem *problem)
 {
-	(void)in;
-	(void)problem;
-	*out_out = publish_json(host->publish);
-	return 0;
-}
-
-static int
-dns_publish(const struct admin_host *host, json_t *in, json_t **out_out,
-    struct problem *problem)
-{
-	static const char *const names[] = {NULL};
-	int err = check_names(in, names, problem);
-
-	if (err != 0)
-		return err;
-	err = publish_run_now(host->publish);
-	if (err != 0)
-		return problem_set(problem, err, 409, "not_published",
-		    "see `muster host dns show` and `muster host status`",
-		    "this host is not published: %s",
-		    publish_reason_words(host->publish->reason));
-	return dns(host, NULL, out_out, problem);
-}
-
-static int
-dns_withdraw(const struct admin_host *host, json_t *in, json_t **out_out,
-    struct problem *problem)
-{
-	static const char *const names[] = {NULL};
-	int err = check_names(in, names, problem);
-
-	if (err != 0)
-		return err;
-	log_line(LOG_NOTE, "dns", "withdrawal asked for by hand");
-	publish_run_withdraw(host->publish);
-	return dns(host, NULL, out_out, problem);
-}
-
-static int
-status(const struct admin_host *host, json_t *in, json_t **out_out,
-    struct problem *problem)
-{
-	(void)in;
+	(void)query;
 	(void)problem;
 	*out_out = admin_status(host);
 	return 0;
@@ -431,23 +397,27 @@ status(const struct admin_host *host, json_t *in, json_t **out_out,
 static const struct {
 	const char *method;
 	const char *path;
-	api_fn *fn; /* NULL: admin_api_list() */
+	read_fn *read; /* both NULL: admin_api_list() */
+	api_fn *fn;
+	bool is_backup; /* of admin_api_list() */
 } routes[] = {
-    {"GET", "/v1/status", status},
-    {"GET", "/v1/dns", dns},
-    {"POST", "/v1/dns/publish", dns_publish},
-    {"POST", "/v1/dns/withdraw", dns_withdraw},
-    {"GET", "/v1/clients", NULL},
-    {"POST", "/v1/install-key", install_key},
-    {"POST", "/v1/remove-key", remove_key},
-    {"POST", "/v1/enrolment", enrolment},
-    {"POST", "/v1/slots-ask", slots_ask},
-    {"POST", "/v1/certificate", certificate},
-    {"POST", "/v1/catalogue", catalogue},
+    {"GET", "/v1/status", status, NULL, false},
+    {"GET", "/v1/dns", admin_dns, NULL, false},
+    {"GET", "/v1/history", admin_history, NULL, false},
+    {"GET", "/v1/events", admin_events, NULL, false},
+    {"GET", "/v1/clients", NULL, NULL, false},
+    {"GET", "/v1/backup", NULL, NULL, true},
+    {"POST", "/v1/dns/publish", NULL, admin_dns_publish, false},
+    {"POST", "/v1/dns/withdraw", NULL, admin_dns_withdraw, false},
+    {"POST", "/v1/install-key", NULL, install_key, false},
+    {"POST", "/v1/remove-key", NULL, remove_key, false},
+    {"POST", "/v1/enrolment", NULL, enrolment, false},
+    {"POST", "/v1/slots-ask", NULL, slots_ask, false},
+    {"POST", "/v1/certificate", NULL, certificate, false},
+    {"POST", "/v1/catalogue", NULL, catalogue, false},
 };
 
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
-
 static int
 find_route(const struct admin_request *req, size_t *i_out,
     struct problem *problem)
@@ -455,7 +425,8 @@ find_route(const struct admin_request *req, size_t *i_out,
 	bool is_path = false;
 
 	for (size_t i = 0; i < N_ROUTES; i++) {
-		if (strcmp(routes[i].path, req->path) != 0)
+		if (strcmp(routes[i].path, req->path) != 0 ||
+		    (routes[i].is_backup && req->is_public))
 			continue;
 		is_path = true;
 		if (strcmp(routes[i].method, req->method) != 0)
@@ -489,19 +460,24 @@ wipe(json_t *tree)
 
 static int
 run(const struct admin_host *host, const struct admin_request *req,
-    bool *is_list_out, json_t **out_out, struct problem *problem)
+    struct admin_filter *filter, bool *is_list_out, json_t **out_out,
+    struct problem *problem)
 {
-	json_t *in = NULL;
+	json_t *in;
 	size_t i = 0;
 	int err = find_route(req, &i, problem);
 
 	if (err != 0)
 		return err;
-	*is_list_out = routes[i].fn == NULL;
-	if (*is_list_out)
-		return 0;
-	if (strcmp(req->method, "GET") == 0)
-		return routes[i].fn(host, NULL, out_out, problem);
+	if (routes[i].read != NULL)
+		return routes[i].read(host, &req->query, out_out, problem);
+	if (routes[i].fn == NULL) {
+		err = page_filter(host->state, &req->query, req->is_public,
+		    filter, problem);
+		filter->is_backup = routes[i].is_backup;
+		*is_list_out = err == 0;
+		return err;
+	}
 	in = json_loadb(req->body, req->body_len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(in))
 		err = bad_body(problem, "the body is no JSON object");
@@ -511,15 +487,27 @@ run(const struct admin_host *host, const struct admin_request *req,
 	return err;
 }
 
+void
+admin_problem(const struct problem *problem, struct admin_answer *answer_out)
+{
+	json_t *out =
+	    json_pack("{s:{s:s, s:s, s:s}}", "error", "code", problem->code,
+	        "message", problem->message, "next_step", problem->next_step);
+
+	*answer_out = (struct admin_answer){.http = problem->http, .fd = -1};
+	if (out != NULL)
+		answer_out->text = json_dumps(out, JSON_INDENT(1));
+	json_decref(out);
+}
+
 static void
 finish(json_t *out, const struct problem *problem, int err,
     struct admin_answer *answer)
 {
 	if (err != 0) {
-		answer->http = problem->http;
-		out = json_pack("{s:{s:s, s:s, s:s}}", "error", "code",
-		    problem->code, "message", problem->message, "next_step",
-		    problem->next_step);
+		json_decref(out);
+		admin_problem(problem, answer);
+		return;
 	}
 	if (out != NULL)
 		answer->text = json_dumps(out, JSON_INDENT(1));
@@ -528,32 +516,68 @@ finish(json_t *out, const struct problem *problem, int err,
 
 bool
 admin_api(const struct admin_host *host, const struct admin_request *req,
-    struct admin_answer *answer_out)
+    struct admin_answer *answer_out, struct admin_filter *filter_out)
 {
 	struct problem problem = {.http = 500};
 	bool is_list = false;
 	json_t *out = NULL;
 	int err;
 
+	*filter_out = (struct admin_filter){.is_csv = false};
 	*answer_out = (struct admin_answer){.http = 200, .fd = -1};
-	err = run(host, req, &is_list, &out, &problem);
+	err = run(host, req, filter_out, &is_list, &out, &problem);
 	if (!is_list)
 		finish(out, &problem, err, answer_out);
 	return !is_list;
 }
 
+/* What the database said is for the log, and for whoever administers it: a
+ * page may be read by others, and as often as they like. */
+static int
+list_failed(const struct store *store, const struct admin_filter *filter,
+    int err, struct problem *problem)
+{
+	struct store_diag diag;
+	bool is_shared;
+
+	store_aside_diag(store, &diag);
+	is_shared = err == MUSTER_E_AGAIN && diag.text[0] != '\0';
+	log_line(filter->is_page ? LOG_FINE : LOG_WARN, "store",
+	    "the inventory is not listed: %s; %s", muster_strerror(err),
+	    diag.text);
+	if (is_shared && !filter->is_page)
+		return problem_set(problem, err, 503, "store_busy",
+		    "see to the PostgreSQL server, and try again",
+		    "the inventory cannot be listed now; %s", diag.text);
+	if (is_shared)
+		return problem_set(problem, err, 503, "store_busy",
+		    "see the log of musterd, and try again",
+		    "the shared store does not answer now");
+	return problem_set(problem, err, 500, "store", "see the log of musterd",
+	    "the inventory cannot be listed: %s", muster_strerror(err));
+}
+
 void
-admin_api_list(const struct admin_host *host, struct admin_answer *answer_out)
+admin_api_list(const struct admin_host *host, const struct admin_filter *filter,
+    struct admin_answer *answer_out)
 {
 	struct problem problem = {.http = 500};
 	int err;
 
 	*answer_out = (struct admin_answer){.http = 200, .fd = -1};
-	err = admin_clients(host->store, host->state->folder, &answer_out->fd,
-	    &answer_out->fd_len);
-	if (err != 0)
-		err = problem_set(&problem, err, 500, "store",
-		    "see the log of musterd",
-		    "the inventory cannot be listed: %s", muster_strerror(err));
+	if (filter->is_backup) {
+		answer_out->type = ADMIN_TYPE_BACKUP;
+		err = admin_backup(host->store, &answer_out->fd,
+		    &answer_out->fd_len, &problem);
+	} else {
+		answer_out->type = filter->is_csv ? ADMIN_TYPE_CSV : NULL;
+		err = filter->is_page
+		    ? page_list(host->store, filter, &answer_out->text)
+		    : admin_list(host->store, host->state->folder, filter,
+		          &answer_out->fd, &answer_out->fd_len);
+		if (err != 0)
+			err = list_failed(host->store, filter, err, &problem);
+	}
+	answer_out->type = err == 0 ? answer_out->type : NULL;
 	finish(NULL, &problem, err, answer_out);
 }

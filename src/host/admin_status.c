@@ -1,45 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/errcode.h"
 #include "base/hex.h"
 #include "host/admin_api.h"
+#include "host/events.h"
+#include "host/health.h"
 
-static const char *const status_names[TURNLOOP_STATUSES] = {
-    [WIRE_OK] = "ok",
-    [WIRE_UNKNOWN_PRODUCT] = "unknown_product",
-    [WIRE_NOT_COVERED] = "not_covered",
-    [WIRE_HOST_NOT_ACTIVATED] = "host_not_activated",
-    [WIRE_CLOCK] = "clock",
-    [WIRE_BUSY] = "busy",
-    [WIRE_REFUSED] = "refused",
-};
-
-static const char *
-state_name(enum wire_state state)
-{
-	switch (state) {
-	case WIRE_UNLICENSED:
-		return "unlicensed";
-	case WIRE_INITIAL_GRACE:
-		return "initial_grace";
-	case WIRE_LICENSED:
-		return "licensed";
-	case WIRE_TOLERANCE_GRACE:
-		return "out_of_tolerance_grace";
-	case WIRE_NOTIFICATION:
-		return "notification";
-	}
-	return "unknown";
-}
+#define DAY_S 86400
 
 static json_t *
 number(uint64_t v)
@@ -48,9 +20,10 @@ number(uint64_t v)
 }
 
 static json_t *
-certificate(const struct publisher *pub)
+certificate(const struct publisher *pub, int64_t now_unix_s)
 {
 	const struct cert *cert = &pub->cert;
+	int64_t ends_unix_s = (int64_t)cert->expires_day * DAY_S;
 	json_t *out;
 
 	if (!pub->has_cert)
@@ -66,6 +39,14 @@ certificate(const struct publisher *pub)
 	(void)json_object_set_new(out, "expires_day",
 	    cert->expires_day == 0 ? json_null() : number(cert->expires_day));
 	(void)json_object_set_new(out, "issuer", number(cert->issuer));
+	(void)json_object_set_new(out, "issued_unix_s",
+	    number((uint64_t)cert->issued_day * DAY_S));
+	(void)json_object_set_new(out, "expires_unix_s",
+	    cert->expires_day == 0 ? json_null() : json_integer(ends_unix_s));
+	(void)json_object_set_new(out, "days_left",
+	    cert->expires_day == 0
+	        ? json_null()
+	        : json_integer((ends_unix_s - now_unix_s) / DAY_S));
 	return out;
 }
 
@@ -83,10 +64,36 @@ largest_threshold(const struct catalogue *cat, uint32_t group)
 	return largest;
 }
 
+static bool
+is_covered(const struct publisher *pub, const struct cat_product *p)
+{
+	return pub->is_cert_good && cert_covers(&pub->cert, p->line, p->level);
+}
+
 static json_t *
-groups(const struct catalogue *cat, const struct store_group *in_store,
+thresholds(const struct publisher *pub, const struct store_group *at)
+{
+	const struct catalogue *cat = pub->catalogue;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < cat->n_products; i++) {
+		const struct cat_product *p = &cat->products[i];
+
+		if (p->group == at->group)
+			(void)json_array_append_new(list,
+			    json_pack("{s:s, s:I, s:b, s:b}", "product",
+			        p->name, "threshold", (json_int_t)p->threshold,
+			        "reached", (int)(at->count >= p->threshold),
+			        "covered", (int)is_covered(pub, p)));
+	}
+	return list;
+}
+
+static json_t *
+groups(const struct publisher *pub, const struct store_group *in_store,
     size_t n)
 {
+	const struct catalogue *cat = pub->catalogue;
 	json_t *list = json_array();
 
 	for (uint32_t g = 0; g < cat->n_groups; g++) {
@@ -108,6 +115,8 @@ groups(const struct catalogue *cat, const struct store_group *in_store,
 		(void)json_object_set_new(out, "capacity", number(at.capacity));
 		(void)json_object_set_new(out, "largest_threshold",
 		    number(largest_threshold(cat, group->number)));
+		(void)json_object_set_new(out, "thresholds",
+		    thresholds(pub, &at));
 		(void)json_array_append_new(list, out);
 	}
 	return list;
@@ -132,9 +141,10 @@ products(const struct publisher *pub)
 		(void)json_object_set_new(out, "group", number(p->group));
 		(void)json_object_set_new(out, "threshold",
 		    number(p->threshold));
+		(void)json_object_set_new(out, "validity_days",
+		    number(p->validity_days));
 		(void)json_object_set_new(out, "covered",
-		    json_boolean(pub->is_cert_good &&
-		        cert_covers(&pub->cert, p->line, p->level)));
+		    json_boolean(is_covered(pub, p)));
 		(void)json_array_append_new(list, out);
 	}
 	return list;
@@ -159,9 +169,9 @@ publisher(const struct publisher *pub, const struct store_group *in_store,
 	    pub->is_cert_good ? json_null() : json_string(pub->reason));
 	(void)json_object_set_new(out, "host_key_number",
 	    pub->has_hostkey ? number(pub->key_number) : json_null());
-	(void)json_object_set_new(out, "certificate", certificate(pub));
-	(void)json_object_set_new(out, "groups",
-	    groups(pub->catalogue, in_store, n));
+	(void)json_object_set_new(out, "certificate",
+	    certificate(pub, clock_unix_s()));
+	(void)json_object_set_new(out, "groups", groups(pub, in_store, n));
 	(void)json_object_set_new(out, "products", products(pub));
 	return out;
 }
@@ -169,24 +179,15 @@ publisher(const struct publisher *pub, const struct store_group *in_store,
 static json_t *
 publishers(const struct admin_host *host)
 {
-	struct store_group *in_store =
-	    calloc(STORE_GROUPS_MAX, sizeof(*in_store));
+	const struct store_group *in_store;
 	json_t *list = json_array();
-	struct store *store;
-	size_t n = 0;
+	size_t n;
 
-	if (in_store != NULL) {
-		store = turnloop_lock(host->turnloop);
-		/* what fails here is told by the next batch */
-		if (store_groups(store, clock_unix_s(), in_store,
-		        STORE_GROUPS_MAX, &n) != 0)
-			n = 0;
-		turnloop_unlock(host->turnloop);
-	}
+	/* what fails here is told by the next batch */
+	(void)!turnloop_groups(host->turnloop, &in_store, &n);
 	for (uint32_t i = 0; i < host->state->n; i++)
 		(void)json_array_append_new(list,
 		    publisher(&host->state->publishers[i], in_store, n));
-	free(in_store);
 	return list;
 }
 
@@ -206,13 +207,51 @@ listeners(const struct admin_host *host)
 }
 
 static json_t *
+status_listeners(const struct admin_host *host)
+{
+	const struct config_server *at = &host->status_at;
+
+	if (at->address[0] == '\0')
+		return json_array();
+	return json_pack("[{s:s, s:i}]", "address", at->address, "port",
+	    (int)at->port);
+}
+
+static json_t *
 requests(const struct admin_host *host)
 {
 	const struct turnloop_stats *stats = turnloop_stats(host->turnloop);
 	json_t *out = json_object();
 
 	for (int i = 0; i < TURNLOOP_STATUSES; i++)
-		(void)json_object_set_new(out, status_names[i],
+		(void)json_object_set_new(out,
+		    admin_status_name((enum wire_status)i),
+		    number(stats->by_status[i]));
+	return out;
+}
+
+static json_t *
+answers(const struct admin_host *host)
+{
+	const struct turnloop_stats *stats = turnloop_stats(host->turnloop);
+
+	return json_pack("{s:I, s:I, s:I}", "activated",
+	    (json_int_t)stats->activated, "below_threshold",
+	    (json_int_t)stats->below_threshold, "probes",
+	    (json_int_t)stats->probes);
+}
+
+static json_t *
+refusals(const struct admin_host *host)
+{
+	const struct turnloop_stats *stats = turnloop_stats(host->turnloop);
+	json_t *out = json_object();
+
+	(void)json_object_set_new(out, "below_threshold",
+	    number(stats->below_threshold));
+	for (int i = WIRE_OK + 1; i < TURNLOOP_STATUSES; i++)
+		(void)json_object_set_new(out,
+		    admin_status_name((enum wire_status)i),
 		    number(stats->by_status[i]));
 	return out;
 }
@@ -230,6 +269,7 @@ connections(const struct admin_host *host)
 	(void)json_object_set_new(out, "accepted", number(stats->accepted));
 	(void)json_object_set_new(out, "calls", number(stats->calls));
 	(void)json_object_set_new(out, "no_calls", number(stats->closed_bad));
+	(void)json_object_set_new(out, "refused", number(stats->refused));
 	(void)json_object_set_new(out, "timed_out", number(stats->timed_out));
 	(void)json_object_set_new(out, "evicted", number(stats->evicted));
 	return out;
@@ -243,13 +283,56 @@ storage(const struct admin_host *host)
 	char outcome[ERRCODE_MAX];
 
 	errcode(stats->outcome, outcome);
-	(void)json_object_set_new(out, "kind", json_string("sqlite"));
+	(void)json_object_set_new(out, "kind",
+	    json_string(store_kind(host->store)));
 	(void)json_object_set_new(out, "batches", number(stats->batches));
 	(void)json_object_set_new(out, "batches_failed",
 	    number(stats->batches_failed));
 	(void)json_object_set_new(out, "largest_batch", number(stats->largest));
+	(void)json_object_set_new(out, "waiting_max",
+	    number(stats->waiting_max));
 	(void)json_object_set_new(out, "last_outcome", json_string(outcome));
+	(void)json_object_set_new(out, "state",
+	    json_string(stats->outcome == 0 ? "ok" : "failing"));
 	return out;
+}
+
+static json_t *
+sandbox(const struct admin_host *host)
+{
+	json_t *out = json_object();
+
+	(void)json_object_set_new(out, "landlock",
+	    json_string(host->sandbox->has_files ? "on" : "absent"));
+	(void)json_object_set_new(out, "seccomp",
+	    json_string(host->sandbox->has_calls ? "on" : "absent"));
+	return out;
+}
+
+/* What is known of the clients, and how long and how many are kept. */
+static json_t *
+inventory(const struct admin_host *host)
+{
+	json_t *out = summary_json(&host->watch->summary);
+
+	if (!json_is_object(out))
+		return out;
+	(void)json_object_set_new(out, "retention_days",
+	    number(host->config->retention_days));
+	(void)json_object_set_new(out, "rows_max",
+	    number(host->config->inventory_rows));
+	return out;
+}
+
+static json_t *
+reading(const struct admin_host *host)
+{
+	char outcome[ERRCODE_MAX];
+	int err = host->watch->last_err;
+
+	errcode(err, outcome);
+	return json_pack("{s:s, s:s}", "state", err == 0 ? "ok" : "failing",
+	    "last_outcome", outcome);
 }
 
 json_t *
@@ -265,112 +348,104 @@ admin_status(const struct admin_host *host)
 	(void)json_object_set_new(out, "now_unix_s", json_integer(now_unix_s));
 	(void)json_object_set_new(out, "started_unix_s",
 	    json_integer(host->started_unix_s));
+	(void)json_object_set_new(out, "uptime_s",
+	    json_integer(now_unix_s - host->started_unix_s));
 	(void)json_object_set_new(out, "listeners", listeners(host));
+	(void)json_object_set_new(out, "status_listeners",
+	    status_listeners(host));
 	(void)json_object_set_new(out, "renewal_minutes",
 	    number(host->config->renewal_min));
 	(void)json_object_set_new(out, "retry_minutes",
 	    number(host->config->retry_min));
 	(void)json_object_set_new(out, "publishers", publishers(host));
 	(void)json_object_set_new(out, "requests", requests(host));
+	(void)json_object_set_new(out, "answers", answers(host));
+	(void)json_object_set_new(out, "refusals", refusals(host));
 	(void)json_object_set_new(out, "connections", connections(host));
 	(void)json_object_set_new(out, "store", storage(host));
+	(void)json_object_set_new(out, "sandbox", sandbox(host));
+	watch_asked(host->watch);
+	(void)json_object_set_new(out, "inventory", inventory(host));
+	(void)json_object_set_new(out, "inventory_reading", reading(host));
+	(void)json_object_set_new(out, "self_test",
+	    selftest_json(host->selftest));
 	(void)json_object_set_new(out, "dns", publish_json(host->publish));
+	(void)json_object_set_new(out, "events",
+	    json_pack("{s:I}", "last", (json_int_t)events_last()));
+	(void)json_object_set_new(out, "health", health_json(host, out));
 	return out;
 }
 
-struct listing {
-	FILE *file;
-	const char *comma;
-};
-
-/* Text for people: IPv4 where it is mapped into IPv6. */
-static void
-address_text(const uint8_t *address, char *out, size_t cap)
+static int
+bad_query(struct problem *problem, const char *what)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const char *text;
-
-	if (memcmp(address, mapped, sizeof(mapped)) == 0)
-		text = inet_ntop(AF_INET, address + sizeof(mapped), out,
-		    (socklen_t)cap);
-	else
-		text = inet_ntop(AF_INET6, address, out, (socklen_t)cap);
-	if (text == NULL)
-		out[0] = '\0';
-}
-
-/* Every string here is hex, or a name of [A-Za-z0-9._-]*: none needs quoting
- * (a row is checked when it is read from the store). */
-static void
-list_client(void *arg, const struct store_client *client)
-{
-	struct listing *listing = arg;
-	char id[2 * PUBLISHER_LEN + 1], product[UUID_TEXT_LEN + 1];
-	char cmid[2 * WIRE_ID_LEN + 1], machine[2 * WIRE_ID_LEN + 1];
-	char other[2 * WIRE_ID_LEN + 1], address[INET6_ADDRSTRLEN];
-
-	hex_encode(client->publisher, PUBLISHER_LEN, id);
-	uuid_format(client->product, product);
-	hex_encode(client->cmid, WIRE_ID_LEN, cmid);
-	hex_encode(client->machine, WIRE_ID_LEN, machine);
-	hex_encode(client->other_machine, WIRE_ID_LEN, other);
-	address_text(client->address, address, sizeof(address));
-	(void)fprintf(listing->file,
-	    "%s{\"publisher\":\"%s\",\"product\":\"%s\",\"cmid\":\"%s\","
-	    "\"machine\":\"%s\",\"name\":\"%s\",\"state\":\"%s\","
-	    "\"threshold\":%u,\"first_unix_s\":%lld,\"last_unix_s\":%lld,"
-	    "\"count\":%u,\"contacts\":%llu,\"address\":\"%s\","
-	    "\"duplicate\":%s",
-	    listing->comma, id, product, cmid, machine, client->name,
-	    state_name(client->state), client->threshold,
-	    (long long)client->first_unix_s, (long long)client->last_unix_s,
-	    client->count, (unsigned long long)client->contacts, address,
-	    client->is_duplicate ? "true" : "false");
-	if (client->is_duplicate)
-		(void)fprintf(listing->file,
-		    ",\"other_machine\":\"%s\",\"other_name\":\"%s\"", other,
-		    client->other_name);
-	(void)fputs("}\n", listing->file);
-	listing->comma = ",";
+	return problem_set(problem, MUSTER_E_PROTO, 400, "bad_request",
+	    "see the manual of musterd for the paths", "%s", what);
 }
 
 int
-admin_clients(const struct store *store, const char *folder, int *fd_out,
-    uint64_t *len_out)
+admin_history(const struct admin_host *host, const struct admin_query *query,
+    json_t **out_out, struct problem *problem)
 {
-	struct listing listing = {.file = NULL, .comma = ""};
-	int fd, copy = -1, err = MUSTER_E_IO;
-	off_t len;
+	const char *step = query->resolution;
+	bool is_hour = step != NULL && strcmp(step, "hour") == 0;
 
-	/* on disk: an inventory may be larger than memory should be */
-	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		fd = memfd_create("clients", MFD_CLOEXEC);
-	if (fd >= 0)
-		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy >= 0)
-		listing.file = fdopen(copy, "w");
-	if (listing.file == NULL)
-		goto out;
-	copy = -1; /* the stream's */
-	(void)fputs("{\"schema\":\"muster.host-clients/1\",\"clients\":[\n",
-	    listing.file);
-	err = store_clients_aside(store, list_client, &listing);
-	(void)fputs("]}\n", listing.file);
-	if (ferror(listing.file) != 0 && err == 0)
-		err = MUSTER_E_FULL;
-	if (fclose(listing.file) != 0 && err == 0)
-		err = MUSTER_E_FULL;
-	len = lseek(fd, 0, SEEK_END);
-	if (err != 0 || len < 0)
-		goto out;
-	*len_out = (uint64_t)len;
-	*fd_out = fd;
-	fd = -1;
-out:
-	if (copy >= 0)
-		close(copy);
-	if (fd >= 0)
-		close(fd);
-	return err;
+	if (step != NULL && !is_hour && strcmp(step, "minute") != 0)
+		return bad_query(problem, "resolution is minute or hour");
+	*out_out = watch_history_json(host->watch,
+	    is_hour ? HISTORY_HOUR : HISTORY_MINUTE);
+	return 0;
+}
+
+/* A number of a query, of up to 18 digits. */
+static bool
+get_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	char *end;
+	uint64_t v;
+
+	if (text == NULL)
+		return true;
+	v = strtoull(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || v < min ||
+	    v > max)
+		return false;
+	*out = v;
+	return true;
+}
+
+static bool
+get_level(const char *text, enum log_level *out)
+{
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} all[] = {{"note", LOG_NOTE}, {"warning", LOG_WARN},
+	    {"error", LOG_ERROR}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (text != NULL && strcmp(all[i].name, text) != 0)
+			continue;
+		*out = all[i].level;
+		return true;
+	}
+	return false;
+}
+
+int
+admin_events(const struct admin_host *host, const struct admin_query *query,
+    json_t **out_out, struct problem *problem)
+{
+	uint64_t after = 0, limit = EVENTS_LIMIT;
+	enum log_level level;
+
+	(void)host;
+	if (!get_number(query->after, 0, INT64_MAX, &after))
+		return bad_query(problem, "after is the id of an event");
+	if (!get_number(query->limit, 1, EVENTS_LIMIT_MAX, &limit))
+		return bad_query(problem, "limit is a number from 1 to 1000");
+	if (!get_level(query->level, &level))
+		return bad_query(problem, "level is note, warning or error");
+	*out_out = events_json(after, (uint32_t)limit, level);
+	return 0;
 }

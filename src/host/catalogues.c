@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 #include "base/log.h"
@@ -29,17 +30,29 @@ find_id(struct state *state, const uint8_t *id)
 }
 
 static void
-read_newest(const struct state *state, const uint8_t *id,
-    struct kept_newest *out)
+read_one_newest(const char *folder, const uint8_t *id, struct kept_newest *out)
 {
 	char hex[STATE_HEX_LEN + 1];
 
 	hex_encode(id, PUBLISHER_LEN, hex);
-	if (kept_newest(state->updated, id, out) != 0)
+	if (kept_newest(folder, id, out) != 0)
 		log_line(LOG_WARN, "catalogue",
 		    "%s/%s.serial is damaged: an older catalogue may come "
 		    "into force",
-		    state->updated, hex);
+		    folder, hex);
+}
+
+/* What this host has had in force, and what the machine has. */
+static void
+read_newest(const struct state *state, const uint8_t *id,
+    struct kept_newest *out)
+{
+	struct kept_newest machine;
+
+	read_one_newest(state->folder, id, out);
+	read_one_newest(state->updated, id, &machine);
+	if (machine.serial > out->serial)
+		*out = machine;
 }
 
 int
@@ -50,6 +63,9 @@ catalogues_remember(const struct state *state, const struct publisher *pub)
 
 	memcpy(newest.hash, pub->catalogue_hash, HASH_LEN);
 	if (err == 0)
+		err = kept_remember(state->folder, pub->id, &newest);
+	/* the machine's folder is root's, where musterd has a user of its own */
+	if (err == 0 && access(state->updated, W_OK | X_OK) == 0)
 		err = kept_remember(state->updated, pub->id, &newest);
 	return err;
 }
@@ -384,15 +400,33 @@ check_products(struct state *state, const struct catalogue *cat,
 	return 0;
 }
 
+/* Root has put it there, where musterd has a user that may not. */
+static bool
+is_in_place(struct state *state, const char *path, const struct bytes *file)
+{
+	size_t len = 0;
+
+	return file->p != state->scratch &&
+	    file_read(path, state->scratch, CAT_FILE_MAX, &len) == 0 &&
+	    len == file->len && memcmp(state->scratch, file->p, len) == 0;
+}
+
 /* The file, and the trust where it is new. */
 static int
-keep(const struct state *state, const struct cat_head *head,
-    const struct bytes *file, bool is_new, struct problem *problem)
+keep(struct state *state, const struct cat_head *head, const struct bytes *file,
+    bool is_new, struct problem *problem)
 {
 	char path[FILE_PATH_MAX] = "";
 	int err =
 	    kept_install(state->updated, head->publisher, file, is_new, path);
 
+	if (err == MUSTER_E_DENIED && !is_new && is_in_place(state, path, file))
+		return 0;
+	/* `muster catalogue install` then does it itself, and asks again */
+	if (err == MUSTER_E_DENIED)
+		return problem_set(problem, err, 500, "folder_of_root",
+		    "install it as root: muster catalogue install",
+		    "%s: only root may write there", path);
 	if (err != 0)
 		return problem_set(problem, err, 500, "not_stored", NEXT_DISK,
 		    "%s is not safely written: %s", path, muster_strerror(err));
@@ -425,7 +459,7 @@ enforce(struct state *state, const struct offer *offer,
 	take(state, pub, offer);
 	if (catalogues_remember(state, pub) != 0)
 		log_line(LOG_WARN, "catalogue",
-		    "%s/%s.serial cannot be written", state->updated, pub->hex);
+		    "%s/%s.serial cannot be written", state->folder, pub->hex);
 	*publisher_out = pub;
 	return 0;
 }

@@ -13,49 +13,83 @@
 #include "host/config_read.h"
 
 #define SAY_MAX 512
-#define OPTION_AT(name) offsetof(struct host_config, name)
+#define SIZE_OF(name) sizeof(((struct host_config *)0)->name)
+/* LIVE changes at a reload, START at the next start. */
+#define LIVE(name) offsetof(struct host_config, name), SIZE_OF(name), true
+#define START(name) offsetof(struct host_config, name), SIZE_OF(name), false
+/* With the number before it, which may be all that changes. */
+#define START_LISTEN                                                  \
+	offsetof(struct host_config, n_listen),                       \
+	    offsetof(struct host_config, listen) -                    \
+	    offsetof(struct host_config, n_listen) + SIZE_OF(listen), \
+	    false
+#define START_DOMAINS                                                   \
+	offsetof(struct host_config, n_domains),                        \
+	    offsetof(struct host_config, domains) -                     \
+	    offsetof(struct host_config, n_domains) + SIZE_OF(domains), \
+	    false
 
 static const struct config_option options[] = {
-    {"listen", CONFIG_ADDRESSES, 0, 0, 0, 0,
+    {"listen", CONFIG_ADDRESSES, START_LISTEN, 0, 0, 0,
         "addresses to listen on, IPv4 and IPv6"},
-    {"port", CONFIG_NUMBER, OPTION_AT(port), 0, 65535, 1688,
+    {"port", CONFIG_NUMBER, START(port), 0, 65535, 1688,
         "TCP port; 0 takes any free one"},
-    {"renewal_minutes", CONFIG_NUMBER, OPTION_AT(renewal_min), 15, 43200, 10080,
+    {"status_listen", CONFIG_STATUS, START(status), 0, 0, 0,
+        "ADDRESS:PORT of the status page and metrics, or off"},
+    {"renewal_minutes", CONFIG_NUMBER, LIVE(renewal_min), 15, 43200, 10080,
         "how often activated clients come back"},
-    {"retry_minutes", CONFIG_NUMBER, OPTION_AT(retry_min), 15, 43200, 120,
+    {"retry_minutes", CONFIG_NUMBER, LIVE(retry_min), 15, 43200, 120,
         "how often other clients come back"},
-    {"log_level", CONFIG_LEVEL, OPTION_AT(log_level), LOG_ERROR, LOG_FINE,
-        LOG_NOTE, "error, warning, note or fine"},
-    {"connections", CONFIG_NUMBER, OPTION_AT(connections), 1, 65536, 10240,
+    {"log_level", CONFIG_LEVEL, LIVE(log_level), LOG_ERROR, LOG_FINE, LOG_NOTE,
+        "error, warning, note or fine"},
+    {"self_test_seconds", CONFIG_NUMBER, LIVE(self_test_s), 0, 86400, 300,
+        "how often the host asks itself whether it answers; 0 for never"},
+    {"connections", CONFIG_NUMBER, START(connections), 1, 65536, 10240,
         "open at a time"},
-    {"first_byte_ms", CONFIG_NUMBER, OPTION_AT(first_byte_ms), 10, 600000, 2000,
+    {"first_byte_ms", CONFIG_NUMBER, LIVE(first_byte_ms), 10, 600000, 2000,
         "wait for the first byte of a session"},
-    {"record_ms", CONFIG_NUMBER, OPTION_AT(record_ms), 10, 600000, 500,
+    {"record_ms", CONFIG_NUMBER, LIVE(record_ms), 10, 600000, 500,
         "wait for a whole record from its first byte on"},
-    {"idle_ms", CONFIG_NUMBER, OPTION_AT(idle_ms), 10, 86400000, 5000,
+    {"idle_ms", CONFIG_NUMBER, LIVE(idle_ms), 10, 86400000, 5000,
         "wait between two records"},
-    {"calls_per_session", CONFIG_NUMBER, OPTION_AT(calls_per_session), 1, 65536,
-        16, "calls answered before a session is closed"},
-    {"publish", CONFIG_SWITCH, OPTION_AT(publish), 0, 1, 1,
+    {"calls_per_session", CONFIG_NUMBER, LIVE(calls_per_session), 1, 65536, 16,
+        "calls answered before a session is closed"},
+    {"session_ms", CONFIG_NUMBER, LIVE(session_ms), 10, 86400000, 5000,
+        "a session in all"},
+    {"source_rate", CONFIG_NUMBER, LIVE(source_rate), 0, 1000000, 0,
+        "connections of one source within a minute; 0 for no limit"},
+    {"exempt_networks", CONFIG_NETWORKS, LIVE(exempt), 0, 0, 0,
+        "sources without limits; loopback"},
+    {"allowed_networks", CONFIG_NETWORKS, LIVE(allowed), 0, 0, 0,
+        "whose machines are counted and activated; all"},
+    {"inventory_rows", CONFIG_NUMBER, LIVE(inventory_rows), 1, 100000000,
+        1000000, "machines and products that the inventory keeps"},
+    {"retention_days", CONFIG_NUMBER, LIVE(retention_days), 1, 36600, 400,
+        "how long the inventory keeps who is not heard of"},
+    {"publish", CONFIG_SWITCH, START(publish), 0, 1, 1,
         "publish this host in DNS by dynamic update"},
-    {"publish_name", CONFIG_NAME, OPTION_AT(publish_name), 0, 0, 0,
+    {"publish_name", CONFIG_NAME, START(publish_name), 0, 0, 0,
         "the full name that clients are sent to; the machine's own"},
-    {"publish_domain", CONFIG_NAME, OPTION_AT(publish_domain), 0, 0, 0,
+    {"publish_domain", CONFIG_NAME, START(publish_domain), 0, 0, 0,
         "the own domain, that of the name; \"\" for none"},
-    {"publish_priority", CONFIG_NUMBER, OPTION_AT(publish_priority), 0, 65535,
-        0, "in the own domain; the lowest is asked first"},
-    {"publish_weight", CONFIG_NUMBER, OPTION_AT(publish_weight), 0, 65535, 0,
+    {"publish_priority", CONFIG_NUMBER, START(publish_priority), 0, 65535, 0,
+        "in the own domain; the lowest is asked first"},
+    {"publish_weight", CONFIG_NUMBER, START(publish_weight), 0, 65535, 0,
         "in the own domain; the share among hosts of one priority"},
-    {"publish_domains", CONFIG_DOMAINS, OPTION_AT(domains), 0, 0, 0,
+    {"publish_domains", CONFIG_DOMAINS, START_DOMAINS, 0, 0, 0,
         "more domains, each with priority, weight and server"},
-    {"publish_server", CONFIG_SERVER, OPTION_AT(publish_server), 0, 0, 0,
+    {"publish_server", CONFIG_SERVER, START(publish_server), 0, 0, 0,
         "ADDRESS or ADDRESS:PORT of the primary; found by SOA"},
-    {"publish_key_file", CONFIG_PATH, OPTION_AT(publish_key_file), 0, 0, 0,
+    {"publish_key_file", CONFIG_PATH, START(publish_key_file), 0, 0, 0,
         "TSIG key as tsig-keygen writes it; updates are not signed"},
-    {"publish_ttl", CONFIG_NUMBER, OPTION_AT(publish_ttl_s), 1, 604800, 3600,
+    {"publish_ttl", CONFIG_NUMBER, START(publish_ttl_s), 1, 604800, 3600,
         "seconds for which resolvers may keep the record"},
-    {"publish_withdraw", CONFIG_SWITCH, OPTION_AT(publish_withdraw), 0, 1, 0,
+    {"publish_withdraw", CONFIG_SWITCH, START(publish_withdraw), 0, 1, 0,
         "take the record away at a clean stop"},
+    {"store", CONFIG_STORE, START(store), 0, 0, 0,
+        "\"sqlite\", or the address of a PostgreSQL server"},
+    {"store_group", CONFIG_GROUP, START(store_group), 0, 0, 0,
+        "hosts that name the same one share a count; muster"},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -101,6 +135,12 @@ config_defaults(struct host_config *config_out)
 	config_out->n_listen = 2;
 	memcpy(config_out->listen[0], "0.0.0.0", sizeof("0.0.0.0"));
 	memcpy(config_out->listen[1], "::", sizeof("::"));
+	(void)!config_server_parse("127.0.0.1", &config_out->status);
+	config_out->status.port = CONFIG_STATUS_PORT;
+	memcpy(config_out->store_group, "muster", sizeof("muster"));
+	config_out->exempt.n = 2;
+	(void)!config_network_parse("127.0.0.0/8", &config_out->exempt.at[0]);
+	(void)!config_network_parse("::1/128", &config_out->exempt.at[1]);
 }
 
 void
@@ -249,6 +289,13 @@ read_setting(struct config_parse *parse, const config_setting_t *set,
 	case CONFIG_ADDRESSES:
 		read_addresses(parse, option, set, config);
 		break;
+	case CONFIG_NETWORKS:
+		config_read_networks(parse, option, set,
+		    (void *)((char *)config + option->offset));
+		break;
+	case CONFIG_STATUS:
+		config_read_status(parse, option, set, config);
+		break;
 	case CONFIG_SWITCH:
 	case CONFIG_NAME:
 	case CONFIG_PATH:
@@ -256,24 +303,32 @@ read_setting(struct config_parse *parse, const config_setting_t *set,
 	case CONFIG_DOMAINS:
 		config_read_dns(parse, option, set, config);
 		break;
+	case CONFIG_STORE:
+	case CONFIG_GROUP:
+		config_read_store(parse, option, set, config);
+		break;
 	}
 }
 
-static void
+static int
 read_tree(struct config_parse *parse, const config_setting_t *top,
     struct host_config *config)
 {
 	const config_setting_t *set;
 	int n = config_setting_length(top);
 
-	for (int i = 0; i < n; i++)
-		read_setting(parse, config_setting_get_elem(top, (unsigned)i),
-		    config);
+	for (int i = 0; i < n; i++) {
+		set = config_setting_get_elem(top, (unsigned)i);
+		if (config_setting_name(set) == NULL)
+			return MUSTER_E_NOMEM; /* libconfig had none */
+		read_setting(parse, set, config);
+	}
 	set = config_setting_get_member(top, "renewal_minutes");
 	if (set != NULL && config->renewal_min > CONFIG_RENEWAL_WARN_MIN)
 		config_say(parse, LOG_WARN, config_setting_source_line(set),
 		    "renewal_minutes is above 20 days: renewals then compete "
 		    "with the count window of 30 days");
+	return 0;
 }
 
 int
@@ -284,6 +339,7 @@ config_parse(const char *text, const char *name, config_say_fn *say_fn,
 	struct host_config config;
 	char *wide = config_widen(text);
 	config_t tree;
+	int err = 0;
 
 	if (wide == NULL)
 		return MUSTER_E_NOMEM;
@@ -294,13 +350,14 @@ config_parse(const char *text, const char *name, config_say_fn *say_fn,
 		    (unsigned)config_error_line(&tree), "%s",
 		    config_error_text(&tree));
 	else
-		read_tree(&parse, config_root_setting(&tree), &config);
+		err = read_tree(&parse, config_root_setting(&tree), &config);
 	config_destroy(&tree);
 	free(wide);
-	if (parse.n_mistakes != 0)
-		return MUSTER_E_PROTO;
-	*config_out = config;
-	return 0;
+	if (err == 0 && parse.n_mistakes != 0)
+		err = MUSTER_E_PROTO;
+	if (err == 0)
+		*config_out = config;
+	return err;
 }
 
 int

@@ -21,21 +21,22 @@ line_of(const config_setting_t *set)
 }
 
 static bool
-parse_port(const char *text, uint16_t *out)
+parse_port(const char *text, long min, uint16_t *out)
 {
 	char *end;
 	long v = strtol(text, &end, 10);
 
-	if (*text < '0' || *text > '9' || *end != '\0' || v < 1 || v > 65535)
+	if (*text < '0' || *text > '9' || *end != '\0' || v < min || v > 65535)
 		return false;
 	*out = (uint16_t)v;
 	return true;
 }
 
-int
-config_server_parse(const char *text, struct config_server *server_out)
+static int
+server_parse(const char *text, uint16_t preset, long min,
+    struct config_server *server_out)
 {
-	struct config_server server = {.port = CONFIG_DNS_PORT};
+	struct config_server server = {.port = preset};
 	char copy[SERVER_TEXT_MAX];
 	const char *address = copy;
 	char *port = NULL;
@@ -60,11 +61,37 @@ config_server_parse(const char *text, struct config_server *server_out)
 	if (strlen(address) >= sizeof(server.address) ||
 	    (inet_pton(AF_INET, address, bytes) != 1 &&
 	        inet_pton(AF_INET6, address, bytes) != 1) ||
-	    (port != NULL && !parse_port(port, &server.port)))
+	    (port != NULL && !parse_port(port, min, &server.port)))
 		return MUSTER_E_PROTO;
 	memcpy(server.address, address, strlen(address) + 1);
 	*server_out = server;
 	return 0;
+}
+
+int
+config_server_parse(const char *text, struct config_server *server_out)
+{
+	return server_parse(text, CONFIG_DNS_PORT, 1, server_out);
+}
+
+void
+config_read_status(struct config_parse *parse,
+    const struct config_option *option, const config_setting_t *set,
+    struct host_config *config)
+{
+	const char *text = config_setting_get_string(set);
+
+	if (text != NULL && strcmp(text, "off") == 0) {
+		config->status = (struct config_server){.port = 0};
+		return;
+	}
+	if (text == NULL ||
+	    server_parse(text, CONFIG_STATUS_PORT, 0, &config->status) != 0)
+		config_say(parse, LOG_ERROR, line_of(set),
+		    "%s must be \"off\", or a text such as "
+		    "\"127.0.0.1:1689\" or \"[::1]:1689\"; names are not "
+		    "looked up",
+		    option->name);
 }
 
 static void
@@ -129,6 +156,8 @@ read_member(struct config_parse *parse, const config_setting_t *set,
 	    .max = 65535};
 	const char *name = config_setting_name(set);
 
+	if (name == NULL)
+		name = ""; /* libconfig had no memory */
 	if (strcmp(name, "domain") == 0)
 		read_name(parse, "domain", false, set, out->domain);
 	else if (strcmp(name, "priority") == 0)
@@ -225,6 +254,10 @@ config_read_dns(struct config_parse *parse, const struct config_option *option,
 	case CONFIG_NUMBER:
 	case CONFIG_LEVEL:
 	case CONFIG_ADDRESSES:
+	case CONFIG_STORE:
+	case CONFIG_GROUP:
+	case CONFIG_NETWORKS:
+	case CONFIG_STATUS:
 		break; /* read elsewhere */
 	}
 }

@@ -39,6 +39,13 @@ config_read_dns(struct config_parse *parse, const struct config_option *option,
     const config_setting_t *set, struct host_config *config);
 
 /**
+ * config_read_store(): a setting of where the count is kept.
+ */
+void config_read_store(struct config_parse *parse,
+    const struct config_option *option, const config_setting_t *set,
+    struct host_config *config);
+
+/**
  * config_read_number(): a number within the option's range.
  *
  * Out:     out      untouched when a mistake was said
@@ -46,6 +53,28 @@ config_read_dns(struct config_parse *parse, const struct config_option *option,
 void config_read_number(struct config_parse *parse,
     const struct config_option *option, const config_setting_t *set,
     uint32_t *out);
+
+/**
+ * config_read_networks(): a list of networks, which may be empty.
+ */
+void config_read_networks(struct config_parse *parse,
+    const struct config_option *option, const config_setting_t *set,
+    struct config_networks *out);
+
+/**
+ * config_network_parse(): "ADDRESS/BITS" or "ADDRESS".
+ *
+ * Returns: 0; MUSTER_E_PROTO, bits behind the network's included
+ */
+MUSTER_NODISCARD int
+config_network_parse(const char *text, struct config_network *out);
+
+/**
+ * config_read_status(): the address of the status listener.
+ */
+void config_read_status(struct config_parse *parse,
+    const struct config_option *option, const config_setting_t *set,
+    struct host_config *config);
 
 /**
  * config_server_parse(): "ADDRESS", "ADDRESS:PORT" or "[ADDRESS]:PORT".

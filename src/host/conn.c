@@ -3,12 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "host/conn_guard.h"
 #include "host/conn_pool.h"
 #include "wire/rpc.h"
 
@@ -45,11 +47,23 @@ phase_ms(const struct conn *c, enum conn_phase phase)
 	return 0;
 }
 
+/* Of the session's whole life. */
+static uint64_t
+left_ms(const struct conn *c)
+{
+	uint64_t gone_ms = uv_now(c->srv->loop) - c->begun_ms;
+	uint64_t life_ms = c->srv->config.session_ms;
+
+	return gone_ms < life_ms ? life_ms - gone_ms : 0;
+}
+
 static void
 enter(struct conn *c, enum conn_phase phase)
 {
 	uint64_t ms = phase_ms(c, phase);
 
+	if ((phase == CONN_RECORD || phase == CONN_IDLE) && left_ms(c) < ms)
+		ms = left_ms(c) + 1;
 	if (c->phase == phase)
 		return;
 	c->phase = phase;
@@ -112,7 +126,8 @@ set_reading(struct conn *c)
 	c->is_reading = want;
 	if (!want)
 		(void)uv_read_stop((uv_stream_t *)&c->tcp);
-	else if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0)
+	else if (conn_watch(c) != 0 ||
+	    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0)
 		conn_close(c);
 }
 
@@ -120,10 +135,7 @@ set_reading(struct conn *c)
 static void
 finish(struct conn *c)
 {
-	uv_os_fd_t fd;
-
-	if (c->is_eof || uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0 ||
-	    shutdown(fd, SHUT_WR) != 0) {
+	if (c->is_eof || c->is_refused || shutdown(c->fd, SHUT_WR) != 0) {
 		conn_close(c);
 		return;
 	}
@@ -163,7 +175,7 @@ is_last_reply(const struct conn *c)
 	size_t len;
 
 	if (c->is_last || c->srv->is_stopping ||
-	    c->n_calls >= c->srv->config.calls_per_session)
+	    c->n_calls >= c->srv->config.calls_per_session || left_ms(c) == 0)
 		return true;
 	if (!c->is_eof)
 		return false;
@@ -172,20 +184,37 @@ is_last_reply(const struct conn *c)
 }
 
 static void
+write_later(struct conn *c, const uint8_t *p, size_t len)
+{
+	struct conn_unsent *unsent = &c->srv->unsent[c - c->srv->pool];
+	uv_buf_t buf = uv_buf_init((char *)unsent->out, (unsigned)len);
+
+	memcpy(unsent->out, p, len);
+	unsent->write.data = c;
+	c->is_writing = true;
+	enter(c, CONN_WRITING);
+	if (conn_watch(c) != 0 ||
+	    uv_write(&unsent->write, (uv_stream_t *)&c->tcp, &buf, 1,
+	        on_write) != 0) {
+		c->is_writing = false;
+		conn_close(c);
+	}
+}
+
+static void
 reply(struct conn *c, const uint8_t *p, size_t len)
 {
-	ssize_t n = -1;
-	uv_os_fd_t fd;
-	uv_buf_t buf;
+	ssize_t n;
+	int on = 1;
 
 	assert(len <= RPC_RECORD_MAX && !c->is_writing);
-	c->is_last = is_last_reply(c);
+	c->is_last = c->is_refused || is_last_reply(c);
 	/* a session of several: its second reply must not wait for an ACK */
 	if (c->n_calls == 1 && !c->is_last)
-		(void)uv_tcp_nodelay(&c->tcp, 1);
-	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
-		n = send(fd, p, len,
-		    MSG_DONTWAIT | MSG_NOSIGNAL | (c->is_last ? MSG_MORE : 0));
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on,
+		    sizeof(on));
+	n = send(c->fd, p, len,
+	    MSG_DONTWAIT | MSG_NOSIGNAL | (c->is_last ? MSG_MORE : 0));
 	if (n == (ssize_t)len) {
 		after_write(c);
 		return;
@@ -195,25 +224,17 @@ reply(struct conn *c, const uint8_t *p, size_t len)
 		return;
 	}
 	n = n < 0 ? 0 : n;
-	memmove(c->out, p + n, len - (size_t)n);
-	buf = uv_buf_init((char *)c->out, (unsigned)(len - (size_t)n));
-	c->write.data = c;
-	c->is_writing = true;
-	enter(c, CONN_WRITING);
-	if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_write) !=
-	    0) {
-		c->is_writing = false;
-		conn_close(c);
-	}
+	write_later(c, p + n, len - (size_t)n);
 }
 
 static void
 reply_error(struct conn *c, uint32_t xid, enum rpc_verdict verdict)
 {
+	uint8_t out[RPC_RECORD_MAX];
 	size_t len;
 
-	if (rpc_error_encode(xid, verdict, c->out, sizeof(c->out), &len) == 0)
-		reply(c, c->out, len);
+	if (rpc_error_encode(xid, verdict, out, sizeof(out), &len) == 0)
+		reply(c, out, len);
 	else
 		conn_close(c);
 }
@@ -221,11 +242,11 @@ reply_error(struct conn *c, uint32_t xid, enum rpc_verdict verdict)
 static void
 reply_result(struct conn *c, const uint8_t *res, size_t res_len)
 {
+	uint8_t out[RPC_RECORD_MAX];
 	size_t len;
 
-	if (rpc_reply_encode(c->xid, res, res_len, c->out, sizeof(c->out),
-	        &len) == 0)
-		reply(c, c->out, len);
+	if (rpc_reply_encode(c->xid, res, res_len, out, sizeof(out), &len) == 0)
+		reply(c, out, len);
 	else
 		conn_close(c);
 }
@@ -266,6 +287,12 @@ on_activate(struct conn *c, const struct rpc_call *call)
 		reply_error(c, c->xid, RPC_GARBAGE_ARGS);
 		return;
 	}
+	if (c->is_refused || !conn_guard_is_allowed(c)) {
+		turnloop_refuse(c->srv->turnloop, &args, c->address,
+		    conn_guard_is_allowed(c) ? WIRE_BUSY : WIRE_REFUSED, &res);
+		reply_activate(c, &res);
+		return;
+	}
 	if (turnloop_ask(c->srv->turnloop, &args, call->args, call->args_len,
 	        c->address, c, &res)) {
 		c->is_owed = true;
@@ -301,7 +328,7 @@ on_record(struct conn *c, const uint8_t *p, size_t len)
 	enum rpc_verdict verdict = rpc_call_decode(p, len, &call);
 
 	if (verdict == RPC_CLOSE) {
-		c->srv->stats.closed_bad++;
+		conn_guard_no_call(c);
 		finish(c);
 		return;
 	}
@@ -336,7 +363,7 @@ take_record(struct conn *c)
 	if (c->in_len < RPC_MARK_LEN)
 		return false;
 	if (rpc_mark_decode(c->in, &len) != 0) {
-		c->srv->stats.closed_bad++;
+		conn_guard_no_call(c);
 		finish(c);
 		return false;
 	}
@@ -374,20 +401,60 @@ step(struct conn *c)
 	set_reading(c);
 }
 
+/* After a deferred accept the call is here, and mostly its FIN: they are read
+ * at once, so the loop need not watch this socket at all.  False: it is gone.
+ */
+static bool
+read_at_once(struct conn *c)
+{
+	ssize_t n;
+
+	do {
+		n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len,
+		    MSG_DONTWAIT);
+		if (n > 0)
+			c->in_len += (size_t)n;
+	} while (n > 0 && c->in_len < sizeof(c->in));
+	c->is_eof = n == 0;
+	return n >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+/* BUSY to a request that came with it, and a close. */
+static void
+refuse(struct conn *c)
+{
+	(void)take_record(c);
+	if (!c->is_writing)
+		conn_close(c);
+}
+
 void
 conn_begin(struct conn *c)
 {
-	int waiting = 0;
 	uint64_t ms = c->srv->config.first_byte_ms;
-	uv_os_fd_t fd;
 
-	c->tcp.data = c;
-	c->phase = CONN_CLOSED;
+	c->begun_ms = uv_now(c->srv->loop);
+	if (!read_at_once(c)) {
+		c->phase = CONN_FIRST;
+		conn_close(c);
+		return;
+	}
+	if (c->is_refused) {
+		c->phase = CONN_FIRST;
+		refuse(c);
+		return;
+	}
+	if (c->in_len > 0 || c->is_eof) {
+		c->phase = CONN_FIRST; /* for no time at all: no timer */
+		step(c);
+		return;
+	}
 	enter(c, CONN_FIRST);
-	/* nothing here after a deferred accept: the kernel has waited already */
+	/* nothing here after a deferred accept: the kernel has waited already.
+	 * Not so in a storm: it has no room for those that wait, and hands
+	 * them out by cookies, and what they say may have to come twice. */
 	if (c->srv->is_deferred && ms > CONN_DEFER_S * 1000 &&
-	    uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 &&
-	    ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0)
+	    c->srv->stats.open < CONN_STORM)
 		(void)uv_timer_start(&c->timer, on_timeout,
 		    ms - CONN_DEFER_S * 1000, 0);
 	set_reading(c);

@@ -10,6 +10,10 @@
  *   DRAINING our side is closed; what still comes is dropped, since closing
  *            with unread input can lose the reply; record_ms
  *
+ * In all, a session has session_ms; a request that is OWED by then is still
+ * answered.  A connection whose source is over a limit (conn_guard.h) gets
+ * BUSY to a request that came with it, and is closed.
+ *
  * One call of a session is worked on at a time, so replies come in the order
  * of the calls and the buffer is the only queue.  Our code allocates nothing
  * between a record and its reply.  When the pool is used up, the connection
@@ -28,7 +32,11 @@
 
 #define CONN_LISTENERS_MAX 32
 #define CONN_BACKLOG 4096
-#define CONN_DEFER_S 1 /* TCP_DEFER_ACCEPT; part of first_byte_ms */
+#define CONN_ACCEPTS TURN_MAX /* at once; then those that are open */
+#define CONN_STORM 1024       /* open ones; more hardly come without a storm */
+#define CONN_DEFER_S 1        /* TCP_DEFER_ACCEPT; part of first_byte_ms */
+#define CONN_KERNEL_LEN 4096  /* buffers of a socket; 16 records of 250 */
+#define CONN_UNACKED_MS 5000  /* TCP_USER_TIMEOUT: a peer that is gone */
 
 struct conn_server;
 
@@ -43,6 +51,7 @@ struct conn_stats {
 	uint32_t open, open_max;
 	uint64_t accepted;
 	uint64_t evicted; /* gave way to others */
+	uint64_t refused; /* their source was over a limit */
 	uint64_t timed_out;
 	uint64_t calls;      /* records that were calls, refused ones too */
 	uint64_t closed_bad; /* records that were no calls */
@@ -56,6 +65,14 @@ struct conn_stats {
  */
 MUSTER_NODISCARD int conn_server_new(uv_loop_t *loop,
     const struct host_config *config, struct conn_server **srv_out);
+
+/**
+ * conn_server_configure(): other limits, from now on; the number of
+ * connections stays, and a session that runs has the times that it began with
+ * until its next phase.
+ */
+void conn_server_configure(struct conn_server *srv,
+    const struct host_config *config);
 
 /**
  * conn_server_attach(): who answers ACTIVATE; before the first listener.

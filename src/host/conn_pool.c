@@ -2,17 +2,27 @@
 #include "host/conn_pool.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "host/conn_guard.h"
 
 #define ACCEPT_LOG_MS 60000
 
-static void accept_waiting(struct conn_server *srv);
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static void listen_again(struct conn_server *srv);
 
 static void
 unrank(struct conn *c)
@@ -73,7 +83,7 @@ conn_pool_release(struct conn *c)
 	c->next = srv->free;
 	srv->free = c;
 	srv->stats.open--;
-	accept_waiting(srv);
+	listen_again(srv);
 	all_closed(srv);
 }
 
@@ -93,8 +103,32 @@ conn_close(struct conn *c)
 		return;
 	c->phase = CONN_CLOSED;
 	unrank(c);
+	conn_guard_leave(c);
 	(void)uv_timer_stop(&c->timer);
-	uv_close((uv_handle_t *)&c->tcp, on_closed);
+	if (c->is_watched) {
+		uv_close((uv_handle_t *)&c->tcp, on_closed);
+		return;
+	}
+	(void)close(c->fd);
+	c->is_open = false;
+	conn_pool_release(c);
+}
+
+int
+conn_watch(struct conn *c)
+{
+	int uv;
+
+	if (c->is_watched)
+		return 0;
+	c->is_watched = true;
+	uv = uv_tcp_init(c->srv->loop, &c->tcp);
+	c->tcp.data = c;
+	if (uv == 0)
+		uv = uv_tcp_open(&c->tcp, c->fd);
+	if (uv != 0)
+		(void)close(c->fd); /* the handle has not got it */
+	return uv;
 }
 
 static struct conn *
@@ -111,93 +145,147 @@ take(struct conn_server *srv)
 		return NULL;
 	c = &srv->pool[srv->n_used++];
 	c->srv = srv;
+	c->phase = CONN_CLOSED;
 	(void)uv_timer_init(srv->loop, &c->timer);
 	c->timer.data = c;
 	return c;
 }
 
 static void
-set_address(struct conn *c)
+set_address(struct conn *c, const union address *from)
 {
-	struct sockaddr_storage from;
-	int len = sizeof(from);
-
 	memset(c->address, 0, sizeof(c->address));
-	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&from, &len) != 0)
-		return;
-	if (from.ss_family == AF_INET6) {
-		memcpy(c->address, &((struct sockaddr_in6 *)&from)->sin6_addr,
-		    16);
-	} else if (from.ss_family == AF_INET) {
+	if (from->any.sa_family == AF_INET6) {
+		memcpy(c->address, &from->in6.sin6_addr, 16);
+	} else if (from->any.sa_family == AF_INET) {
 		c->address[10] = c->address[11] = 0xff;
-		memcpy(c->address + 12,
-		    &((struct sockaddr_in *)&from)->sin_addr, 4);
+		memcpy(c->address + 12, &from->in.sin_addr, 4);
 	}
 }
 
+/* The backlog holds who comes until somebody is done, or gives way. */
 static void
-accept_one(struct conn_listen *listen)
+make_room(struct conn_server *srv)
+{
+	srv->is_full = true;
+	for (uint32_t i = 0; i < srv->n_listeners; i++)
+		(void)uv_poll_stop(&srv->listens[i].poll);
+	if (srv->oldest != NULL) {
+		srv->stats.evicted++;
+		conn_close(srv->oldest);
+	}
+}
+
+/* Without a file for it a connection would wait for ever, and wake us up for
+ * ever: those that wait are closed, by a file that is kept for this. */
+static void
+shed(struct conn_server *srv, int listen_fd)
+{
+	int fd = -1;
+
+	(void)close(srv->spare_fd);
+	errno = EINTR;
+	/* who goes on coming meanwhile waits for the loop's next round */
+	for (int n = 0; n < CONN_BACKLOG && (fd >= 0 || errno == EINTR); n++) {
+		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	srv->spare_fd = eventfd(0, EFD_CLOEXEC);
+}
+
+/* May the next one be tried at once? */
+static bool
+accept_failed(struct conn_listen *listen, int error)
 {
 	struct conn_server *srv = listen->srv;
-	struct conn *c = take(srv);
+	int64_t now_ms = clock_mono_ms();
 
-	if (c == NULL) {
-		/* the backlog holds it until somebody is done or gives way */
-		listen->is_waiting = true;
-		if (srv->oldest != NULL) {
-			srv->stats.evicted++;
-			conn_close(srv->oldest);
-		}
-		return;
+	if (error == EAGAIN)
+		return false;
+	if (error == EINTR || error == ECONNABORTED)
+		return true;
+	if (srv->told_ms == 0 || now_ms - srv->told_ms >= ACCEPT_LOG_MS) {
+		srv->told_ms = now_ms;
+		log_line(LOG_WARN, "accept",
+		    "%s; raise the limit of open files", strerror(error));
 	}
-	listen->is_waiting = false;
-	c->phase = CONN_CLOSED;
+	if (error == EMFILE || error == ENFILE)
+		shed(srv, listen->fd);
+	return false;
+}
+
+static void
+begin(struct conn *c, int fd, const union address *from)
+{
+	struct conn_server *srv = c->srv;
+
+	c->fd = fd;
 	c->is_ranked = c->is_reading = c->is_eof = c->is_owed = false;
-	c->is_writing = c->is_last = false;
+	c->is_writing = c->is_last = c->is_watched = false;
 	c->n_calls = 0;
 	c->in_len = 0;
 	c->is_open = true;
-	(void)uv_tcp_init(srv->loop, &c->tcp);
-	c->tcp.data = c;
 	srv->stats.accepted++;
 	srv->stats.open++;
 	if (srv->stats.open > srv->stats.open_max)
 		srv->stats.open_max = srv->stats.open;
-	if (uv_accept((uv_stream_t *)&listen->tcp, (uv_stream_t *)&c->tcp) !=
-	    0) {
-		uv_close((uv_handle_t *)&c->tcp, on_closed);
-		return;
-	}
-	set_address(c);
+	set_address(c, from);
+	c->is_refused = !conn_guard_admit(c);
 	conn_begin(c);
 }
 
-static void
-accept_waiting(struct conn_server *srv)
+/* False: that is all for now. */
+static bool
+accept_one(struct conn_listen *listen)
 {
-	for (uint32_t i = 0; i < srv->n_listens && !srv->is_stopping; i++) {
-		if (srv->listens[i].is_waiting) {
-			accept_one(&srv->listens[i]);
-			return;
-		}
+	struct conn_server *srv = listen->srv;
+	union address from = {.any.sa_family = AF_UNSPEC};
+	socklen_t len = sizeof(from);
+	struct conn *c = take(srv);
+	int fd;
+
+	if (c == NULL)
+		return false;
+	fd = accept4(listen->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		int error = errno;
+
+		c->next = srv->free;
+		srv->free = c;
+		return accept_failed(listen, error);
 	}
+	begin(c, fd, &from);
+	return true;
+}
+
+/* An error of the socket stands in what accept4() returns. */
+static void
+on_connection(uv_poll_t *poll, int status, int events)
+{
+	struct conn_listen *listen = poll->data;
+	struct conn_server *srv = listen->srv;
+	uint32_t n = 0;
+
+	(void)status;
+	(void)events;
+	if (srv->free == NULL && srv->n_used == srv->config.connections) {
+		make_room(srv);
+		return;
+	}
+	while (n < CONN_ACCEPTS && !srv->is_stopping && accept_one(listen))
+		n++;
 }
 
 static void
-on_connection(uv_stream_t *stream, int status)
+listen_again(struct conn_server *srv)
 {
-	struct conn_listen *listen = stream->data;
-	struct conn_server *srv = listen->srv;
-	int64_t now_ms = clock_mono_ms();
-
-	if (status == 0) {
-		accept_one(listen);
-	} else if (srv->told_ms == 0 ||
-	    now_ms - srv->told_ms >= ACCEPT_LOG_MS) {
-		srv->told_ms = now_ms;
-		log_line(LOG_WARN, "accept",
-		    "%s; raise the limit of open files", uv_strerror(status));
-	}
+	if (!srv->is_full || srv->is_stopping)
+		return;
+	srv->is_full = false;
+	for (uint32_t i = 0; i < srv->n_listeners; i++)
+		(void)uv_poll_start(&srv->listens[i].poll, UV_READABLE,
+		    on_connection);
 }
 
 int
@@ -210,14 +298,32 @@ conn_server_new(uv_loop_t *loop, const struct host_config *config,
 		return MUSTER_E_NOMEM;
 	/* zeros that are not touched are not yet memory: used lowest first */
 	srv->pool = calloc(config->connections, sizeof(*srv->pool));
-	if (srv->pool == NULL) {
+	srv->unsent = calloc(config->connections, sizeof(*srv->unsent));
+	if (srv->pool == NULL || srv->unsent == NULL) {
+		free(srv->unsent);
+		free(srv->pool);
 		free(srv);
 		return MUSTER_E_NOMEM;
 	}
 	srv->loop = loop;
 	srv->config = *config;
+	srv->spare_fd = eventfd(0, EFD_CLOEXEC);
+	if (conn_guard_new(srv) != 0) {
+		conn_server_free(srv);
+		return MUSTER_E_NOMEM;
+	}
 	*srv_out = srv;
 	return 0;
+}
+
+void
+conn_server_configure(struct conn_server *srv, const struct host_config *config)
+{
+	const uint32_t connections = srv->config.connections;
+
+	srv->config = *config;
+	srv->config.connections = connections;
+	srv->limits.per_minute = config->source_rate;
 }
 
 void
@@ -255,66 +361,79 @@ listen_problem(struct problem *problem, int uv, const char *address,
 	}
 }
 
+/* Connections inherit it.  Without, a peer that is silent or sends without end
+ * costs the kernel more than it costs us. */
+static void
+limit_kernel(int fd)
+{
+	int len = CONN_KERNEL_LEN;
+	unsigned ms = CONN_UNACKED_MS;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &len, sizeof(len));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &len, sizeof(len));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+static void
+name(struct conn_listener *info, const union address *at)
+{
+	if (at->any.sa_family == AF_INET6) {
+		(void)uv_ip6_name(&at->in6, info->address,
+		    sizeof(info->address));
+		info->port = ntohs(at->in6.sin6_port);
+	} else {
+		(void)uv_ip4_name(&at->in, info->address,
+		    sizeof(info->address));
+		info->port = ntohs(at->in.sin_port);
+	}
+}
+
 /* Bound or handed over: the name, the options, and the first look at it. */
 static int
-begin_listen(struct conn_server *srv, struct conn_listen *listen)
+begin_listen(struct conn_server *srv, int fd)
 {
-	struct conn_listener *info = &srv->listeners[srv->n_listeners];
-	struct sockaddr_storage at;
-	int len = sizeof(at), defer_s = CONN_DEFER_S;
-	uv_os_fd_t fd;
+	struct conn_listen *l = &srv->listens[srv->n_listeners];
+	union address at = {.any.sa_family = AF_UNSPEC};
+	socklen_t len = sizeof(at);
+	int defer_s = CONN_DEFER_S;
 	int uv;
 
-	uv =
-	    uv_listen((uv_stream_t *)&listen->tcp, CONN_BACKLOG, on_connection);
+	if (listen(fd, CONN_BACKLOG) != 0 ||
+	    getsockname(fd, &at.any, &len) != 0)
+		return uv_translate_sys_error(errno);
+	uv = uv_poll_init_socket(srv->loop, &l->poll, fd);
 	if (uv != 0)
 		return uv;
-	uv = uv_tcp_getsockname(&listen->tcp, (struct sockaddr *)&at, &len);
-	if (uv != 0)
-		return uv;
-	if (at.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&at;
-
-		(void)uv_ip6_name(in6, info->address, sizeof(info->address));
-		info->port = ntohs(in6->sin6_port);
-	} else {
-		const struct sockaddr_in *in = (struct sockaddr_in *)&at;
-
-		(void)uv_ip4_name(in, info->address, sizeof(info->address));
-		info->port = ntohs(in->sin_port);
-	}
-	if (srv->config.first_byte_ms > CONN_DEFER_S * 1000 &&
-	    uv_fileno((uv_handle_t *)&listen->tcp, &fd) == 0)
+	name(&srv->listeners[srv->n_listeners++], &at);
+	l->poll.data = l;
+	l->srv = srv;
+	l->fd = fd;
+	limit_kernel(fd);
+	if (srv->config.first_byte_ms > CONN_DEFER_S * 1000)
 		srv->is_deferred |=
 		    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s,
 		        sizeof(defer_s)) == 0;
+	/* it fails for what is closing, or polled already */
+	(void)uv_poll_start(&l->poll, UV_READABLE, on_connection);
 	return 0;
 }
 
 static int
-add_listener(struct conn_server *srv, const struct sockaddr *at, int fd)
+bound(const union address *at, int *fd_out)
 {
-	struct conn_listen *listen = &srv->listens[srv->n_listens];
-	int uv;
+	bool is_v6 = at->any.sa_family == AF_INET6;
+	int on = 1;
+	int fd = socket(at->any.sa_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	uv = uv_tcp_init(srv->loop, &listen->tcp);
-	if (uv != 0)
-		return uv;
-	srv->n_listens++;
-	listen->tcp.data = listen;
-	listen->srv = srv;
-	if (at == NULL)
-		uv = uv_tcp_open(&listen->tcp, fd);
-	else
-		uv = uv_tcp_bind(&listen->tcp, at,
-		    at->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
-	if (uv == 0)
-		uv = begin_listen(srv, listen);
-	if (uv != 0) {
-		uv_close((uv_handle_t *)&listen->tcp, NULL);
-		return uv;
-	}
-	srv->n_listeners++;
+	*fd_out = fd;
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    (is_v6 &&
+	        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) !=
+	            0) ||
+	    bind(fd, &at->any, is_v6 ? sizeof(at->in6) : sizeof(at->in)) != 0)
+		return uv_translate_sys_error(errno);
 	return 0;
 }
 
@@ -322,14 +441,11 @@ int
 conn_server_listen(struct conn_server *srv, const char *address, uint16_t port,
     struct problem *problem)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} at;
+	union address at;
+	int fd = -1;
 	int uv;
 
-	if (srv->n_listens >= CONN_LISTENERS_MAX)
+	if (srv->n_listeners >= CONN_LISTENERS_MAX)
 		return problem_set(problem, MUSTER_E_FULL, 500, "listeners",
 		    "listen on fewer addresses", "too many listeners");
 	memset(&at, 0, sizeof(at));
@@ -338,7 +454,11 @@ conn_server_listen(struct conn_server *srv, const char *address, uint16_t port,
 	else
 		uv = uv_ip4_addr(address, port, &at.in);
 	if (uv == 0)
-		uv = add_listener(srv, &at.any, -1);
+		uv = bound(&at, &fd);
+	if (uv == 0)
+		uv = begin_listen(srv, fd);
+	if (uv != 0 && fd >= 0)
+		(void)close(fd);
 	return uv == 0 ? 0 : listen_problem(problem, uv, address, port);
 }
 
@@ -347,10 +467,10 @@ conn_server_adopt(struct conn_server *srv, int fd, struct problem *problem)
 {
 	int uv;
 
-	if (srv->n_listens >= CONN_LISTENERS_MAX)
+	if (srv->n_listeners >= CONN_LISTENERS_MAX)
 		return problem_set(problem, MUSTER_E_FULL, 500, "listeners",
 		    "hand over fewer sockets", "too many listeners");
-	uv = add_listener(srv, NULL, fd);
+	uv = begin_listen(srv, fd);
 	return uv == 0 ? 0 : listen_problem(problem, uv, "handed over", 0);
 }
 
@@ -372,11 +492,9 @@ static bool
 has_unread(const struct conn *c)
 {
 	int waiting = 0;
-	uv_os_fd_t fd;
 
 	return c->phase != CONN_CLOSED && c->is_reading &&
-	    uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 &&
-	    ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
+	    ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
 void
@@ -387,11 +505,9 @@ conn_server_stop(struct conn_server *srv, conn_stopped_fn *stopped, void *arg)
 	srv->is_stopping = true;
 	srv->stopped = stopped;
 	srv->arg = arg;
-	for (uint32_t i = 0; i < srv->n_listens; i++) {
-		uv_handle_t *handle = (uv_handle_t *)&srv->listens[i].tcp;
-
-		if (!uv_is_closing(handle))
-			uv_close(handle, NULL);
+	for (uint32_t i = 0; i < srv->n_listeners; i++) {
+		uv_close((uv_handle_t *)&srv->listens[i].poll, NULL);
+		(void)close(srv->listens[i].fd);
 	}
 	for (uint32_t i = 0; i < srv->n_used; i++) {
 		struct conn *c = &srv->pool[i];
@@ -421,6 +537,10 @@ conn_server_free(struct conn_server *srv)
 {
 	if (srv == NULL)
 		return;
+	if (srv->spare_fd >= 0)
+		(void)close(srv->spare_fd);
+	free(srv->sources);
+	free(srv->unsent);
 	free(srv->pool);
 	free(srv);
 }

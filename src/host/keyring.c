@@ -65,13 +65,20 @@ get(const struct publisher *pub, const char *name, uint8_t *buf, size_t len,
 {
 	char path[FILE_PATH_MAX] = "";
 	size_t got = 0;
-	struct stat st;
 	int err = path_of(pub, name, path, sizeof(path));
 
 	if (err == 0)
-		err = file_read(path, buf, len, &got);
+		err = is_secret ? file_read_secret(path, buf, len, &got)
+		                : file_read(path, buf, len, &got);
 	if (err == MUSTER_E_NOENT)
 		return err;
+	if (err == MUSTER_E_DAMAGED)
+		return problem_set(problem, MUSTER_E_PROTO, 500, "key_exposed",
+		    "give it to musterd's user, mode 0600; if others could "
+		    "read it, remove it and activate this host anew",
+		    "%s is a link, or has another owner or a mode other than "
+		    "0600",
+		    path);
 	if (err != 0 && err != MUSTER_E_TOOBIG)
 		return problem_set(problem, err, 500, "not_readable", NEXT_DISK,
 		    "%s cannot be read: %s", path, muster_strerror(err));
@@ -79,15 +86,6 @@ get(const struct publisher *pub, const char *name, uint8_t *buf, size_t len,
 		return problem_set(problem, MUSTER_E_PROTO, 500, "damaged",
 		    NEXT_RESTORE, "%s is damaged: it must have %zu bytes", path,
 		    len);
-	if (is_secret &&
-	    (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
-	        st.st_uid != geteuid() || (st.st_mode & 07577) != 0400)) {
-		sodium_memzero(buf, len);
-		return problem_set(problem, MUSTER_E_PROTO, 500, "key_exposed",
-		    "give it to musterd's user, mode 0600; if others could "
-		    "read it, remove it and activate this host anew",
-		    "%s has another owner or a mode other than 0600", path);
-	}
 	return 0;
 }
 

@@ -20,17 +20,24 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/paths.h"
+#include "base/sandbox.h"
+#include "host/database.h"
 #include "host/admin.h"
 #include "host/config.h"
+#include "host/confine.h"
 #include "host/conn.h"
+#include "host/events.h"
 #include "host/publish_run.h"
+#include "host/reload.h"
 #include "host/rescan.h"
+#include "host/restore.h"
 #include "host/state.h"
+#include "host/status.h"
 #include "host/turnloop.h"
+#include "store/module.h"
 
 enum { EXIT_DONE = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
-#define DATABASE "host.db"
 #define FILES_SPARE 64 /* descriptors beside those of connections */
 #define STOP_MAX_MS 5000
 #define CERT_WATCH_MS 60000 /* certificates begin and end by the day */
@@ -40,35 +47,46 @@ struct args {
 	const char *root;
 	bool is_check;
 	bool is_new_database;
+	bool is_restore;
 };
 
 struct musterd {
 	struct args args;
 	struct host_config config;
+	char config_path[FILE_PATH_MAX];
+	uint32_t asked_connections; /* as the file has it */
 	struct state *state;
 	struct store *store;
 	uv_loop_t loop;
 	struct conn_server *server;
 	struct turnloop *turnloop;
 	struct admin_host admin_host;
+	struct sandbox sandbox;
 	struct admin *admin;
-	uv_signal_t term, interrupt;
+	struct status *status;
+	uv_signal_t term, interrupt, hangup;
 	uv_timer_t stop_timer, cert_timer;
+	uv_work_t first_work;
 	struct rescan rescan;
 	struct publish_run publish;
+	struct watch watch;
+	struct selftest selftest;
 	unsigned n_running; /* of those that stop takes time for */
 	bool is_stopping;
 	int exit_code;
 };
 
 static const char usage[] =
-    "usage: musterd [--config FILE] [--root DIR] [--check | --new-database]\n"
+    "usage: musterd [--config FILE] [--root DIR] [--check | --new-database |\n"
+    "       --restore]\n"
     "The KMS host: counts machines and answers activation requests.\n"
     "  --config FILE  settings (default /etc/muster/musterd.conf)\n"
     "  --root DIR     put every path under DIR\n"
     "  --check        test the settings and exit\n"
     "  --new-database start although the database of an activated host is\n"
     "                 lost: all machines are counted anew (once, by hand)\n"
+    "  --restore      put the backup on standard input in the place of the\n"
+    "                 database; for `muster host restore`\n"
     "  --help, --version\n";
 
 static void
@@ -86,6 +104,7 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 	    {"root", required_argument, NULL, 'r'},
 	    {"check", no_argument, NULL, 'k'},
 	    {"new-database", no_argument, NULL, 'n'},
+	    {"restore", no_argument, NULL, 'b'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'v'},
 	    {NULL, 0, NULL, 0},
@@ -106,6 +125,9 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 		case 'n':
 			args->is_new_database = true;
 			break;
+		case 'b':
+			args->is_restore = true;
+			break;
 		case 'h':
 			(void)fputs(usage, stdout);
 			*exit_out = EXIT_DONE;
@@ -120,7 +142,8 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 			return false;
 		}
 	}
-	if (optind != argc || (args->is_check && args->is_new_database) ||
+	if (optind != argc ||
+	    args->is_check + args->is_new_database + args->is_restore > 1 ||
 	    (args->root != NULL && args->root[0] == '\0')) {
 		(void)fputs(usage, stderr);
 		*exit_out = EXIT_USAGE;
@@ -129,30 +152,24 @@ parse_args(int argc, char **argv, struct args *args, int *exit_out)
 	return true;
 }
 
-static void
-say_config(void *arg, enum log_level level, const char *text)
-{
-	(void)arg;
-	log_line(level, "config", "%s", text);
-}
-
 /* The file need not be there unless it was named. */
 static int
 load_config(struct musterd *d)
 {
-	char path[FILE_PATH_MAX];
+	char *path = d->config_path;
 	int err = 0;
 
 	config_defaults(&d->config);
 	if (d->args.config == NULL)
-		err =
-		    file_join(d->args.root, PATH_HOST_CONF, path, sizeof(path));
+		err = file_join(d->args.root, PATH_HOST_CONF, path,
+		    FILE_PATH_MAX);
 	else
-		err = file_join(NULL, d->args.config, path, sizeof(path));
+		err = file_join(NULL, d->args.config, path, FILE_PATH_MAX);
 	if (err == 0)
-		err = config_load(path, say_config, NULL, &d->config);
+		err = config_load(path, reload_say, NULL, &d->config);
 	if (err == MUSTER_E_NOENT && d->args.config == NULL)
 		err = 0;
+	d->asked_connections = d->config.connections;
 	if (err != 0 && err != MUSTER_E_PROTO)
 		log_line(LOG_ERROR, "config",
 		    "%s cannot be read: %s; name a readable file by --config",
@@ -182,54 +199,10 @@ set_limits(struct musterd *d)
 		return;
 	d->config.connections = files.rlim_cur > 2 * FILES_SPARE
 	    ? (uint32_t)files.rlim_cur - FILES_SPARE
-	    : FILES_SPARE / 2;
+	    : (uint32_t)files.rlim_cur / 4; /* the store goes first */
 	log_line(LOG_WARN, "limits",
 	    "only %lu open files allowed: connections is taken as %u",
 	    (unsigned long)files.rlim_cur, d->config.connections);
-}
-
-/* A database that is lost must not look like one that is new (b4). */
-static enum store_make
-may_make(const struct musterd *d)
-{
-	if (d->args.is_new_database)
-		return STORE_MAKE_ONLY;
-	return state_is_certified(d->args.root) ? STORE_MAKE_NEVER
-	                                        : STORE_MAKE_IF_EMPTY;
-}
-
-static int
-open_store(struct musterd *d)
-{
-	char folder[FILE_PATH_MAX], path[FILE_PATH_MAX];
-	struct store_diag diag = {""};
-	int err;
-
-	err = file_join(d->args.root, PATH_HOST_STATE, folder, sizeof(folder));
-	if (err == 0)
-		err = file_mkdirs(folder, 0755);
-	if (err == 0 && access(folder, W_OK | X_OK) != 0)
-		err = MUSTER_E_DENIED;
-	if (err == 0)
-		err = file_join(folder, "/" DATABASE, path, sizeof(path));
-	if (err != 0) {
-		log_line(LOG_ERROR, "start",
-		    "folder %s cannot be used: %s; make it, writable by the "
-		    "user that runs musterd",
-		    folder, muster_strerror(err));
-		return err;
-	}
-	err = store_open_sqlite(path, may_make(d), &d->store, &diag);
-	if (err != 0)
-		log_line(LOG_ERROR, "start", "database %s: %s", path,
-		    diag.text[0] != '\0' ? diag.text : muster_strerror(err));
-	else if (diag.text[0] != '\0')
-		log_line(LOG_WARN, "store", "%s", diag.text);
-	else if (d->args.is_new_database)
-		log_line(LOG_WARN, "store",
-		    "%s is new: every machine is counted when it comes back",
-		    path);
-	return err;
 }
 
 static int
@@ -241,6 +214,8 @@ open_state(struct musterd *d)
 
 	if (err == 0)
 		err = state_reserve(d->state, d->store, &problem);
+	if (err == 0)
+		database_host(&d->config, d->store, d->state->host);
 	if (err != 0)
 		fail(&problem);
 	else if (d->state->n == 0)
@@ -256,6 +231,8 @@ close_all(struct musterd *d)
 	conn_server_free(d->server);
 	publish_run_free(&d->publish);
 	admin_free(d->admin);
+	status_free(d->status);
+	watch_free(&d->watch);
 	turnloop_free(d->turnloop);
 	store_close(d->store);
 	state_close(d->state);
@@ -272,11 +249,15 @@ on_stopped(void *arg)
 		return;
 	turnloop_close(d->turnloop);
 	admin_close(d->admin);
+	status_close(d->status);
 	uv_close((uv_handle_t *)&d->term, NULL);
 	uv_close((uv_handle_t *)&d->interrupt, NULL);
+	uv_close((uv_handle_t *)&d->hangup, NULL);
 	uv_close((uv_handle_t *)&d->stop_timer, NULL);
 	uv_close((uv_handle_t *)&d->cert_timer, NULL);
 	rescan_stop(&d->rescan);
+	watch_stop(&d->watch);
+	selftest_stop(&d->selftest);
 }
 
 static void
@@ -327,6 +308,42 @@ on_cert_timer(uv_timer_t *timer)
 		return;
 	turnloop_settle(d->turnloop);
 	state_refresh(d->state);
+}
+
+/* What a reload changes takes effect between two turns. */
+static void
+on_hangup(uv_signal_t *handle, int number)
+{
+	struct musterd *d = handle->data;
+	const uint32_t connections = d->config.connections; /* set_limits() */
+	struct store *store;
+
+	(void)number;
+	if (d->is_stopping)
+		return;
+	turnloop_settle(d->turnloop);
+	store = turnloop_lock(d->turnloop);
+	if (store == NULL) {
+		log_line(LOG_WARN, "config",
+		    "the store is busy: no setting is changed; reload again");
+		return;
+	}
+	notify_send("RELOADING=1");
+	d->config.connections = d->asked_connections;
+	if (reload_file(d->config_path, d->args.config != NULL, &d->config) ==
+	    0) {
+		log_set_level((enum log_level)d->config.log_level);
+		store_set_limits(store, d->config.inventory_rows,
+		    d->config.retention_days);
+		conn_server_configure(d->server, &d->config);
+		state_set_intervals(d->state, d->config.renewal_min,
+		    d->config.retry_min);
+		selftest_every(&d->selftest, d->config.self_test_s);
+	}
+	d->config.connections = connections;
+	turnloop_unlock(d->turnloop);
+	rescan_now(&d->rescan);
+	notify_send("READY=1");
 }
 
 static int
@@ -400,6 +417,8 @@ open_sockets(struct musterd *d, struct problem *problem)
 	if (err == 0 && admin_fd < 0)
 		(void)!file_mkdirs(folder, 0755); /* told by the socket */
 	if (err == 0)
+		d->status = status_listen(&d->loop, &d->admin_host);
+	if (err == 0)
 		err = admin_listen(&d->loop, &d->admin_host, path, admin_fd,
 		    &d->admin, problem);
 	return err;
@@ -410,15 +429,20 @@ open_handles(struct musterd *d)
 {
 	(void)uv_signal_init(&d->loop, &d->term);
 	(void)uv_signal_init(&d->loop, &d->interrupt);
+	(void)uv_signal_init(&d->loop, &d->hangup);
 	(void)uv_timer_init(&d->loop, &d->stop_timer);
 	(void)uv_timer_init(&d->loop, &d->cert_timer);
-	d->term.data = d->interrupt.data = d;
+	d->term.data = d->interrupt.data = d->hangup.data = d;
 	d->stop_timer.data = d->cert_timer.data = d;
 	(void)uv_signal_start(&d->term, on_signal, SIGTERM);
 	(void)uv_signal_start(&d->interrupt, on_signal, SIGINT);
+	(void)uv_signal_start(&d->hangup, on_hangup, SIGHUP);
 	(void)uv_timer_start(&d->cert_timer, on_cert_timer, CERT_WATCH_MS,
 	    CERT_WATCH_MS);
 	rescan_start(&d->rescan, &d->loop, d->state, d->turnloop);
+	watch_start(&d->watch, &d->loop, d->state, d->turnloop, d->store);
+	selftest_start(&d->selftest, &d->loop, d->server, d->turnloop,
+	    d->config.self_test_s);
 }
 
 static int
@@ -445,10 +469,26 @@ open_loop(struct musterd *d, struct problem *problem)
 	    .store = d->store,
 	    .server = d->server,
 	    .publish = &d->publish,
+	    .watch = &d->watch,
+	    .selftest = &d->selftest,
+	    .sandbox = &d->sandbox,
 	    .started_unix_s = clock_unix_s(),
 	    .is_below_root = d->args.root != NULL,
 	};
 	return open_sockets(d, problem);
+}
+
+static void
+do_nothing(uv_work_t *work)
+{
+	(void)work;
+}
+
+static void
+on_nothing(uv_work_t *work, int status)
+{
+	(void)work;
+	(void)status;
 }
 
 static int
@@ -458,11 +498,16 @@ serve(struct musterd *d)
 	struct problem problem;
 	uint32_t n;
 
+	d->sandbox.has_files =
+	    confine(d->args.root, d->config_path, d->config.publish_key_file);
 	if (open_loop(d, &problem) != 0) {
 		fail(&problem);
 		return EXIT_FAIL; /* the process ends: nothing was promised */
 	}
 	open_handles(d);
+	/* libuv makes its threads at the first work, and ends the process where
+	 * it cannot: so it does that before it listens */
+	(void)uv_queue_work(&d->loop, &d->first_work, do_nothing, on_nothing);
 	d->publish = (struct publish_run){.config = &d->config,
 	    .state = d->state,
 	    .server = d->server,
@@ -473,6 +518,7 @@ serve(struct musterd *d)
 		    "out of memory; free memory on this machine");
 		return EXIT_FAIL;
 	}
+	d->sandbox.has_calls = sandbox_calls();
 	at = conn_server_listeners(d->server, &n);
 	for (uint32_t i = 0; i < n; i++)
 		log_line(LOG_NOTE, "listening", "%s port %u", at[i].address,
@@ -496,8 +542,9 @@ run(struct musterd *d)
 		    "(systemctl start musterd), or below a folder by --root");
 		return EXIT_CONFIG;
 	}
-	if (load_config(d) != 0)
-		return EXIT_CONFIG;
+	err = load_config(d);
+	if (err != 0)
+		return err == MUSTER_E_NOMEM ? EXIT_FAIL : EXIT_CONFIG;
 	if (d->args.is_check) {
 		(void)puts("musterd: the settings are good");
 		return EXIT_DONE;
@@ -508,7 +555,15 @@ run(struct musterd *d)
 		return EXIT_FAIL;
 	}
 	set_limits(d);
-	err = open_store(d);
+	if (d->args.is_restore)
+		return restore_run(d->args.root, d->config.store[0] != '\0')
+		    ? EXIT_DONE
+		    : EXIT_FAIL;
+	err = database_open(d->args.root, &d->config, d->args.is_new_database,
+	    &d->store);
+	if (err == 0)
+		store_set_limits(d->store, d->config.inventory_rows,
+		    d->config.retention_days);
 	if (err == 0)
 		err = open_state(d);
 	if (err != 0) {
@@ -526,6 +581,7 @@ main(int argc, char **argv)
 	int exit_code = EXIT_USAGE;
 
 	log_open();
+	events_init();
 	if (!parse_args(argc, argv, &musterd.args, &exit_code))
 		return exit_code;
 	return run(&musterd);

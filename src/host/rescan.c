@@ -151,6 +151,8 @@ on_timer(uv_timer_t *timer)
 			turnloop_settle(r->turnloop);
 			store = turnloop_lock(r->turnloop);
 		}
+		if (store == NULL)
+			return; /* the next look finds the same */
 		catalogues_offer(r->state, store, look->path[i],
 		    look->is_shipped[i]);
 	}
@@ -168,6 +170,12 @@ rescan_start(struct rescan *rescan, uv_loop_t *loop, struct state *state,
 	(void)uv_timer_init(loop, &rescan->timer);
 	rescan->timer.data = rescan;
 	(void)uv_timer_start(&rescan->timer, on_timer, RESCAN_MS, RESCAN_MS);
+}
+
+void
+rescan_now(struct rescan *rescan)
+{
+	on_timer(&rescan->timer);
 }
 
 void

@@ -39,6 +39,11 @@ void rescan_start(struct rescan *rescan, uv_loop_t *loop, struct state *state,
     struct turnloop *turnloop);
 
 /**
+ * rescan_now(): look at once; on the loop's thread.
+ */
+void rescan_now(struct rescan *rescan);
+
+/**
  * rescan_stop(): leave the loop.
  */
 void rescan_stop(struct rescan *rescan);

@@ -42,19 +42,21 @@ state_refresh(struct state *state)
 }
 
 static int
-make_folder(const char *root, const char *path, mode_t mode, char *out,
+make_folder(const char *root, const char *path, int rights, char *out,
     struct problem *problem)
 {
 	int err = file_join(root, path, out, FILE_PATH_MAX);
 
 	if (err == 0)
-		err = file_mkdirs(out, mode);
-	if (err == 0 && access(out, W_OK | X_OK) != 0)
+		err = file_mkdirs(out, 0755);
+	if (err == 0 && access(out, rights) != 0)
 		err = errno == EROFS || errno == EACCES ? MUSTER_E_DENIED
 		                                        : MUSTER_E_IO;
 	if (err != 0)
 		return problem_set(problem, err, 500, "folder",
-		    "make it, writable by the user that runs musterd",
+		    (rights & W_OK) != 0
+		        ? "make it, writable by the user that runs musterd"
+		        : "make it, readable by the user that runs musterd",
 		    "folder %s%s cannot be used: %s", root == NULL ? "" : root,
 		    path, muster_strerror(err));
 	return 0;
@@ -63,15 +65,15 @@ make_folder(const char *root, const char *path, mode_t mode, char *out,
 static int
 open_all(struct state *state, const char *root, struct problem *problem)
 {
-	int err =
-	    make_folder(root, PATH_HOST_STATE, 0755, state->folder, problem);
+	int err = make_folder(root, PATH_HOST_STATE, W_OK | X_OK, state->folder,
+	    problem);
 
 	if (err == 0 && chmod(state->folder, 0700) != 0)
 		log_line(LOG_WARN, "state", "%s cannot be made 0700",
 		    state->folder);
 	if (err == 0)
-		err = make_folder(root, PATH_CATALOGUES, 0755, state->updated,
-		    problem);
+		err = make_folder(root, PATH_CATALOGUES, R_OK | X_OK,
+		    state->updated, problem);
 	if (err != 0)
 		return err;
 	err = file_join(root, PATH_CATALOGUES_SHIPPED, state->shipped,
@@ -90,7 +92,7 @@ open_all(struct state *state, const char *root, struct problem *problem)
 			return problem_set(problem, MUSTER_E_IO, 500,
 			    "not_stored", NEXT_DISK,
 			    "%s or %s/%s.serial cannot be written", pub->folder,
-			    state->updated, pub->hex);
+			    state->folder, pub->hex);
 		err = keyring_load(pub, problem);
 	}
 	return err;
@@ -118,6 +120,14 @@ state_is_certified(const char *root)
 	return is_there;
 }
 
+void
+state_set_intervals(struct state *state, uint32_t renewal_min,
+    uint32_t retry_min)
+{
+	state->turn_host.renewal_min = renewal_min;
+	state->turn_host.retry_min = retry_min;
+}
+
 int
 state_open(const char *root, uint32_t renewal_min, uint32_t retry_min,
     struct state **state_out, struct problem *problem)
@@ -132,8 +142,7 @@ state_open(const char *root, uint32_t renewal_min, uint32_t retry_min,
 		    "free memory on this machine", "out of memory");
 		goto out;
 	}
-	state->turn_host.renewal_min = renewal_min;
-	state->turn_host.retry_min = retry_min;
+	state_set_intervals(state, renewal_min, retry_min);
 	err = open_all(state, root, problem);
 	if (err != 0)
 		goto out;

@@ -66,6 +66,7 @@ struct state {
 	char folder[FILE_PATH_MAX];
 	char shipped[FILE_PATH_MAX];
 	char updated[FILE_PATH_MAX];
+	char host[WIRE_NAME_MAX + 1]; /* alone with its store; else empty */
 	uint32_t n;
 	struct publisher publishers[TURN_PUBLISHERS_MAX];
 	uint32_t n_shippers; /* publishers of the shipped files */
@@ -102,6 +103,13 @@ bool state_is_certified(const char *root);
  */
 MUSTER_NODISCARD int state_open(const char *root, uint32_t renewal_min,
     uint32_t retry_min, struct state **state_out, struct problem *problem);
+
+/**
+ * state_set_intervals(): what clients are told from now on (b10); after
+ * turnloop_settle().
+ */
+void state_set_intervals(struct state *state, uint32_t renewal_min,
+    uint32_t retry_min);
 
 /**
  * state_close(): wipe and free; NULL is fine.

@@ -7,11 +7,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/outage.h"
+#include "host/reqlog.h"
+#include "turn/admit.h"
 
-#define FULL_LOG_MS 60000 /* a store that stays full is told once a minute */
-#define IDLE_MS 1000      /* between two looks at the store's left-overs */
+#define IDLE_MS 1000   /* between two looks at the store's left-overs */
+#define GROUPS_MS 1000 /* how old the groups of a busy host may be */
+#define SETTLE_MS 100  /* that the loop waits for a shared store, at most */
 
 struct batch {
+	struct batch *next; /* in the queue, or among the free */
 	size_t n;
 	struct turn_item items[TURN_MAX];
 	void *tickets[TURN_MAX];
@@ -31,26 +36,47 @@ struct turnloop {
 	uv_work_t idle_work;
 	uv_mutex_t mutex;
 	uv_cond_t cond;
-	bool is_in_flight;
-	bool is_idling; /* idle_work runs in libuv's pool */
-	bool is_failed; /* the store is gone: BUSY until the end */
+	bool is_idling; /* idle_work runs in libuv's pool, and has these */
+	int idle_outcome;
+	struct store_diag idle_diag;
+	uint64_t idle_batches; /* before it */
+	bool is_failed;        /* the store is gone: BUSY until the end */
 	bool is_closed;
-	int64_t told_ms;
-	int told;
-	uint32_t first; /* in flight, or the next to fly */
-	uint32_t last;  /* the one that is filled */
-	struct batch batches[TURNLOOP_BATCHES]; /* a ring */
+	bool is_shared;   /* the store is a server's, and goes on */
+	bool is_given_up; /* the one in flight: its clients were told BUSY */
+	struct outage outage;
+	struct admit admit;
+	uint32_t n_waiting; /* requests taken in and not yet answered */
+	int64_t begun_us; /* when the one in flight, or its forerunner's end */
+	struct batch *flying;
+	struct batch *first, *last; /* that wait; the last one is filled */
+	struct batch *free; /* the one used last first: it is in the cache */
+	struct batch batches[TURNLOOP_BATCHES];
 	struct wire_result results[TURN_MAX];
+	struct store_group groups[STORE_GROUPS_MAX]; /* as last seen */
+	size_t n_groups;
+	int64_t groups_ms; /* when that was */
 	struct turnloop_stats stats;
+	struct reqlog reqlog;
 };
 
 static void
-busy(struct wire_result *res)
+tell_busy(uint32_t busy_s, struct wire_result *res)
 {
 	memset(res, 0, sizeof(*res));
 	res->status = WIRE_BUSY;
-	/* spread, so that those sent away do not come back together */
-	res->busy_s = 1 + randombytes_uniform(TURNLOOP_BUSY_MAX_S);
+	res->busy_s = busy_s;
+}
+
+static void
+busy(struct turnloop *tl, uint32_t spread_s, struct wire_result *res)
+{
+	uint64_t draw;
+
+	randombytes_buf(&draw, sizeof(draw));
+	tell_busy(admit_busy_s(&tl->admit, clock_mono_ms() / 1000, spread_s,
+	              draw),
+	    res);
 }
 
 /* On the store thread. */
@@ -67,102 +93,152 @@ batch_done(void *arg)
 }
 
 static bool
-is_fatal(int outcome)
+is_fatal(const struct turnloop *tl, int outcome)
 {
-	return outcome != 0 && outcome != MUSTER_E_FULL &&
+	if (outcome == 0 || worker_is_over(tl->worker))
+		return outcome != 0;
+	return !tl->is_shared && outcome != MUSTER_E_FULL &&
 	    outcome != MUSTER_E_AGAIN;
 }
 
-/* A failure is told when it changes, and again once a minute. */
-static void
-tell(struct turnloop *tl, int outcome)
+/* What to do about a failure: the store's own words where it is shared. */
+static const char *
+next_step(const struct turnloop *tl, int outcome)
 {
-	int64_t now_ms = clock_mono_ms();
-
-	if (outcome == 0 && tl->told != 0)
-		log_line(LOG_NOTE, "store", "answers again");
-	if (outcome != 0 &&
-	    (outcome != tl->told || now_ms - tl->told_ms >= FULL_LOG_MS)) {
-		log_line(LOG_ERROR, "store", "%s: clients are told BUSY; %s",
-		    muster_strerror(outcome),
-		    is_fatal(outcome)
-		        ? "musterd ends, and recovers at its next start"
-		        : "free space on the disk of the state folder, or end "
-		          "what locks the database");
-		tl->told_ms = now_ms;
-	}
-	tl->told = outcome;
+	if (is_fatal(tl, outcome))
+		return "musterd ends, and recovers at its next start";
+	if (tl->is_shared)
+		return worker_diag(tl->worker)->text;
+	return "free space on the disk of the state folder, or end what locks "
+	       "the database";
 }
 
-static uint32_t
-after(uint32_t i)
+static int64_t
+now_us(void)
 {
-	return (i + 1) % TURNLOOP_BATCHES;
+	return (int64_t)(uv_hrtime() / 1000);
 }
 
 static void
-finish(struct turnloop *tl)
+let_go(struct turnloop *tl, struct batch *batch)
 {
-	struct batch *batch = &tl->batches[tl->first];
-	int outcome = worker_outcome(tl->worker);
+	batch->n = 0;
+	batch->next = tl->free;
+	tl->free = batch;
+}
 
-	tl->is_in_flight = false;
-	tl->stats.batches++;
-	tl->stats.outcome = outcome;
-	if (batch->n > tl->stats.largest)
-		tl->stats.largest = (uint32_t)batch->n;
-	tell(tl, outcome);
-	if (outcome == 0) {
-		turn_sign(tl->host, batch->items, batch->n, tl->results);
-	} else {
-		tl->stats.batches_failed++;
-		for (size_t i = 0; i < batch->n; i++)
-			busy(&tl->results[i]);
-	}
+static void
+answer_each(struct turnloop *tl, const struct batch *batch)
+{
 	for (size_t i = 0; i < batch->n; i++) {
-		tl->stats.by_status[tl->results[i].status]++;
+		tl->n_waiting--;
+		turnloop_count(&tl->stats, &batch->items[i], &tl->results[i]);
+		reqlog_answered(&tl->reqlog, &batch->items[i].args,
+		    batch->items[i].address, &tl->results[i]);
 		tl->answer(batch->tickets[i], &tl->results[i]);
 	}
-	batch->n = 0;
-	tl->first = after(tl->first);
-	if (is_fatal(outcome) && !tl->is_failed) {
-		tl->is_failed = true;
-		tl->fatal(tl->arg, outcome);
-	}
+}
+
+static void
+refuse_each(struct turnloop *tl, const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++)
+		busy(tl, ADMIT_TROUBLE_S, &tl->results[i]);
+	answer_each(tl, batch);
+}
+
+/* Its answers leave; then it is free. */
+static void
+answer_all(struct turnloop *tl, struct batch *batch)
+{
+	answer_each(tl, batch);
+	let_go(tl, batch);
 }
 
 static void
 refuse_all(struct turnloop *tl, struct batch *batch)
 {
-	for (size_t i = 0; i < batch->n; i++) {
-		busy(&tl->results[i]);
-		tl->stats.by_status[WIRE_BUSY]++;
-		tl->answer(batch->tickets[i], &tl->results[i]);
-	}
-	batch->n = 0;
-	tl->first = after(tl->first);
+	refuse_each(tl, batch);
+	let_go(tl, batch);
 }
 
 static void
 submit(struct turnloop *tl)
 {
-	struct batch *batch = &tl->batches[tl->first];
+	struct batch *batch = tl->first;
 
-	if (tl->is_in_flight || batch->n == 0)
+	if (tl->flying != NULL || batch == NULL || batch->n == 0)
 		return;
-	if (tl->last == tl->first)
-		tl->last = after(tl->last); /* empty: nothing else waits */
+	tl->first = batch->next;
+	if (tl->first == NULL)
+		tl->last = NULL;
 	if (tl->is_failed) {
 		refuse_all(tl, batch);
 		return;
 	}
 	tl->is_finished = false; /* nothing is in flight: no race */
-	tl->is_in_flight = true;
+	tl->flying = batch;
+	tl->begun_us = now_us();
 	if (worker_submit(tl->worker, batch->items, batch->n, clock_unix_s()) !=
 	    0) {
-		tl->is_in_flight = false;
+		tl->flying = NULL;
 		refuse_all(tl, batch);
 	}
+}
+
+/* NULL: somebody has the store; then they stay as they were. */
+static int
+read_groups(struct turnloop *tl, struct store *store)
+{
+	int err;
+
+	if (store == NULL)
+		return 0;
+	err = store_groups(store, clock_unix_s(), tl->groups, STORE_GROUPS_MAX,
+	    &tl->n_groups);
+	worker_unlock(tl->worker);
+	tl->groups_ms = clock_mono_ms();
+	return err;
+}
+
+static void
+finish(struct turnloop *tl)
+{
+	struct batch *batch = tl->flying;
+	const size_t n = batch->n;
+	const int64_t begun_us = tl->begun_us;
+	int outcome = worker_outcome(tl->worker);
+	bool is_end = is_fatal(tl, outcome) && !tl->is_failed;
+
+	tl->flying = NULL;
+	tl->stats.batches++;
+	tl->stats.outcome = outcome;
+	if (n > tl->stats.largest)
+		tl->stats.largest = (uint32_t)n;
+	outage_tell(&tl->outage, outcome, "clients are told BUSY",
+	    next_step(tl, outcome));
+	tl->is_failed |= is_end;
+	/* no batch is in flight: a busy host may have no other such moment */
+	if (clock_mono_ms() - tl->groups_ms >= GROUPS_MS)
+		(void)read_groups(tl, worker_try_lock(tl->worker));
+	/* it can grow no more: the store works on it while we sign */
+	if (tl->first != NULL && tl->first->n == TURN_MAX)
+		submit(tl);
+	if (tl->is_given_up) {
+		tl->is_given_up = false;
+		tl->stats.batches_failed += outcome != 0;
+		let_go(tl, batch);
+	} else if (outcome == 0) {
+		turn_sign(tl->host, batch->items, n, tl->results);
+		answer_all(tl, batch);
+		tl->begun_us = now_us(); /* of the next, if it flies already */
+		admit_seen(&tl->admit, n, tl->begun_us - begun_us);
+	} else {
+		tl->stats.batches_failed++;
+		refuse_all(tl, batch);
+	}
+	if (is_end)
+		tl->fatal(tl->arg, outcome);
 }
 
 static void
@@ -182,14 +258,14 @@ on_async(uv_async_t *async)
 	uv_mutex_lock(&tl->mutex);
 	is_finished = tl->is_finished;
 	uv_mutex_unlock(&tl->mutex);
-	if (tl->is_in_flight && is_finished)
+	if (tl->flying != NULL && is_finished)
 		finish(tl);
 }
 
 static void
 wait_flying(struct turnloop *tl)
 {
-	if (!tl->is_in_flight)
+	if (tl->flying == NULL)
 		return;
 	uv_mutex_lock(&tl->mutex);
 	while (!tl->is_finished)
@@ -198,12 +274,64 @@ wait_flying(struct turnloop *tl)
 	finish(tl);
 }
 
+/* The same for a shared store, but not for long; false: it is still away. */
+static bool
+wait_flying_shortly(struct turnloop *tl, uint64_t end_ns)
+{
+	bool is_finished;
+
+	if (tl->flying == NULL)
+		return true;
+	uv_mutex_lock(&tl->mutex);
+	while (!tl->is_finished && uv_hrtime() < end_ns)
+		(void)uv_cond_timedwait(&tl->cond, &tl->mutex,
+		    SETTLE_MS * UINT64_C(100000));
+	is_finished = tl->is_finished;
+	uv_mutex_unlock(&tl->mutex);
+	if (is_finished)
+		finish(tl);
+	return is_finished;
+}
+
+/*
+ * Nobody waits any more for what the store has or would get.  What it has may
+ * be counted: for the clients its outcome is unknown, which is BUSY.
+ */
+static void
+give_up(struct turnloop *tl)
+{
+	if (tl->flying != NULL && !tl->is_given_up) {
+		tl->is_given_up = true;
+		refuse_each(tl, tl->flying);
+	}
+	while (tl->first != NULL && tl->first->n > 0) {
+		struct batch *batch = tl->first;
+
+		tl->first = batch->next;
+		if (tl->first == NULL)
+			tl->last = NULL;
+		refuse_all(tl, batch);
+	}
+}
+
+static bool
+is_still(const struct turnloop *tl)
+{
+	return (tl->flying == NULL || tl->is_given_up) &&
+	    (tl->first == NULL || tl->first->n == 0);
+}
+
 void
 turnloop_settle(struct turnloop *tl)
 {
+	const uint64_t end_ns = uv_hrtime() + SETTLE_MS * UINT64_C(1000000);
+
 	/* answers may bring in a session's next call: until all is still */
-	while (tl->is_in_flight || tl->batches[tl->first].n > 0) {
-		wait_flying(tl);
+	while (!is_still(tl)) {
+		if (!tl->is_shared)
+			wait_flying(tl);
+		else if (!wait_flying_shortly(tl, end_ns))
+			give_up(tl);
 		submit(tl);
 	}
 }
@@ -214,9 +342,11 @@ idle_work(uv_work_t *work)
 {
 	struct turnloop *tl = work->data;
 	struct store *store = worker_lock(tl->worker);
+	bool has_more;
 
-	/* what goes wrong here goes wrong in the next batch, and is told there */
-	(void)!store_idle(store, clock_unix_s());
+	tl->idle_outcome = store_upkeep(store, clock_unix_s(), &has_more);
+	if (tl->idle_outcome != 0)
+		tl->idle_diag = *store_last_diag(store);
 	worker_unlock(tl->worker);
 }
 
@@ -224,9 +354,22 @@ static void
 idle_done(uv_work_t *work, int status)
 {
 	struct turnloop *tl = work->data;
+	const struct store_group *groups;
+	size_t n;
 
 	(void)status;
 	tl->is_idling = false;
+	/* a file's failure comes back, and is told, in the next batch */
+	if (!tl->is_shared || tl->is_closed)
+		return;
+	/* a server may be gone with no batch to notice; one since knows more */
+	if (tl->flying == NULL && tl->stats.batches == tl->idle_batches) {
+		tl->stats.outcome = tl->idle_outcome;
+		outage_tell(&tl->outage, tl->idle_outcome, "found while idle",
+		    tl->idle_diag.text);
+	}
+	/* for a status that comes while the server has a batch */
+	(void)!turnloop_groups(tl, &groups, &n);
 }
 
 static void
@@ -234,8 +377,10 @@ on_idle_timer(uv_timer_t *timer)
 {
 	struct turnloop *tl = timer->data;
 
-	if (tl->is_idling || tl->is_in_flight || tl->is_failed || tl->is_closed)
+	if (tl->is_idling || tl->flying != NULL || tl->is_failed ||
+	    tl->is_closed)
 		return;
+	tl->idle_batches = tl->stats.batches;
 	tl->is_idling = uv_queue_work(timer->loop, &tl->idle_work, idle_work,
 	                    idle_done) == 0;
 }
@@ -250,10 +395,16 @@ turnloop_new(uv_loop_t *loop, const struct turn_host *host, struct store *store,
 
 	if (tl == NULL)
 		return MUSTER_E_NOMEM;
+	admit_init(&tl->admit);
+	for (uint32_t i = TURNLOOP_BATCHES; i-- > 0;) {
+		tl->batches[i].next = tl->free;
+		tl->free = &tl->batches[i];
+	}
 	tl->host = host;
 	tl->answer = answer;
 	tl->fatal = fatal;
 	tl->arg = arg;
+	tl->is_shared = strcmp(store_kind(store), "postgresql") == 0;
 	if (uv_mutex_init(&tl->mutex) != 0 || uv_cond_init(&tl->cond) != 0 ||
 	    uv_async_init(loop, &tl->async, on_async) != 0) {
 		free(tl);
@@ -276,16 +427,36 @@ turnloop_new(uv_loop_t *loop, const struct turn_host *host, struct store *store,
 	return 0;
 }
 
-/* A batch that takes one more, or NULL. */
+/* A batch that takes one more, or NULL: the queue is as long as it may be. */
 static struct batch *
 room(struct turnloop *tl)
 {
-	if (tl->batches[tl->last].n == TURN_MAX) {
-		if (after(tl->last) == tl->first)
-			return NULL;
-		tl->last = after(tl->last);
-	}
-	return &tl->batches[tl->last];
+	struct batch *batch = tl->last;
+
+	if (tl->n_waiting >= admit_queue_max(&tl->admit))
+		return NULL;
+	if (batch != NULL && batch->n < TURN_MAX)
+		return batch;
+	batch = tl->free;
+	if (batch == NULL)
+		return NULL;
+	tl->free = batch->next;
+	batch->next = NULL;
+	if (tl->last == NULL)
+		tl->first = batch;
+	else
+		tl->last->next = batch;
+	tl->last = batch;
+	return batch;
+}
+
+/* Answered at once: no batch has it. */
+static void
+refused(struct turnloop *tl, const struct wire_args *args,
+    const uint8_t *address, const struct wire_result *res)
+{
+	tl->stats.by_status[res->status]++;
+	reqlog_answered(&tl->reqlog, args, address, res);
 }
 
 bool
@@ -299,8 +470,9 @@ turnloop_ask(struct turnloop *tl, const struct wire_args *args,
 	enum wire_status status;
 
 	if (batch == NULL || tl->is_failed || tl->is_closed) {
-		busy(res_out);
-		tl->stats.by_status[WIRE_BUSY]++;
+		busy(tl, batch == NULL ? ADMIT_OVERLOAD_S : ADMIT_TROUBLE_S,
+		    res_out);
+		refused(tl, args, address, res_out);
 		return false;
 	}
 	item = &batch->items[batch->n];
@@ -311,14 +483,36 @@ turnloop_ask(struct turnloop *tl, const struct wire_args *args,
 	memcpy(item->address, address, TURN_ADDRESS_LEN);
 	status = turn_judge(tl->host, now_unix_s, item);
 	if (status == WIRE_OK) {
+		/* before it has its rows, the one in flight takes more */
+		if (tl->is_shared && tl->flying != NULL && !tl->is_given_up &&
+		    worker_join(tl->worker, item))
+			batch = tl->flying;
 		batch->tickets[batch->n++] = ticket;
+		if (++tl->n_waiting > tl->stats.waiting_max)
+			tl->stats.waiting_max = tl->n_waiting;
+		if (batch->n == TURN_MAX)
+			submit(tl);
 		return true;
 	}
 	memset(res_out, 0, sizeof(*res_out));
 	res_out->status = status;
 	res_out->host_unix_s = now_unix_s;
-	tl->stats.by_status[status]++;
+	refused(tl, args, address, res_out);
 	return false;
+}
+
+void
+turnloop_refuse(struct turnloop *tl, const struct wire_args *args,
+    const uint8_t *address, enum wire_status status,
+    struct wire_result *res_out)
+{
+	uint64_t draw;
+
+	randombytes_buf(&draw, sizeof(draw));
+	tell_busy(admit_refused_s(draw), res_out);
+	if (status != WIRE_BUSY)
+		*res_out = (struct wire_result){.status = status};
+	refused(tl, args, address, res_out);
 }
 
 const struct turn_host *
@@ -330,7 +524,39 @@ turnloop_host(const struct turnloop *tl)
 struct store *
 turnloop_lock(struct turnloop *tl)
 {
-	return worker_lock(tl->worker);
+	const uint64_t end_ns = uv_hrtime() + SETTLE_MS * UINT64_C(1000000);
+	struct store *store;
+
+	if (!tl->is_shared)
+		return worker_lock(tl->worker);
+	do {
+		store = worker_try_lock(tl->worker);
+	} while (store == NULL && uv_hrtime() < end_ns && (uv_sleep(1), true));
+	return store;
+}
+
+/* A shared store may have the batch for seconds; the loop does not wait. */
+int
+turnloop_groups(struct turnloop *tl, const struct store_group **out,
+    size_t *n_out)
+{
+	struct store *store = tl->is_shared || tl->flying != NULL
+	    ? worker_try_lock(tl->worker)
+	    : worker_lock(tl->worker);
+	int err = read_groups(tl, store);
+
+	*out = tl->groups;
+	*n_out = err == 0 ? tl->n_groups : 0;
+	return err;
+}
+
+void
+turnloop_last_groups(struct turnloop *tl, const struct store_group **out,
+    size_t *n_out)
+{
+	(void)read_groups(tl, worker_try_lock(tl->worker));
+	*out = tl->groups;
+	*n_out = tl->n_groups;
 }
 
 void
@@ -351,6 +577,8 @@ turnloop_close(struct turnloop *tl)
 	if (tl == NULL || tl->is_closed)
 		return;
 	turnloop_settle(tl);
+	/* everybody has an answer; the store's word comes before the end */
+	wait_flying(tl);
 	tl->is_closed = true;
 	uv_close((uv_handle_t *)&tl->check, NULL);
 	uv_close((uv_handle_t *)&tl->async, NULL);

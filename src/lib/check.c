@@ -298,6 +298,18 @@ answer(const struct check *check, const struct lease_facts *facts,
 	                                : (int64_t)minutes * 60;
 }
 
+/* A key that nobody filled in would be a root of trust for anybody. */
+static bool
+anchors_are_good(const struct muster_product *product)
+{
+	bool is_good = true;
+
+	for (size_t i = 0; i < product->n_root_keys && is_good; i++)
+		is_good = label_key_is_good(
+		    product->root_keys + i * MUSTER_ROOT_KEY_LEN);
+	return is_good;
+}
+
 int
 muster_check(const struct muster_product *product,
     struct muster_answer *answer_out)
@@ -309,6 +321,8 @@ muster_check(const struct muster_product *product,
 	if (product == NULL || answer_out == NULL || product->product == NULL ||
 	    product->root_keys == NULL || product->n_root_keys == 0)
 		return MUSTER_E_INVAL;
+	if (!anchors_are_good(product))
+		return MUSTER_E_KEY;
 	if (sodium_init() < 0)
 		return MUSTER_E_IO;
 	check.now_unix_s = clock_unix_s();

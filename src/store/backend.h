@@ -5,8 +5,8 @@
  * store.c keeps the count caches and applies batches; a backend keeps the
  * inventory and makes both durable.  It sees a batch as
  *
- *   begin(), room(n), then per record client() and put(), then batch(), then
- *   commit(); after a failure of anything but begin() rollback()
+ *   begin(), room(), more() if any came meanwhile, then per record client()
+ *   and put(), then batch(), then commit(); after a failure of anything but begin() rollback()
  *
  * What was put is durable then, counts included.  The rows of the caches may
  * be written later, by flush() per changed cache; when is upkeep()'s matter.
@@ -27,6 +27,8 @@ struct cache {
 	void *mem;
 };
 
+#define CLIENT_CHAIN_LEN ((2 + TURN_SUPERSEDED_MAX) * WIRE_TAG_LEN + 2)
+
 /* A hash of clients by publisher, product and CMID. */
 struct clients {
 	struct store_client *rows;
@@ -36,14 +38,24 @@ struct clients {
 
 /* What one piece of upkeep comes to. */
 struct store_step {
-	bool has_more; /* another piece waits */
-	bool flushes;  /* the caches are to be written before the commit */
+	bool has_more;      /* another piece waits */
+	bool flushes;       /* the caches are to be written before the commit */
+	int64_t now_unix_s; /* what is too old is judged by it */
 };
 
 struct store_ops {
+	const char *kind; /* for status and messages */
+	/* others write too: nothing is told from memory without begin() */
+	bool is_shared;
 	int (*begin)(struct store *s);
-	/* make place for n records, so that put() cannot run out of it */
-	int (*room)(struct store *s, size_t n);
+	/*
+	 * Make place for n items, so that put() cannot run out of it.  One that
+	 * has a clock of its own sets the time of the batch and of its items.
+	 */
+	int (*room)(struct store *s, struct turn_item *items, size_t n,
+	    int64_t *now_unix_s);
+	/* n more items, whose groups room() has locked; only of shared ones */
+	int (*more)(struct store *s, struct turn_item *items, size_t n);
 	/* the item's row to be changed in place; contacts is 0 in a new one */
 	int (*client)(struct store *s, const struct turn_item *item,
 	    struct store_client **row_out);
@@ -63,7 +75,25 @@ struct store_ops {
 	int (*clients)(struct store *s, store_client_fn *fn, void *arg);
 	/* the same on any thread, of a moment; NULL: the backend has no such */
 	int (*aside)(const struct store *s, store_client_fn *fn, void *arg);
+	/* store_recent_aside() and store_scan_*(); NULL as well */
+	int (*recent)(const struct store *s, const struct store_recent *ask,
+	    store_client_fn *fn, void *arg, uint64_t *total_out);
+	int (*scan_open)(const struct store *s, struct store_scan **scan_out);
+	int (*scan_next)(struct store_scan *scan, uint32_t max,
+	    store_client_fn *fn, void *arg, bool *is_over_out);
+	void (*scan_close)(struct store_scan *scan);
+	/* store_aside_diag(); NULL as well */
+	void (*aside_diag)(const struct store *s, struct store_diag *out);
+	/* a copy of it as a file, on any thread; NULL: the backend has no such */
+	int (*backup)(const struct store *s, int *fd_out);
 	void (*close)(struct store *s);
+};
+
+/* Backends' readers begin with it. */
+struct store_scan {
+	const struct store_ops *ops;
+	bool has_begun, has_at;
+	struct store_client at; /* the last row of the table that was read */
 };
 
 #define STORE_BUCKETS (2 * STORE_GROUPS_MAX) /* at most half full */
@@ -73,11 +103,13 @@ struct store {
 	const struct store_ops *ops;
 	int failed;        /* an outcome after which nothing is done any more */
 	uint32_t rows_max; /* b5: of the inventory */
-	int64_t retention_s; /* b5 */
+	int64_t retention_s;   /* b5 */
+	int64_t shared_unix_s; /* of one that is shared: its clock, last read */
 	uint32_t n_caches;
 	struct cache *caches[STORE_GROUPS_MAX];
 	uint16_t buckets[STORE_BUCKETS]; /* cache number plus one; 0: empty */
 	struct store_diag diag;
+	char host[WIRE_NAME_MAX + 1];
 };
 
 /**
@@ -139,6 +171,13 @@ struct store_client *
 clients_add(struct clients *t, const struct store_client *row);
 
 /**
+ * clients_compare(): the order of the keys.
+ *
+ * Returns: below, at or above 0
+ */
+int clients_compare(const struct store_client *a, const struct store_client *b);
+
+/**
  * clients_rehash(): rows were moved or taken off the end: find them again.
  */
 void clients_rehash(struct clients *t);
@@ -164,6 +203,20 @@ void clients_clear(struct clients *t);
  * clients_free(): no memory either.
  */
 void clients_free(struct clients *t);
+
+/**
+ * client_chain_encode(): a clone chain as databases keep it.
+ *
+ * Out:     out      CLIENT_CHAIN_LEN bytes
+ */
+void client_chain_encode(const struct turn_chain *chain, uint8_t *out);
+
+/**
+ * client_chain_decode(): the same back, from CLIENT_CHAIN_LEN bytes.
+ *
+ * Returns: false when it cannot be one
+ */
+bool client_chain_decode(const uint8_t *in, struct turn_chain *chain);
 
 /**
  * client_key(): an empty row with the item's key.

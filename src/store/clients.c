@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int
-compare_keys(const struct store_client *a, const struct store_client *b)
+int
+clients_compare(const struct store_client *a, const struct store_client *b)
 {
 	int c = memcmp(a->publisher, b->publisher, PUBLISHER_LEN);
 
@@ -35,7 +35,7 @@ find(const struct clients *t, const struct store_client *key)
 	}
 	b = (uint32_t)(h >> 20) & (t->n_buckets - 1);
 	while (t->buckets[b] != 0 &&
-	    compare_keys(&t->rows[t->buckets[b] - 1], key) != 0)
+	    clients_compare(&t->rows[t->buckets[b] - 1], key) != 0)
 		b = (b + 1) & (t->n_buckets - 1);
 	return b;
 }
@@ -111,7 +111,7 @@ goes_first(const struct store_client *a, const struct store_client *b)
 		return b->contacts > 1;
 	if (a->last_unix_s != b->last_unix_s)
 		return a->last_unix_s < b->last_unix_s;
-	return compare_keys(a, b) < 0;
+	return clients_compare(a, b) < 0;
 }
 
 void
@@ -161,6 +161,32 @@ clients_free(struct clients *t)
 	free(t->rows);
 	free(t->buckets);
 	memset(t, 0, sizeof(*t));
+}
+
+void
+client_chain_encode(const struct turn_chain *chain, uint8_t *out)
+{
+	memcpy(out, chain->newest, WIRE_TAG_LEN);
+	memcpy(out + WIRE_TAG_LEN, chain->base, WIRE_TAG_LEN);
+	for (size_t i = 0; i < TURN_SUPERSEDED_MAX; i++)
+		memcpy(out + (2 + i) * WIRE_TAG_LEN, chain->superseded[i],
+		    WIRE_TAG_LEN);
+	out[CLIENT_CHAIN_LEN - 2] = chain->n_superseded;
+	out[CLIENT_CHAIN_LEN - 1] = chain->next_superseded;
+}
+
+bool
+client_chain_decode(const uint8_t *in, struct turn_chain *chain)
+{
+	memcpy(chain->newest, in, WIRE_TAG_LEN);
+	memcpy(chain->base, in + WIRE_TAG_LEN, WIRE_TAG_LEN);
+	for (size_t i = 0; i < TURN_SUPERSEDED_MAX; i++)
+		memcpy(chain->superseded[i], in + (2 + i) * WIRE_TAG_LEN,
+		    WIRE_TAG_LEN);
+	chain->n_superseded = in[CLIENT_CHAIN_LEN - 2];
+	chain->next_superseded = in[CLIENT_CHAIN_LEN - 1];
+	return chain->n_superseded <= TURN_SUPERSEDED_MAX &&
+	    chain->next_superseded < TURN_SUPERSEDED_MAX;
 }
 
 struct store_client

@@ -23,12 +23,15 @@ memory_nothing(struct store *s)
 }
 
 static int
-memory_room(struct store *s, size_t n)
+memory_room(struct store *s, struct turn_item *items, size_t n,
+    int64_t *now_unix_s)
 {
 	struct clients *t = &memory_of(s)->inventory;
 	uint32_t n_rows = t->n_rows < 256 ? 256 : t->n_rows;
 	int err = 0;
 
+	(void)items;
+	(void)now_unix_s;
 	while (n_rows < t->n + n)
 		n_rows *= 2;
 	/* nothing was changed, and later there may be memory */
@@ -120,6 +123,7 @@ memory_close(struct store *s)
 }
 
 static const struct store_ops memory_ops = {
+    .kind = "memory",
     .begin = memory_nothing,
     .room = memory_room,
     .client = memory_client,

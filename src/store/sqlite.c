@@ -143,7 +143,12 @@ sqlite_begin(struct store *s)
 static int
 sqlite_commit(struct store *s)
 {
-	return sqlite_run(sqlite_of(s), ST_COMMIT, "committing");
+	struct sqlite_store *q = sqlite_of(s);
+	int err = sqlite_run(q, ST_COMMIT, "committing");
+
+	if (err == 0)
+		atomic_store(&q->n_shown, q->n_clients);
+	return err;
 }
 
 static int64_t
@@ -370,6 +375,7 @@ sqlite_merge_and_close(struct store *s)
 }
 
 const struct store_ops sqlite_ops = {
+    .kind = "sqlite",
     .begin = sqlite_begin,
     .room = inventory_room,
     .client = inventory_client,
@@ -382,5 +388,10 @@ const struct store_ops sqlite_ops = {
     .upkeep = inventory_upkeep,
     .clients = inventory_clients,
     .aside = inventory_aside,
+    .recent = sqlite_recent,
+    .scan_open = sqlite_scan_open,
+    .scan_next = sqlite_scan_next,
+    .scan_close = sqlite_scan_close,
+    .backup = sqlite_backup,
     .close = sqlite_merge_and_close,
 };

@@ -15,13 +15,14 @@
  *   publisher 16, product 16, cmid 16
  *   group u32, capacity u32, seq u64, seen i64     as in the count cache
  *   machine 16, address 16, other machine 16, state u32, threshold u32,
- *   first i64, last i64, count u32, contacts u64, is duplicate u32,
+ *   first i64, last i64, count u32, contacts u64, twin u32,
  *   chain 50 and 2 zeros, name, other name         as in the table `client`
  */
 #ifndef MUSTER_STORE_SQLITE_H
 #define MUSTER_STORE_SQLITE_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "base/cursor.h"
 #include "store/backend.h"
@@ -43,6 +44,9 @@ enum sqlite_stmt_id {
 	ST_CLIENT_GET,
 	ST_CLIENT_ALL,
 	ST_CLIENT_COUNT,
+	ST_CLIENT_NEWEST,
+	ST_CLIENT_OLDEST,
+	ST_CLIENT_NEXT,
 	ST_CLIENT_PUT,
 	ST_CLIENT_EXPIRE,
 	ST_CLIENT_EVICT,
@@ -75,10 +79,11 @@ struct sqlite_store {
 	struct clients overlay;
 	struct sqlite_mark *marks; /* of the overlay's rows */
 	int64_t journal_first,
-	    journal_next;  /* seq of the batches: [first, next) */
-	int64_t n_records; /* in them */
-	int64_t n_clients; /* in table or overlay */
-	uint32_t n_dirty;  /* rows of the overlay that are not merged */
+	    journal_next;     /* seq of the batches: [first, next) */
+	int64_t n_records;    /* in them */
+	int64_t n_clients;    /* in table or overlay */
+	atomic_llong n_shown; /* the same as of the last commit, for readers */
+	uint32_t n_dirty;     /* rows of the overlay that are not merged */
 	/* a round of merging: batches up to this one; 0: none is under way */
 	int64_t merge_upto;
 	int64_t merge_records; /* of the journal when the round began */
@@ -160,6 +165,45 @@ sqlite_run(struct sqlite_store *q, enum sqlite_stmt_id id, const char *what);
  */
 bool sqlite_blob(sqlite3_stmt *st, int column, uint8_t *out, size_t len);
 
+/**
+ * sqlite_file_move(): rename, durably; what has the new name goes.
+ *
+ * Returns: 0; MUSTER_E_NOENT, MUSTER_E_DENIED, MUSTER_E_FULL, MUSTER_E_IO;
+ *          MUSTER_E_UNSURE  renamed, but its folder could not be synced
+ */
+MUSTER_NODISCARD int sqlite_file_move(const char *from, const char *to);
+
+/**
+ * sqlite_sweep_backup(): remove what a backup that was cut off has left; under
+ * the lock of the database.
+ */
+void sqlite_sweep_backup(const char *path);
+
+/**
+ * sqlite_backup(): the member `backup` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int sqlite_backup(const struct store *s, int *fd_out);
+
+/**
+ * sqlite_keep_old(): copy a database of an earlier schema to
+ * PATH.schema-VERSION before it is changed; an earlier such copy goes.
+ *
+ * Returns: 0; MUSTER_E_NOMEM, MUSTER_E_IO
+ */
+MUSTER_NODISCARD int sqlite_keep_old(sqlite3 *db, const char *path,
+    const char *version, struct store_diag *diag);
+
+/**
+ * sqlite_restore_finish(): end a restore that was cut off once it held; under
+ * the lock of the database.
+ *
+ * Returns: 0, also when there was none; MUSTER_E_IO
+ */
+MUSTER_NODISCARD int
+sqlite_restore_finish(const char *path, struct store_diag *diag);
+
 extern const struct store_ops sqlite_ops;
 
 /* By sqlite_stmt_id. */
@@ -173,11 +217,12 @@ extern const char *const sqlite_statements[ST_N];
 bool sqlite_make_tables(sqlite3 *db);
 
 /**
- * sqlite_upgrade(): from schema 1, in one transaction.
+ * sqlite_upgrade(): from an earlier schema, in one transaction.
  *
+ * In:      from     1 to STORE_SCHEMA - 1
  * Returns: false on failure, nothing was changed; SQLite says why
  */
-bool sqlite_upgrade(sqlite3 *db);
+bool sqlite_upgrade(sqlite3 *db, int from);
 
 /**
  * sqlite_client_read(): a row of the table, in the order of its columns.
@@ -272,6 +317,13 @@ MUSTER_NODISCARD int sqlite_load(struct sqlite_store *q);
 MUSTER_NODISCARD int inventory_load(struct sqlite_store *q);
 
 /**
+ * inventory_read_journal(): the journal into the overlay of a reader.
+ *
+ * Returns: 0, or an outcome
+ */
+MUSTER_NODISCARD int inventory_read_journal(struct sqlite_store *r);
+
+/**
  * inventory_merge_all(): empty the journal, inside begin(); the caller flushes
  * the caches before the commit.
  *
@@ -284,7 +336,8 @@ MUSTER_NODISCARD int inventory_merge_all(struct sqlite_store *q);
  *
  * Returns: as backend.h says there
  */
-int inventory_room(struct store *s, size_t n);
+int inventory_room(struct store *s, struct turn_item *items, size_t n,
+    int64_t *now_unix_s);
 
 /**
  * inventory_client(): the member `client` of struct store_ops.
@@ -337,5 +390,33 @@ int inventory_clients(struct store *s, store_client_fn *fn, void *arg);
  * Returns: as backend.h says there
  */
 int inventory_aside(const struct store *s, store_client_fn *fn, void *arg);
+
+/**
+ * sqlite_recent(): the member `recent` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int sqlite_recent(const struct store *s, const struct store_recent *ask,
+    store_client_fn *fn, void *arg, uint64_t *total_out);
+
+/**
+ * sqlite_scan_open(): the member `scan_open` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int sqlite_scan_open(const struct store *s, struct store_scan **scan_out);
+
+/**
+ * sqlite_scan_next(): the member `scan_next` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int sqlite_scan_next(struct store_scan *scan, uint32_t max, store_client_fn *fn,
+    void *arg, bool *is_over_out);
+
+/**
+ * sqlite_scan_close(): the member `scan_close` of struct store_ops.
+ */
+void sqlite_scan_close(struct store_scan *scan);
 
 #endif /* MUSTER_STORE_SQLITE_H */

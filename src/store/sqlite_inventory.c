@@ -110,6 +110,12 @@ load_journal(struct sqlite_store *q, bool replays)
 	return err;
 }
 
+int
+inventory_read_journal(struct sqlite_store *r)
+{
+	return load_journal(r, false);
+}
+
 /* Is the key in the table?  Its row goes to row_out when that is not NULL. */
 static int
 table_get(struct sqlite_store *q, const struct store_client *key,
@@ -157,6 +163,7 @@ inventory_load(struct sqlite_store *q)
 		if (err == 0 && !is_there)
 			q->n_clients++;
 	}
+	atomic_store(&q->n_shown, q->n_clients);
 	return err;
 }
 

@@ -90,11 +90,14 @@ compact(struct sqlite_store *q)
 }
 
 int
-inventory_room(struct store *s, size_t n)
+inventory_room(struct store *s, struct turn_item *items, size_t n,
+    int64_t *now_unix_s)
 {
 	struct sqlite_store *q = sqlite_of(s);
 	int err = 0;
 
+	(void)items;
+	(void)now_unix_s;
 	q->batch_len = 0;
 	q->n_batch = 0;
 	if (q->overlay.n + n > STORE_OVERLAY_MAX)
@@ -163,7 +166,11 @@ drop(struct sqlite_store *q, enum sqlite_stmt_id id, const char *what,
 	return err;
 }
 
-/* b5: past retention, then beyond the limit of rows; a piece of both. */
+/*
+ * b5: past retention, then beyond the limit of rows; a piece of both.  Only
+ * rows that the table has as they are are too many: of those that wait to be
+ * merged some may be too old or go before them.
+ */
 static int
 drop_piece(struct sqlite_store *q, int64_t now_unix_s, bool *has_more)
 {
@@ -179,7 +186,7 @@ drop_piece(struct sqlite_store *q, int64_t now_unix_s, bool *has_more)
 	if (err != 0)
 		return err;
 	left -= n;
-	over = q->n_clients - s->rows_max;
+	over = q->n_clients - q->n_dirty - s->rows_max;
 	if (over > left)
 		over = left;
 	if (over > 0) {

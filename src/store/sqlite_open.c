@@ -102,7 +102,7 @@ check_size(struct sqlite_store *q, const char *path, struct store_diag *diag)
 /* Is it ours?  SQLite has read the header, and changed nothing. */
 static int
 check_header(struct sqlite_store *q, const char *path, bool *is_new_out,
-    bool *is_old_out, struct store_diag *diag)
+    int *old_out, struct store_diag *diag)
 {
 	char id[32], version[32], tables[32];
 
@@ -121,8 +121,11 @@ check_header(struct sqlite_store *q, const char *path, bool *is_new_out,
 		    path, id);
 		return MUSTER_E_SCHEMA;
 	}
-	*is_old_out = strcmp(version, "1") == 0;
-	if (!*is_old_out && strtoll(version, NULL, 10) != STORE_SCHEMA) {
+	for (int v = 1; v < STORE_SCHEMA; v++) {
+		if (strtoll(version, NULL, 10) == v)
+			*old_out = v;
+	}
+	if (*old_out == 0 && strtoll(version, NULL, 10) != STORE_SCHEMA) {
 		sqlite_say(diag,
 		    "%s: schema %s, this musterd has %d; use its own", path,
 		    version, STORE_SCHEMA);
@@ -142,16 +145,19 @@ make_tables(struct sqlite_store *q, const char *path, struct store_diag *diag)
 }
 
 /*
- * The structure of the trees, and the constraints.  What a row says is under
+ * The structure of the trees, the order of the rows, and the constraints:
+ * quick_check passes a page of a table that is a copy of another one of it.
+ * What a row says is under
  * its own checksum, looked at when it is read; the tables of counts and the
  * journal are read whole at every start.
  */
 static int
 check_trees(struct sqlite_store *q, const char *path, struct store_diag *diag)
 {
-	static const char *const all[] = {"PRAGMA quick_check(1)", NULL};
-	static const char *const some[] = {"PRAGMA quick_check(grp)",
-	    "PRAGMA quick_check(cache)", "PRAGMA quick_check(journal)", NULL};
+	static const char *const all[] = {"PRAGMA integrity_check(1)", NULL};
+	static const char *const some[] = {"PRAGMA integrity_check(grp)",
+	    "PRAGMA integrity_check(cache)", "PRAGMA integrity_check(journal)",
+	    NULL};
 	const char *const *sql = all;
 	char verdict[128];
 	struct stat st;
@@ -208,8 +214,9 @@ static int
 open_database(struct sqlite_store *q, const char *path, enum store_make make,
     struct store_diag *diag)
 {
-	bool is_new = false, is_old = false;
-	int err;
+	char from[] = "0";
+	bool is_new = false;
+	int old = 0, err;
 
 	if (sqlite3_open_v2(path, &q->db,
 	        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
@@ -217,16 +224,19 @@ open_database(struct sqlite_store *q, const char *path, enum store_make make,
 		                     : open_fail(q, path, "opening", diag);
 	err = set_up(q, path, diag);
 	if (err == 0)
-		err = check_header(q, path, &is_new, &is_old, diag);
+		err = check_header(q, path, &is_new, &old, diag);
 	if (err == 0 && is_new && make == STORE_MAKE_NEVER)
 		err = sqlite_file_is_gone(path, diag);
 	if (err == 0 && !is_new)
 		err = check_trees(q, path, diag);
-	if (err == 0 && (is_new || is_old))
+	if (err == 0 && (is_new || old != 0))
 		err = begin_log(q, path, diag);
 	if (err == 0 && is_new)
 		err = make_tables(q, path, diag);
-	if (err == 0 && is_old && !sqlite_upgrade(q->db))
+	from[0] = (char)('0' + old);
+	if (err == 0 && old != 0)
+		err = sqlite_keep_old(q->db, path, from, diag);
+	if (err == 0 && old != 0 && !sqlite_upgrade(q->db, old))
 		err = open_fail(q, path, "bringing it up to date", diag);
 	for (int i = 0; i < ST_N && err == 0; i++) {
 		if (sqlite3_prepare_v3(q->db, sqlite_statements[i], -1,
@@ -315,7 +325,7 @@ sqlite_open_reader(const struct sqlite_store *q,
     struct sqlite_store **reader_out)
 {
 	static const enum sqlite_stmt_id used[] = {ST_JOURNAL_ALL,
-	    ST_CLIENT_ALL};
+	    ST_CLIENT_ALL, ST_CLIENT_NEWEST, ST_CLIENT_OLDEST, ST_CLIENT_NEXT};
 	struct sqlite_store *r = calloc(1, sizeof(*r));
 	int err = 0;
 
@@ -366,6 +376,10 @@ store_open_sqlite(const char *path, enum store_make make,
 	}
 	store_set_limits(&q->base, STORE_INVENTORY_MAX, STORE_RETENTION_DAYS);
 	err = sqlite_file_lock(path, &q->lock_fd, diag);
+	if (err == 0) {
+		sqlite_sweep_backup(path);
+		err = sqlite_restore_finish(path, diag);
+	}
 	if (err == 0)
 		err = sqlite_file_check(path, make, diag);
 	if (err == 0)

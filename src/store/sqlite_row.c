@@ -9,34 +9,8 @@
 
 #include "base/cursor.h"
 
-#define CHAIN_LEN ((2 + TURN_SUPERSEDED_MAX) * WIRE_TAG_LEN + 2)
+#define CHAIN_LEN CLIENT_CHAIN_LEN
 #define CHAIN_PADDED 52 /* to a multiple of four, as XDR has it */
-
-static void
-chain_encode(const struct turn_chain *chain, uint8_t *out)
-{
-	memcpy(out, chain->newest, WIRE_TAG_LEN);
-	memcpy(out + WIRE_TAG_LEN, chain->base, WIRE_TAG_LEN);
-	for (size_t i = 0; i < TURN_SUPERSEDED_MAX; i++)
-		memcpy(out + (2 + i) * WIRE_TAG_LEN, chain->superseded[i],
-		    WIRE_TAG_LEN);
-	out[CHAIN_LEN - 2] = chain->n_superseded;
-	out[CHAIN_LEN - 1] = chain->next_superseded;
-}
-
-static bool
-chain_decode(const uint8_t *in, struct turn_chain *chain)
-{
-	memcpy(chain->newest, in, WIRE_TAG_LEN);
-	memcpy(chain->base, in + WIRE_TAG_LEN, WIRE_TAG_LEN);
-	for (size_t i = 0; i < TURN_SUPERSEDED_MAX; i++)
-		memcpy(chain->superseded[i], in + (2 + i) * WIRE_TAG_LEN,
-		    WIRE_TAG_LEN);
-	chain->n_superseded = in[CHAIN_LEN - 2];
-	chain->next_superseded = in[CHAIN_LEN - 1];
-	return chain->n_superseded <= TURN_SUPERSEDED_MAX &&
-	    chain->next_superseded < TURN_SUPERSEDED_MAX;
-}
 
 static bool
 column_name(sqlite3_stmt *st, int column, char *out)
@@ -78,7 +52,7 @@ client_sum(const struct store_client *row, const uint8_t *chain)
 	sum = sqlite_sum_int(sum, row->count);
 	sum = sqlite_sum_int(sum, (int64_t)row->contacts);
 	sum = sqlite_sum(sum, row->address, TURN_ADDRESS_LEN);
-	sum = sqlite_sum_int(sum, row->is_duplicate);
+	sum = sqlite_sum_int(sum, row->twin_unix_s);
 	sum = sqlite_sum(sum, row->other_machine, WIRE_ID_LEN);
 	sum = sqlite_sum(sum, row->other_name, strlen(row->other_name) + 1);
 	return (int64_t)sqlite_sum(sum, chain, CHAIN_LEN);
@@ -102,15 +76,15 @@ sqlite_client_read(struct sqlite_store *q, sqlite3_stmt *st,
 	    column_u32(st, 6, &row->threshold) &&
 	    column_u32(st, 9, &row->count) &&
 	    sqlite_blob(st, 11, row->address, TURN_ADDRESS_LEN) &&
+	    column_u32(st, 12, &row->twin_unix_s) &&
 	    sqlite_blob(st, 13, row->other_machine, WIRE_ID_LEN) &&
 	    column_name(st, 14, row->other_name) &&
 	    sqlite_blob(st, 15, chain, CHAIN_LEN) &&
-	    chain_decode(chain, &row->chain);
+	    client_chain_decode(chain, &row->chain);
 	row->state = (enum wire_state)state;
 	row->first_unix_s = sqlite3_column_int64(st, 7);
 	row->last_unix_s = sqlite3_column_int64(st, 8);
 	row->contacts = (uint64_t)contacts;
-	row->is_duplicate = sqlite3_column_int64(st, 12) != 0;
 	if (!is_good || state > WIRE_NOTIFICATION || contacts <= 0)
 		return sqlite_damaged(q, "a row of the inventory");
 	if (sqlite3_column_int64(st, 16) != client_sum(row, chain))
@@ -124,7 +98,7 @@ sqlite_client_write(struct sqlite_store *q, const struct store_client *row)
 	sqlite3_stmt *st = q->st[ST_CLIENT_PUT];
 	uint8_t chain[CHAIN_LEN];
 
-	chain_encode(&row->chain, chain);
+	client_chain_encode(&row->chain, chain);
 	(void)sqlite3_bind_blob(st, 1, row->publisher, PUBLISHER_LEN,
 	    SQLITE_STATIC);
 	(void)sqlite3_bind_blob(st, 2, row->product, WIRE_ID_LEN,
@@ -141,7 +115,7 @@ sqlite_client_write(struct sqlite_store *q, const struct store_client *row)
 	(void)sqlite3_bind_int64(st, 11, (int64_t)row->contacts);
 	(void)sqlite3_bind_blob(st, 12, row->address, TURN_ADDRESS_LEN,
 	    SQLITE_STATIC);
-	(void)sqlite3_bind_int64(st, 13, row->is_duplicate);
+	(void)sqlite3_bind_int64(st, 13, row->twin_unix_s);
 	(void)sqlite3_bind_blob(st, 14, row->other_machine, WIRE_ID_LEN,
 	    SQLITE_STATIC);
 	(void)sqlite3_bind_text(st, 15, row->other_name, -1, SQLITE_STATIC);
@@ -162,7 +136,7 @@ sqlite_record_write(struct wr *w, const struct sqlite_record *record)
 	const struct store_client *row = &record->client;
 	uint8_t chain[CHAIN_PADDED] = {0};
 
-	chain_encode(&row->chain, chain);
+	client_chain_encode(&row->chain, chain);
 	wr_bytes(w, row->publisher, PUBLISHER_LEN);
 	wr_bytes(w, row->product, WIRE_ID_LEN);
 	wr_bytes(w, row->cmid, WIRE_ID_LEN);
@@ -179,7 +153,7 @@ sqlite_record_write(struct wr *w, const struct sqlite_record *record)
 	wr_i64(w, row->last_unix_s);
 	wr_u32(w, row->count);
 	wr_u64(w, row->contacts);
-	wr_u32(w, row->is_duplicate);
+	wr_u32(w, row->twin_unix_s);
 	wr_bytes(w, chain, CHAIN_PADDED);
 	write_name(w, row->name);
 	write_name(w, row->other_name);
@@ -203,7 +177,7 @@ sqlite_record_read(struct rd *r, struct sqlite_record *record_out)
 {
 	struct store_client *row = &record_out->client;
 	uint8_t chain[CHAIN_PADDED] = {0};
-	uint32_t state, is_duplicate;
+	uint32_t state;
 
 	memset(record_out, 0, sizeof(*record_out));
 	rd_fixed(r, row->publisher, PUBLISHER_LEN);
@@ -222,16 +196,14 @@ sqlite_record_read(struct rd *r, struct sqlite_record *record_out)
 	row->last_unix_s = rd_i64(r);
 	row->count = rd_u32(r);
 	row->contacts = rd_u64(r);
-	is_duplicate = rd_u32(r);
+	row->twin_unix_s = rd_u32(r);
 	rd_fixed(r, chain, CHAIN_PADDED);
 	read_name(r, row->name);
 	read_name(r, row->other_name);
 	row->state = (enum wire_state)state;
-	row->is_duplicate = is_duplicate != 0;
-	return r->err == 0 && chain_decode(chain, &row->chain) &&
+	return r->err == 0 && client_chain_decode(chain, &row->chain) &&
 	    chain[CHAIN_LEN] == 0 && chain[CHAIN_LEN + 1] == 0 &&
-	    state <= WIRE_NOTIFICATION && is_duplicate <= 1 &&
-	    row->contacts >= 1 && row->contacts <= INT64_MAX &&
-	    record_out->capacity >= 1 &&
+	    state <= WIRE_NOTIFICATION && row->contacts >= 1 &&
+	    row->contacts <= INT64_MAX && record_out->capacity >= 1 &&
 	    record_out->capacity <= COUNT_CAPACITY_MAX;
 }

@@ -57,6 +57,14 @@ static const char schema[] = GRP_TABLE CACHE_TABLE
     "CREATE INDEX client_last ON client (contacts > 1, last);" JOURNAL_TABLE
         MARK;
 
+/* Those seen once and those seen again stand apart in the index: SQLite walks
+ * both and merges.  ?1 to ?4: behind this row. */
+#define BEHIND(again, than)                                                   \
+	"SELECT " CLIENT_COLUMNS " FROM client WHERE (contacts > 1) = " again \
+	" AND last " than "= ?1 AND (last, " CLIENT_KEY ") " than             \
+	" (?1, ?2, ?3, ?4)"
+#define IN_ORDER(way) " ORDER BY last " way ", 1 " way ", 2 " way ", 3 " way
+
 #define CLIENT_UPSERT                                                        \
 	" ON CONFLICT (" CLIENT_KEY ") DO UPDATE SET"                        \
 	" machine = excluded.machine, name = excluded.name,"                 \
@@ -68,7 +76,9 @@ static const char schema[] = GRP_TABLE CACHE_TABLE
 	" other_name = excluded.other_name, chain = excluded.chain,"         \
 	" chk = excluded.chk"
 
-/* In schema 1 the journal had a row for each request, and a record of the
+/* In schema 2 `is_duplicate` was 0 or 1; from 3 on it is the time at which two
+ * machines were told apart last, so that a mark of schema 2 is one of long ago.
+ * In schema 1 the journal had a row for each request, and a record of the
  * cache stood under its CMID. */
 static const char upgrade[] =
     "INSERT INTO client (" CLIENT_COLUMNS ")"
@@ -106,6 +116,13 @@ const char *const sqlite_statements[ST_N] = {
         "INSERT INTO client (" CLIENT_COLUMNS ") VALUES"
         " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
         " ?16, ?17)" CLIENT_UPSERT,
+    [ST_CLIENT_NEWEST] =
+        BEHIND("0", "<") " UNION ALL " BEHIND("1", "<") IN_ORDER("DESC"),
+    [ST_CLIENT_OLDEST] =
+        BEHIND("0", ">") " UNION ALL " BEHIND("1", ">") IN_ORDER("ASC"),
+    [ST_CLIENT_NEXT] = "SELECT " CLIENT_COLUMNS " FROM client"
+                       " WHERE (" CLIENT_KEY ") > (?2, ?3, ?4)"
+                       " ORDER BY " CLIENT_KEY " LIMIT ?1",
     [ST_CLIENT_COUNT] = "SELECT count(*) FROM client",
     [ST_CLIENT_EXPIRE] =
         "DELETE FROM client WHERE (" CLIENT_KEY ") IN"
@@ -140,7 +157,7 @@ sqlite_make_tables(sqlite3 *db)
 }
 
 bool
-sqlite_upgrade(sqlite3 *db)
+sqlite_upgrade(sqlite3 *db, int from)
 {
-	return in_transaction(db, upgrade);
+	return in_transaction(db, from == 1 ? upgrade : MARK);
 }

@@ -152,10 +152,26 @@ check_batch(const struct store *s, const struct turn_item *items, size_t n,
 	return 0;
 }
 
+/* Never 0, which is "never"; the journal has 32 bits for it. */
+static uint32_t
+twin_time(int64_t now_unix_s)
+{
+	if (now_unix_s < 1)
+		return 1;
+	return now_unix_s > UINT32_MAX ? UINT32_MAX : (uint32_t)now_unix_s;
+}
+
+bool
+store_client_is_duplicate(const struct store_client *client, int64_t now_unix_s)
+{
+	return client->twin_unix_s != 0 &&
+	    now_unix_s - (int64_t)client->twin_unix_s < STORE_TWIN_S;
+}
+
 /* Bring a row of the inventory up to date with an item that was counted. */
 static void
 note_contact(struct store_client *row, const struct turn_item *item,
-    int64_t now_unix_s)
+    const char *host, int64_t now_unix_s)
 {
 	const struct wire_args *args = &item->args;
 
@@ -163,13 +179,14 @@ note_contact(struct store_client *row, const struct turn_item *item,
 		row->first_unix_s = now_unix_s;
 	else if (item->is_clone ||
 	    memcmp(row->machine, args->machine, WIRE_ID_LEN) != 0) {
-		row->is_duplicate = true;
+		row->twin_unix_s = twin_time(now_unix_s);
 		memcpy(row->other_machine, row->machine, WIRE_ID_LEN);
 		memcpy(row->other_name, row->name, sizeof(row->name));
 	}
 	memcpy(row->machine, args->machine, WIRE_ID_LEN);
 	memcpy(row->name, args->name, sizeof(row->name));
 	memcpy(row->address, item->address, TURN_ADDRESS_LEN);
+	memcpy(row->host, host, sizeof(row->host));
 	row->state = args->state;
 	row->threshold = args->threshold;
 	row->last_unix_s = now_unix_s;
@@ -198,7 +215,7 @@ record(struct store *s, struct turn_item *item, int64_t now_unix_s)
 		return err;
 	c->seq++;
 	c->is_changed = true;
-	note_contact(row, item, now_unix_s);
+	note_contact(row, item, s->host, now_unix_s);
 	return s->ops->put(s, row, c, item);
 }
 
@@ -220,24 +237,44 @@ apply(struct store *s, struct turn_item *items, size_t n, int64_t now_unix_s)
 	return err;
 }
 
+/* What came while the batch waited for its groups' rows, which it has now. */
+static int
+take_more(struct store *s, struct turn_item *items, size_t *n,
+    store_seal_fn *seal, void *arg)
+{
+	const size_t before = *n;
+	size_t n_records;
+	int err;
+
+	*n = seal(arg);
+	if (*n == before)
+		return 0;
+	err = check_batch(s, items, *n, &n_records);
+	return err == 0 ? s->ops->more(s, items + before, *n - before) : err;
+}
+
 int
-store_batch(struct store *s, struct turn_item *items, size_t n,
-    int64_t now_unix_s)
+store_batch_growing(struct store *s, struct turn_item *items, size_t n,
+    int64_t now_unix_s, store_seal_fn *seal, void *arg)
 {
 	size_t n_records;
 	int err = s->failed;
 
+	if (err == 0 && seal != NULL && !s->ops->is_shared)
+		n = seal(arg);
 	if (err == 0)
 		err = check_batch(s, items, n, &n_records);
 	if (err != 0)
 		return err;
-	if (n_records == 0)
+	if (n_records == 0 && !s->ops->is_shared)
 		return apply(s, items, n, now_unix_s);
 
 	err = s->ops->begin(s);
 	if (err != 0)
 		return err;
-	err = s->ops->room(s, n_records);
+	err = s->ops->room(s, items, n, &now_unix_s);
+	if (err == 0 && seal != NULL && s->ops->is_shared)
+		err = take_more(s, items, &n, seal, arg);
 	if (err == 0)
 		err = apply(s, items, n, now_unix_s);
 	if (err == 0)
@@ -245,6 +282,13 @@ store_batch(struct store *s, struct turn_item *items, size_t n,
 	if (err == 0)
 		err = s->ops->commit(s);
 	return err == 0 ? 0 : s->ops->rollback(s, err);
+}
+
+int
+store_batch(struct store *s, struct turn_item *items, size_t n,
+    int64_t now_unix_s)
+{
+	return store_batch_growing(s, items, n, now_unix_s, NULL, NULL);
 }
 
 /* Records too old go when the caches are written anyway, so many at most. */
@@ -260,25 +304,36 @@ clean_and_flush(struct store *s, int64_t now_unix_s, bool *has_more)
 }
 
 int
-store_idle(struct store *s, int64_t now_unix_s)
+store_upkeep(struct store *s, int64_t now_unix_s, bool *has_more_out)
 {
-	struct store_step step = {.has_more = false};
+	struct store_step step = {.now_unix_s = now_unix_s};
 	int err = s->failed;
 
+	*has_more_out = false;
 	if (err == 0)
 		err = s->ops->begin(s);
 	if (err != 0)
 		return err;
 	err = s->ops->upkeep(s, now_unix_s, &step);
 	if (err == 0 && step.flushes)
-		err = clean_and_flush(s, now_unix_s, &step.has_more);
+		err = clean_and_flush(s, step.now_unix_s, &step.has_more);
 	if (err == 0)
 		err = s->ops->commit(s);
 	if (err != 0)
 		return s->ops->rollback(s, err);
 	if (step.flushes)
 		store_flushed(s);
-	return step.has_more ? MUSTER_E_AGAIN : 0;
+	*has_more_out = step.has_more;
+	return 0;
+}
+
+int
+store_idle(struct store *s, int64_t now_unix_s)
+{
+	bool has_more;
+	int err = store_upkeep(s, now_unix_s, &has_more);
+
+	return err == 0 && has_more ? MUSTER_E_AGAIN : err;
 }
 
 int
@@ -296,6 +351,9 @@ store_groups(struct store *s, int64_t now_unix_s, struct store_group *out,
 	*n_out = 0;
 	if (s->failed != 0)
 		return s->failed;
+	/* by another clock records would look as if from the future (b2) */
+	if (s->ops->is_shared)
+		now_unix_s = s->shared_unix_s;
 	for (uint32_t i = 0; i < s->n_caches && i < max; i++) {
 		struct cache *c = s->caches[i];
 		struct store_group *g = &out[(*n_out)++];
@@ -316,10 +374,62 @@ store_clients(struct store *s, store_client_fn *fn, void *arg)
 }
 
 int
+store_backup(const struct store *s, int *fd_out)
+{
+	return s->ops->backup == NULL ? MUSTER_E_INVAL
+	                              : s->ops->backup(s, fd_out);
+}
+
+int
 store_clients_aside(const struct store *s, store_client_fn *fn, void *arg)
 {
 	return s->ops->aside == NULL ? MUSTER_E_INVAL
 	                             : s->ops->aside(s, fn, arg);
+}
+
+int
+store_recent_aside(const struct store *s, const struct store_recent *ask,
+    store_client_fn *fn, void *arg, uint64_t *total_out)
+{
+	return s->ops->recent == NULL
+	    ? MUSTER_E_INVAL
+	    : s->ops->recent(s, ask, fn, arg, total_out);
+}
+
+void
+store_aside_diag(const struct store *s, struct store_diag *out)
+{
+	*out = (struct store_diag){""};
+	if (s->ops->aside_diag != NULL)
+		s->ops->aside_diag(s, out);
+}
+
+int
+store_scan_open(const struct store *s, struct store_scan **scan_out)
+{
+	struct store_scan *scan = NULL;
+	int err = s->ops->scan_open == NULL ? MUSTER_E_INVAL
+	                                    : s->ops->scan_open(s, &scan);
+
+	if (err != 0)
+		return err;
+	scan->ops = s->ops;
+	*scan_out = scan;
+	return 0;
+}
+
+int
+store_scan_next(struct store_scan *scan, uint32_t max, store_client_fn *fn,
+    void *arg, bool *is_over_out)
+{
+	return scan->ops->scan_next(scan, max, fn, arg, is_over_out);
+}
+
+void
+store_scan_close(struct store_scan *scan)
+{
+	if (scan != NULL)
+		scan->ops->scan_close(scan);
 }
 
 int
@@ -344,10 +454,33 @@ store_cached(struct store *s, const uint8_t *publisher, uint32_t group,
 }
 
 void
+store_set_host(struct store *s, const char *name)
+{
+	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                           "abcdefghijklmnopqrstuvwxyz0123456789._-";
+
+	memset(s->host, 0, sizeof(s->host));
+	if (strlen(name) <= WIRE_NAME_MAX && name[strspn(name, good)] == '\0')
+		memcpy(s->host, name, strlen(name));
+}
+
+void
 store_set_limits(struct store *s, uint32_t rows_max, uint32_t retention_days)
 {
 	s->rows_max = rows_max;
 	s->retention_s = INT64_C(86400) * retention_days;
+}
+
+const char *
+store_kind(const struct store *s)
+{
+	return s->ops->kind;
+}
+
+bool
+store_is_over(const struct store *s)
+{
+	return s->failed != 0;
 }
 
 const struct store_diag *

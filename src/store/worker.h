@@ -53,11 +53,44 @@ MUSTER_NODISCARD int worker_submit(struct worker *w, struct turn_item *items,
     size_t n, int64_t now_unix_s);
 
 /**
+ * worker_join(): add an item to the batch in flight, while it waits for what
+ * the store waits for (store_batch_growing()).
+ *
+ * In:      item     copied behind the items of worker_submit(), which must
+ *                   have room for TURN_MAX
+ * Returns: false: it is for the next batch; none is in flight, it is full or
+ *          sealed, or has nothing of the item's group
+ */
+bool worker_join(struct worker *w, const struct turn_item *item);
+
+/**
  * worker_outcome(): how the last batch ended; valid from done() on.
  *
  * Returns: an outcome of store_batch()
  */
 int worker_outcome(const struct worker *w);
+
+/**
+ * worker_diag(): what the database said when the last batch failed; from
+ * done() on, until the next submit.
+ *
+ * Returns: borrowed; of an earlier batch when the last one went well
+ */
+const struct store_diag *worker_diag(const struct worker *w);
+
+/**
+ * worker_is_over(): store_is_over() after the last batch; valid as the outcome.
+ *
+ * Returns: true when no batch can succeed any more
+ */
+bool worker_is_over(const struct worker *w);
+
+/**
+ * worker_try_lock(): worker_lock() that does not wait.
+ *
+ * Returns: the store, or NULL when a batch or upkeep has it
+ */
+struct store *worker_try_lock(struct worker *w);
 
 /**
  * worker_lock(): use the store from another thread, between batches.

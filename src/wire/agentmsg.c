@@ -191,6 +191,7 @@ put_outcome(struct wr *w, const struct agent_outcome *o)
 	wr_u32(w, (uint32_t)o->status);
 	wr_i64(w, o->host_unix_s);
 	wr_u32(w, o->busy_s);
+	wr_bytes(w, o->request, WIRE_REQUEST_LEN);
 }
 
 static void
@@ -201,6 +202,7 @@ get_outcome(struct rd *r, struct agent_outcome *o)
 	o->status = (enum wire_status)rd_u32(r);
 	o->host_unix_s = rd_i64(r);
 	o->busy_s = rd_u32(r);
+	rd_fixed(r, o->request, WIRE_REQUEST_LEN);
 	if (!outcome_is_good(o))
 		rd_fail(r, MUSTER_E_RANGE);
 }
@@ -382,6 +384,7 @@ agent_request_decode(const uint8_t *p, size_t len,
 	case AGENT_LIST:
 	case AGENT_SETTINGS:
 	case AGENT_GENERALIZE:
+	default:
 		break;
 	}
 	err = rd_end(&r);
@@ -456,6 +459,7 @@ get_ok(struct rd *r, struct agent_reply *reply)
 	case AGENT_SET_CACHING:
 	case AGENT_REARM:
 	case AGENT_GENERALIZE:
+	default:
 		break;
 	}
 }

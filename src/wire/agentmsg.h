@@ -77,8 +77,9 @@ struct agent_outcome {
 	char target[AGENT_HOST_LEN + 1]; /* without a port: a DNS query */
 	int err; /* 0: responded; with MUSTER_E_REFUSED the status counts */
 	enum wire_status status;
-	int64_t host_unix_s; /* WIRE_CLOCK */
-	uint32_t busy_s;     /* WIRE_BUSY */
+	int64_t host_unix_s;               /* WIRE_CLOCK */
+	uint32_t busy_s;                   /* WIRE_BUSY */
+	uint8_t request[WIRE_REQUEST_LEN]; /* zeros: none was made */
 };
 
 struct agent_info {

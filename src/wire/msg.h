@@ -15,6 +15,9 @@
 
 #include "muster/err.h"
 
+/* What ties the lines of both sides: the first bytes of the nonce, in hex. */
+#define WIRE_REQUEST_LEN 8
+#define WIRE_REQUEST_TEXT_LEN (2 * WIRE_REQUEST_LEN)
 #define WIRE_ID_LEN 16      /* product, CMID, nonce, machine, publisher */
 #define WIRE_TAG_LEN 8      /* known_host, previous */
 #define WIRE_CERT_LEN 120   /* a host certificate */

@@ -171,6 +171,7 @@ rpc_error_encode(uint32_t xid, enum rpc_verdict verdict, uint8_t *buf,
 		break;
 	case RPC_CALL:
 	case RPC_CLOSE:
+	default:
 		return MUSTER_E_INVAL;
 	}
 	return finish(&w, len_out);

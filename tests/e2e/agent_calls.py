@@ -64,18 +64,29 @@ class Call:
 
 
 def parse(path, state):
-    out = []
+    """The calls of the loop's own thread.  One that another thread's call came
+    between stands in two lines: its beginning, and its end "resumed"; one
+    that never ended, a kill being quicker, has no second."""
+    lines, begun = [], {}
     with open(path, errors="replace") as f:
         for line in f:
-            if "unfinished ..." in line:
-                line = line.replace("<unfinished ...>", ") = ?")
-            if "resumed>" in line or "+++" in line or "---" in line:
+            m = re.match(r"(\d+) +(?:<\.\.\. (\w+) resumed>|(\w+)\()", line)
+            if m is None:  # a signal, an exit, what strace says of itself
                 continue
-            call = re.match(r"\d+ +\w+\(", line)
-            if call is None:  # what strace says of itself
-                continue
-            out.append(Call(line.rstrip("\n"), state))
-    return [c for c in out if c.pid == out[0].pid]  # the loop's own thread
+            pid, resumed, line = m[1], m[2], line.rstrip("\n")
+            if resumed:
+                at = begun.pop(pid, None)
+                if at is not None:
+                    lines[at] = lines[at].removesuffix(") = ?") + \
+                        line[m.end():]
+            elif line.endswith("<unfinished ...>"):
+                begun[pid] = len(lines)
+                lines.append(line[:-len("<unfinished ...>")].rstrip() +
+                             ") = ?")
+            else:
+                lines.append(line)
+    out = [Call(line, state) for line in lines]
+    return [c for c in out if c.pid == out[0].pid]
 
 
 def after(calls, old):

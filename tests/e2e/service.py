@@ -23,6 +23,7 @@ import demo
 from test_authority import (ALPHABET, BIN, REPO, Authority, Host, blake,
                             label)
 
+SAYS_S = 30  # until it says that it listens
 STOP_S = 30
 BAD_DISK = os.path.join(REPO, "build/tests/bad_disk.so")
 LATE_STOP = os.path.join(REPO, "build/tests/late_stop.so")
@@ -148,13 +149,18 @@ class Service:
             [*program, "serve", "--config", self.conf],
             stderr=subprocess.PIPE, text=True, **how)
         self.log = []
+        # the line itself may be what cannot be written
+        late = threading.Timer(SAYS_S, self.process.terminate)
+        late.start()
         for line in self.process.stderr:
             self.log.append(line)
             m = re.search(r"listening: (\S+) port (\d+)", line)
             if m:
                 self.port = int(m.group(2))
+                late.cancel()
                 break
         else:
+            late.cancel()
             p, self.process = self.process, None
             raise AssertionError(f"exit {p.wait()}: {self.log}")
         self.reader = threading.Thread(

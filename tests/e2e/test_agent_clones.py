@@ -196,7 +196,7 @@ def test_a_seventeenth_publisher_keeps_nothing_from_the_others(
         os.mkdir(other.folder)
         other.publish(f"Publisher {i}")
         shutil.copy(other.catalogue, os.path.join(cats, f"p{i}.muster"))
-    m.start()
+    m.run()
     log = open(m.log).read()
     assert log.count("more than 16 publishers") == 1
     assert "out of memory" not in log

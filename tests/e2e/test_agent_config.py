@@ -57,6 +57,20 @@ def test_mistakes_are_exit_78_with_file_and_line(tmp_path, text, says):
     assert not root.exists()
 
 
+@pytest.mark.parametrize("is_journal", [True, False])
+def test_the_journal_alone_gets_levels(tmp_path, is_journal):
+    conf, log = tmp_path / "a.conf", tmp_path / "log"
+    conf.write_text("caching = 1;\n")
+    with open(log, "wb") as f:
+        st = os.fstat(f.fileno())
+        subprocess.run(
+            [agent.AGENT, "--check", "--config", str(conf)], stderr=f,
+            timeout=20, env={**os.environ, "JOURNAL_STREAM":
+                             f"{st.st_dev}:{st.st_ino if is_journal else 1}"})
+    assert log.read_text().startswith("<3>config: " if is_journal
+                                      else "config: ")
+
+
 def test_a_file_that_was_named_must_be_there(tmp_path):
     for args in (("--check",), ("--once",)):
         p = run_agent(*args, "--root", str(tmp_path), "--config",

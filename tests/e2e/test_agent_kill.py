@@ -40,8 +40,37 @@ def killed(scene, point):
 
 def either(shape):
     """Hosts are asked first at a moment that chance chooses, and the reference
-    is one run: where it had not asked yet, this run may have, just now."""
-    return [shape] + ([{**shape, "asked": "now"}] if "asked" in shape else [])
+    is one run: where it had not asked yet, this run may have, just now; and
+    what is due in less than a minute may be due in this second."""
+    all = [shape] + ([{**shape, "asked": "now"}] if "asked" in shape else [])
+    return all + [{**s, "due": due} for s in all for due in ("now", "later")
+                  if s.get("due") in ("now", "later")]
+
+
+def hexed(text):
+    return "".join(f"\\x{b:02x}" for b in text.encode())
+
+
+def test_a_call_that_another_thread_comes_between_is_one(tmp_path):
+    temp, new = hexed("/s/leases/a.lease.new.7"), hexed("/s/leases/a.lease")
+    created = f'openat(AT_FDCWD</s>, "{temp}", O_WRONLY|O_CREAT|O_EXCL, 0600'
+    written = f'write(4<{temp}>, "{hexed("lease")}", 5'
+    (tmp_path / "calls").write_text(
+        f"7 {created} <unfinished ...>\n"
+        f'8 write(9<pipe:[1]>, "{hexed("x")}", 1) = 1\n'
+        f"7 <... openat resumed>)   = 4<{temp}>\n"
+        f"7 {written} <unfinished ...>\n"
+        "8 sendto(9, 0, 0, 0, 0, 0 <unfinished ...>\n"
+        "7 <... write resumed>)     = 5\n"
+        "8 <... sendto resumed>)    = 0\n"
+        f'7 rename("{temp}", "{new}") = 0\n'
+        f"7 {created} <unfinished ...>\n"
+        "7 +++ killed by SIGKILL +++\n")
+    calls = agent_calls.parse(tmp_path / "calls", "/s")
+    assert [(c.name, c.done) for c in calls] == [
+        ("openat", True), ("write", True), ("rename", True),
+        ("openat", False)]
+    assert agent_calls.after(calls, {}) == {"leases/a.lease": b"lease"}
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -5,8 +5,10 @@ judged."""
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import xml.dom.minidom
 
 import pytest
@@ -16,14 +18,20 @@ from conftest import REPO
 BENCH = os.path.join(REPO, "bench")
 sys.path.insert(0, BENCH)
 
+import allocs  # noqa: E402
 import authority  # noqa: E402
 import bench  # noqa: E402
 import client  # noqa: E402
 import curves  # noqa: E402
+import demo  # noqa: E402
 import host  # noqa: E402
+import page  # noqa: E402
 import plot  # noqa: E402
+import postgresql  # noqa: E402
 import publisher  # noqa: E402
 import rows  # noqa: E402
+import statuspage  # noqa: E402
+import storm  # noqa: E402
 
 
 def run(*args, env=None):
@@ -57,7 +65,7 @@ def test_what_cannot_be_measured_is_a_failure():
 
 def test_a_measure_without_a_row_is_a_failure(monkeypatch, capsys):
     monkeypatch.setitem(bench.MEASURES, "start", lambda site: iter(()))
-    assert not bench.measure("start", None)
+    assert not bench.rows_of("start", None)
     assert "NOT MEASURED" in capsys.readouterr().out
 
 
@@ -150,6 +158,7 @@ def test_authority_small(tmp_path):
 
 @pytest.fixture
 def small(monkeypatch):
+    monkeypatch.setattr(rows, "ROUNDS", 1)
     monkeypatch.setattr(rows, "SECONDS", 0.3)
     monkeypatch.setattr(rows, "WARM_S", 0.05)
     monkeypatch.setattr(rows, "CONNECTIONS", 40)
@@ -163,12 +172,17 @@ def test_rows_small(site, small):
     got = site.result["rows"]
     assert [r["name"] for r in got] == [
         "limit", "limit+sign", "limit+sign+fsync", "stock", "http", "musterd",
-        "musterd-own-signature"]
+        "musterd-own-signature", "musterd-first-contacts", "musterd-16-calls"]
     for r in got:
         assert r["activations_per_s"] > 0 and r["cpu_us"] > 0, r
         assert 0 < r["p50_us"] <= r["p99_us"] <= r["p999_us"] <= r["max_us"]
         assert r["half"]["p99_us"] > 0 and r["rss_kib"] > 0, r
-    assert set(site.result["ratios"]) == set(rows.RATIOS)
+    assert set(site.result["ratios"]) >= {*rows.RATIOS,
+                                          "cpu_first_contact_to_limit_sign"}
+    # each of them was a new one
+    them = json.loads(demo.run("muster", "host", "clients", "--root",
+                               site.apart.host_root, "--json"))["clients"]
+    assert len(them) > 100 and {c["contacts"] for c in them} == {1}
     xml.dom.minidom.parseString(plot.svg(site.result))
 
 
@@ -176,9 +190,49 @@ def test_a_reply_that_nobody_signed_is_bad(site, small):
     """The limit without signatures, asked for signed replies."""
     with rows.server(site, [rows.built("bench_limit")],
                      r"port (\d+) key (\w+)") as (pid, port, m):
-        with pytest.raises(RuntimeError, match=r"[1-9]\d* bad"):
+        with pytest.raises(RuntimeError, match=r"'bad': [1-9]"):
             rows.load(site, port, [pid], *rows.asking(site), "--key", m[2],
                       kind="bare", connections=40, seconds=1)
+
+
+def test_a_server_that_stalls_at_the_end_is_late(site, small, monkeypatch):
+    """The open loop's time is over while the server stands still: what was
+    due by then is still waited for, and is late from its own moment on."""
+    site.running()
+    with rows.server(site, [rows.built("bench_limit")],
+                     r"port (\d+) key (\w+)") as (pid, port, m):
+        def signal_in(s, number):
+            t = threading.Timer(s, os.kill, [pid, number])
+            t.start()
+            return t
+        timers = [signal_in(0.5, signal.SIGSTOP),
+                  signal_in(2, signal.SIGCONT)]
+        r = rows.load(site, port, [pid], *rows.asking(site), "--rate", 100,
+                      kind="bare", connections=200, seconds=1)
+        for t in timers:
+            t.join()
+    assert r["seconds"] < 1.5 and r["max_us"] > 900_000, r
+    assert r["ok"] > r["per_s"] * r["seconds"] + 20, r
+
+
+def test_connections_that_stay(site, small):
+    """Of one connection's calls the last one ends it; where more are wanted
+    than the host takes, the host does, and the next call has a new one."""
+    with rows.musterd(site) as (pid, port, _):
+        for options in (["--calls", 4], ["--calls", 16],
+                        ["--calls", 100, "--rate", 200]):
+            r = rows.load(site, port, [pid], *rows.asking(site, "--share"),
+                          *options, connections=4, seconds=1)
+            assert r["ok"] > 40, (options, r)
+
+
+def test_the_middle_of_three():
+    them = [{"cpu_us": x, "fsyncs": None, "curve": [x], "p99_us": x,
+             "half": {"p99_us": 10 * x}, "reply_bytes": [1, 2]}
+            for x in (3, 1, 2)]
+    assert rows.middle(them) == {
+        "cpu_us": 2, "cpu_us_of": [1, 3], "fsyncs": None, "curve": [2],
+        "p99_us": 2, "half": {"p99_us": 20}, "reply_bytes": [1, 2]}
 
 
 def test_a_ratio_is_of_its_two_rows():
@@ -189,8 +243,10 @@ def test_a_ratio_is_of_its_two_rows():
         row("limit", 10, 1, 1, 1), row("limit+sign", 30, 1, 1, 1),
         row("limit+sign+fsync", 1, 1, 40, 1), row("stock", 1, 500, 1, 1),
         row("musterd", 15, 9000, 60, 30),
-        row("musterd-own-signature", 33, 1, 1, 1)]) == {
-            "cpu_own_to_limit_sign": 1.1, "cpu_shared_to_limit": 1.5,
+        row("musterd-own-signature", 33, 1, 1, 1),
+        row("musterd-first-contacts", 36, 1, 1, 1)]) == {
+            "cpu_own_to_limit_sign": 1.1,
+            "cpu_first_contact_to_limit_sign": 1.2, "cpu_shared_to_limit": 1.5,
             "cpu_shared_to_limit_sign": 0.5, "throughput_to_stock": 18,
             "p99_half_to_own_p99_at_one": 2,
             "p99_half_to_limit_sign_fsync": 1.5}
@@ -209,6 +265,105 @@ def test_curves_small(site, small, monkeypatch):
                 "idle": [0, 50], "clients": [50, 700], "groups": [1, 128]}
     assert "beside" not in plot.svg({"rows": [], "curves": {}})
     xml.dom.minidom.parseString(plot.svg(site.result))
+
+
+def test_looking_small(site, small):
+    """All but the browser, which has tests of its own."""
+    s = statuspage.filled(site, "look", 300)
+    try:
+        port = page.status_port(s)
+        got = [*statuspage.scrapes(site, s, port, 300, 5),
+               *statuspage.effect(site, s, port, 300, 1, 1),
+               *statuspage.listing(site, s, 300)]
+    finally:
+        s.stop()
+    assert len(got) == 4 and all(r.figure > 0 for r in got), got
+    assert [r.limit for r in got[:2]] == [10, 1.1]
+    told = site.result["page"]
+    assert told["p99_watched_ms"] > 0 and told["list_csv"]["rows"] == 300
+
+
+def test_a_page_that_is_not_answered_is_no_measure(site, small):
+    s = statuspage.filled(site, "unwatched", 10)
+    port = page.status_port(s)
+    s.stop()
+    with pytest.raises(OSError), statuspage.watched(port):
+        pass
+
+
+def test_the_page_s_requests_are_those_of_a_browser():
+    with open(os.path.join(REPO, "web/index.html")) as f:
+        html = f.read()
+    asked = set(re.findall(r'(?:href|src)="(/[^"]+)"', html))
+    assert asked - {"/uplot.txt"} == set(statuspage.PAGE) - {"/"}
+
+
+@pytest.mark.bare
+def test_allocations_small(site, monkeypatch):
+    monkeypatch.setattr(allocs, "REQUESTS", 300)
+    monkeypatch.setattr(allocs, "WARM", 100)
+    monkeypatch.setattr(rows, "CONNECTIONS", 20)
+    got = list(allocs.allocations(site))
+    assert [(r.figure, r.limit) for r in got] == [(0, 0), (0, 0)]
+    # what others allocate is seen
+    assert all(re.search(r"SQLite [0-9.]*[1-9]", r.note) for r in got), got
+
+
+def test_storm_small(site, monkeypatch):
+    """A storm of two processes; with a store that stands still it is larger
+    than the queue, and those sent away come back and hold a reply as well."""
+    monkeypatch.setattr(storm, "CLIENTS", 300)
+    monkeypatch.setattr(storm, "PROCESSES", 2)
+    monkeypatch.setattr(storm, "AHEAD_S", 0.5)
+    renewals, begun, first, _ = storm.storm(site)
+    assert renewals.limit == first.limit == 60 and begun.limit == 1.1
+    for r in site.result["storms"]:
+        assert r["holds"] == r["clients"] == 300 and r["begun_s"] > 0.5, r
+    # alone a reply has no path, of eight it has three; the other form 244
+    least, most = site.result["storms"][0]["reply_bytes"]
+    assert 132 <= least <= most <= 228
+    assert site.result["storms"][1]["reply_bytes"] == [244, 244]
+
+
+def test_b11_postgresql_small(site, monkeypatch):
+    """Hosts with one count, and the same batch without them."""
+    monkeypatch.setattr(postgresql, "SECONDS", 0.3)
+    sqlite, one, two, alone, four, *ratios = postgresql.postgresql(site)
+    assert [s["hosts"] for s in site.result["postgresql"] if "hosts" in s] \
+        == [1, 1, 2, 4]
+    assert all(r.figure > 0 for r in (sqlite, one, two, alone, four))
+    assert [(r.limit, r.at_least) for r in ratios] == [
+        (None if two.figure >= 25000 else 0.7, True), (1, True), (25, False)]
+
+
+@pytest.mark.bare
+def test_a_storm_over_the_bound_is_told_when_to_come_back(
+        site, monkeypatch, tmp_path):
+    """The disk holds the first sync until more have come than may wait."""
+    line = tmp_path / "disk"
+    line.write_text("")
+    monkeypatch.setattr(storm, "CLIENTS", 4600)
+    monkeypatch.setattr(storm, "PROCESSES", 2)
+    monkeypatch.setattr(storm, "AHEAD_S", 1)
+    s = curves.new_site(site, "storm-held")
+    monkeypatch.setenv("LD_PRELOAD", os.path.join(REPO,
+                                                  "build/tests/bad_disk.so"))
+    monkeypatch.setenv("MUSTER_BAD_DISK", str(line))
+    try:
+        s.running()
+        for name in ("LD_PRELOAD", "MUSTER_BAD_DISK"):
+            monkeypatch.delenv(name)
+        line.write_text("fdatasync host.db 0 -1\n")
+        release = threading.Timer(4, line.write_text, [""])
+        release.start()
+        r = storm.one_storm(s, "held", False)
+        release.cancel()
+    finally:
+        line.write_text("")
+        s.stop()
+    assert r["holds"] == 4600 and r["failed"] == 0
+    assert 256 <= r["waiting_max"] <= 4096
+    assert r["busy"] >= 4600 - 4096 and 1 <= r["busy_max_s"] <= 30, r
 
 
 def test_json_stands_alone():

@@ -17,6 +17,18 @@ import demo
 from agent import Machine
 
 MUSTER = os.path.join(demo.BIN, "muster")
+
+
+class Like(str):
+    """Equal to what the expression matches."""
+
+    def __eq__(self, other):
+        return re.fullmatch(self, other) is not None
+
+    __hash__ = str.__hash__
+
+
+REQUEST = Like("[0-9a-f]{16}")
 KEYS = {"product", "name", "publisher", "publisher_name", "state", "activated",
         "reason", "message", "seconds_left", "days_left", "count", "threshold",
         "renewal_minutes", "retry_minutes", "rearms_left", "first_seen",
@@ -106,7 +118,7 @@ def test_status_before_and_after(busy):
     assert after["host"] == f"127.0.0.1:{machine.site.port}"
     assert after["round"] is None and after["rearms_left"] == 5
     assert after["targets"] == [{"host": after["host"],
-                                 "outcome": "responded"}]
+                                 "outcome": "responded", "request": REQUEST}]
     wire = machine.info(demo.SERVER)
     assert abs(after["next_contact"] - wire["due"]) <= 1
     for key in ("first_seen", "answered", "asked", "publisher_name"):
@@ -176,7 +188,7 @@ def test_activate_where_no_host_answers(busy):
         answer = fresh(m.root, demo.SERVER, code=5)
     assert answer["error"]["code"] == "no_host"
     assert answer["products"][0]["targets"] == [
-        {"host": dead, "outcome": "connect"}]
+        {"host": dead, "outcome": "connect", "request": REQUEST}]
     p = muster(m.root, "activate", demo.SERVER, code=5)
     assert f"{dead}: connect" in p.stderr and p.stdout == ""
     assert dead in muster(m.root, "status", demo.SERVER, code=3).stdout

@@ -161,9 +161,9 @@ def test_activate_from_inside_the_product(busy, text, tmp_path):
     m.stop()
 
 
-def test_as_it_stands_it_is_activated_nowhere(text):
+def test_as_it_stands_it_says_that_no_key_is_pinned(text):
     program = os.path.join(STAGE, "../doc/example/acme")
     code, out, err = acme(program, text)
-    assert code == 3 and out == "" and "not activated" in err
+    assert code == 1 and out == "" and "public key is zero" in err
     assert acme(program, "--view", text)[0] == 0
     assert acme(program)[0] == 2

@@ -5,6 +5,7 @@ import datetime
 import os
 import sqlite3
 import struct
+from contextlib import closing
 
 import pytest
 
@@ -169,3 +170,75 @@ def test_a_database_of_version_2_is_brought_up_in_place(a):
     key = a.issue()
     assert issuer_of(a.activate(Host(1).request(a, key))[1]) == 1
     assert states(a) == {1: "signs certificates"}
+
+
+def of_version_2(path):
+    """What the version before has left there; its serials to come."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript("ALTER TABLE issuer DROP COLUMN is_published;"
+                         "ALTER TABLE issuer DROP COLUMN is_dropped;"
+                         "PRAGMA user_version = 2;")
+
+
+def facts_of(path):
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return (db.execute("PRAGMA user_version").fetchone()[0],
+                db.execute("SELECT count(*) FROM audit").fetchone()[0],
+                [row[1] for row in db.execute("PRAGMA table_info(issuer)")])
+
+
+def test_an_earlier_schema_is_kept_before_it_is_changed(a):
+    """And a copy that can be gone back to: that is brought up once more."""
+    path = os.path.join(a.dir, "authority.db")
+    of_version_2(path)
+    before = facts_of(path)
+    assert before[0] == 2 and "is_dropped" not in before[2]
+    a.issue()
+    kept = path + ".schema-2"
+    assert facts_of(kept) == before
+    assert facts_of(path)[:2] == (3, before[1] + 1)
+    assert os.stat(kept).st_mode & 0o777 == 0o600
+    os.rename(kept, path)
+    for end in ("-wal", "-shm"):
+        if os.path.exists(path + end):
+            os.unlink(path + end)
+    a.write(kept, b"an older copy")
+    a.issue()
+    assert facts_of(kept) == before
+    assert [n for n in os.listdir(a.dir) if ".new." in n] == []
+
+
+def test_no_copy_no_change(a):
+    """Its name is taken by a folder: it says so, and the old version can be
+    used as before."""
+    path = os.path.join(a.dir, "authority.db")
+    of_version_2(path)
+    before = facts_of(path)
+    os.mkdir(path + ".schema-2")
+    assert a.run("key", "list", rc=1)["error"]["code"] == "exist"
+    assert facts_of(path) == before
+    os.rmdir(path + ".schema-2")
+    a.run("key", "list")
+    assert facts_of(path)[0] == 3
+
+
+@pytest.mark.parametrize("pragma,why", [
+    ("user_version = 4", "schema 4, this muster-authority has 3"),
+    ("application_id = 7", "another program's")])
+def test_a_later_schema_is_refused_by_name(a, pragma, why):
+    path = os.path.join(a.dir, "authority.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA " + pragma)
+    with open(path, "rb") as f:
+        before = f.read()
+    for command in (("key", "list"), ("issuer", "list"), ("audit", "verify"),
+                    ("catalogue", "prepare", "-o", a.path("p")),
+                    ("backup", a.path("b"))):
+        e = a.run(*command, rc=1)["error"]
+        assert e["code"] == "schema"
+        assert e["message"].endswith(f"authority.db: database of another "
+                                     f"version or program: {why}"), command
+        assert "version of muster-authority that wrote it" in e["next_step"]
+    with open(path, "rb") as f:
+        assert f.read() == before

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Goal: listing a large inventory keeps no machine waiting."""
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,10 +14,13 @@ import pytest
 
 import agent
 import demo
+import page
 import wire
 
 DESKTOP = uuid.UUID(demo.DESKTOP).bytes
 ROWS = 200_000  # seconds to list
+# Two readings of them with their rests, and a machine that is busy as well.
+SUMMARY_S = 400
 FILL = os.path.join(demo.REPO, "build/tests/fill_store")
 REQUEST = (b"GET /v1/clients HTTP/1.1\r\nHost: localhost\r\n"
            b"Connection: close\r\n\r\n")
@@ -79,14 +84,10 @@ def test_b5_machines_are_answered_while_the_inventory_is_listed(full):
     while listing.is_alive():
         at = time.monotonic()
         assert wire.activate(full.port, DESKTOP)[0] == 0
-        answers.append((at, time.monotonic() - at))
+        answers.append(at)
     began = listing.end()
-    took = began - answers[0][0]
-    n = sum(at < began for at, _ in answers)
-    worst = max(wait for _, wait in answers)
-    print(f"listing {took:.2f} s, {n} answers, the slowest {worst:.3f} s")
-    assert took > 0.2, "too fast to show anything"
-    assert n > 10 and worst < took / 2, (took, n, worst)
+    n = sum(at < began for at in answers)
+    assert n > 10, n  # it would be one of a host that does nothing else
     clients = json.loads(listing.body)["clients"]
     # of one moment: what came in meanwhile may or may not be there
     assert ROWS <= len(clients) <= ROWS + n + 1
@@ -104,6 +105,77 @@ def test_listings_at_a_time_are_bounded(full):
     again = Listing(full)
     again.end()
     assert b" 200 " in again.head[:16]
+
+
+def most_memory(*args):
+    """The table, into nowhere, and how much memory it took, in MiB."""
+    p = subprocess.Popen([os.path.join(demo.BIN, "muster"), "host", "clients",
+                          *args], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(p.pid, 0)
+    p.returncode = os.waitstatus_to_exitcode(status)
+    assert p.returncode == 0
+    return used.ru_maxrss / 1024
+
+
+def test_b5_a_long_list_takes_no_more_memory_than_a_short_one(full):
+    where = ("--root", full.host_root)
+    short = most_memory("--state", "unlicensed", *where)
+    for how in ((), ("--json",), ("--csv",)):
+        assert most_memory(*how, *where) < short + 4, how
+
+
+def first_page(site, query=""):
+    code, _, body = page.get(page.status_port(site), "/v1/clients?" + query)
+    return code, json.loads(body)
+
+
+def test_b5_the_first_page_reads_no_other_row(full):
+    """One row that stands elsewhere is spoiled: whoever reads it, fails."""
+    path = os.path.join(full.host_root, "var/lib/muster/host/host.db")
+    base = page.Database(full).settled()
+    order = "ORDER BY last {0}, publisher {0}, product {0}, cmid {0} LIMIT 100"
+    change = ("UPDATE client SET chk = chk + ? WHERE (publisher, product, cmid)"
+              " IN (SELECT publisher, product, cmid FROM client ORDER BY last,"
+              " publisher, product, cmid LIMIT 1)")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute(change, (1,))
+        db.commit()
+        try:
+            code, told = first_page(full)
+            assert first_page(full, "order=asc")[0] == 500
+            assert first_page(full, "sort=name")[0] == 500
+            assert first_page(full, "after=" + told["next"])[0] == 200
+        finally:
+            db.execute(change, (-1,))
+            db.commit()
+    assert code == 200
+    assert told["total"] == told["matched"] == base.one(
+        "SELECT count(*) FROM client")
+    for way, query in (("DESC", ""), ("ASC", "order=asc")):
+        said = [c["cmid"] for c in first_page(full, query)[1]["clients"]]
+        assert said == [cmid.hex() for cmid, in base.query(
+            "SELECT cmid FROM client " + order.format(way))], query
+
+
+def test_b5_the_summary_of_a_large_inventory_has_each_row_once(full):
+    """Read in pieces, between which machines come: none of it twice."""
+    base = page.Database(full).settled()
+
+    def summary():
+        told = page.status(full)["inventory"]
+        return told and told["clients"] == base.one(
+            "SELECT count(*) FROM client") and told
+    told = page.eventually(summary, SUMMARY_S)
+    assert told, page.status(full)["inventory"]
+    assert {k: n for k, n in told["by_state"].items() if n} == {
+        page.STATES[state]: n for state, n in base.query(
+            "SELECT state, count(*) FROM client GROUP BY state")}
+    assert wire.activate(full.port, DESKTOP, cmid=b"new client 16 by")[0] == 0
+    n = told["clients"] + 1
+    told = page.eventually(lambda: (t := page.status(full)["inventory"])
+                           ["clients"] == n and t, SUMMARY_S)
+    assert told and told["duplicates"] == base.one(
+        "SELECT count(*) FROM client WHERE is_duplicate")
 
 
 def open_files(daemon):

@@ -84,7 +84,7 @@ def test_b4_a_lost_database_is_refused_until_told(site, length):
     assert "restore a backup" in text and "--new-database" in text
     conf = os.path.join(site.host_root, "etc/muster/musterd.conf")
     with open(conf, "w") as f:
-        f.write('listen = [ "127.0.0.1" ];\nport = 0;\n')
+        f.write('listen = [ "127.0.0.1" ];\nport = 0;\nstatus_listen = "off";\n')
     with open(site.path("log"), "w+") as log:
         p = subprocess.Popen([MUSTERD, "--root", site.host_root,
                               "--new-database"], stderr=log)

@@ -6,7 +6,9 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -90,6 +92,52 @@ def test_b3_count_stays_within_twice_the_threshold():
     assert (zero - top) / (zero - need) == pytest.approx(2, abs=0.05)
 
 
+def test_red_marks_a_day_on_which_one_seed_in_twenty_is_below(tmp_path):
+    conf = tmp_path / "site.conf"
+    conf.write_text('machines = ( { name = "pcs"; count = 28; product = "desktop"; '
+                    'leave = { every_days = 700; days = 31; }; } );\n')
+    got = json.loads(plan(str(conf), "--json").stdout)
+    assert of_desktops(got)["stays_above"]["probability"] == 0.95
+    svg = plan(str(conf), "--svg", "/dev/stdout").stdout
+    # the climb at the beginning, and the days of that one seed
+    red = [float(x) for x in re.findall(r'class="below" x="([0-9.]+)"', svg)]
+    assert len(red) == 2 and red[1] > 100
+
+
+def test_a_worker_that_dies_ends_the_plan():
+    p = subprocess.Popen([MUSTER, "plan", "--desktops", "300", "--seeds", "60", "--jobs", "3"],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for _ in range(1000):
+        workers = subprocess.run(["pgrep", "-P", str(p.pid)], capture_output=True,
+                                 text=True).stdout.split()
+        if len(workers) == 3:
+            break
+        time.sleep(0.01)
+    os.kill(int(workers[1]), signal.SIGKILL)
+    _, err = p.communicate(timeout=60)
+    assert p.returncode == 1 and "did not come to its end" in err
+
+
+def test_workers_end_with_their_plan():
+    p = subprocess.Popen([MUSTER, "plan", "--desktops", "5000", "--days", "3650", "--seeds", "2",
+                          "--jobs", "2"],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    workers = []
+    while len(workers) < 2:
+        workers = subprocess.run(["pgrep", "-P", str(p.pid)], capture_output=True,
+                                 text=True).stdout.split()
+    p.kill()
+    assert p.communicate(timeout=60)[1] == ""  # its other end is closed by the last of them
+
+
+def test_off_for_more_than_a_year_is_not_off_for_ever(tmp_path):
+    conf = tmp_path / "site.conf"
+    conf.write_text('days = 3650;\nmachines = ( { name = "pcs"; count = 60; product = "desktop"; '
+                    'leave = { every_days = 1000; days = 400; }; } );\n')
+    got = json.loads(plan(str(conf), "--json", "--seeds", "2").stdout)
+    assert got["classes"][0]["activated"]["probability"] == 1
+
+
 def test_validity_ends_without_a_host(tmp_path):
     """A host that is down for most of the time: leases run out (180 days)."""
     conf = tmp_path / "site.conf"
@@ -100,6 +148,35 @@ def test_validity_ends_without_a_host(tmp_path):
     assert got["classes"][0]["lapsed"]["mean"] == 30
     assert got["stays_activated"]["probability"] == 0
     assert got["classes"][0]["unanswered_percent"]["mean"] > 50
+
+
+def test_down_time_ends_with_the_plan(tmp_path):
+    conf = tmp_path / "site.conf"
+    conf.write_text('days = 30;\nmachines = ( { name = "pcs"; count = 9; product = "desktop"; '
+                    'arrive_days = 0; } );\n'
+                    'hosts = ( { name = "k"; outage_every_days = 1; outage_hours = 8000; } );\n')
+    down = json.loads(plan(str(conf), "--json", "--seeds", "8").stdout)["hosts"][0]["down_percent"]
+    assert 90 < down["mean"] < 100 and down["most"] < 100 and down["ci95"][1] <= 100
+
+
+def test_a_short_plan_has_all_its_machines_in_time():
+    for args in (("--days", "14", "--servers", "30"), ("--servers", "30", "--days", "2")):
+        got = json.loads(plan(*args, "--json", "--seeds", "10").stdout)
+        assert got["stays_activated"]["probability"] == 1, args
+
+
+def test_what_every_seed_has_in_common_has_no_interval():
+    got = answer("office")
+    assert got["classes"][0]["lapsed"] == {"mean": 0, "ci95": None, "least": 0, "most": 0,
+                                           "seeds": 10}
+    assert got["unseen_at_most"] == pytest.approx(0.2589, abs=0.0001)
+    assert got["hosts"][0]["requests_a_day"]["ci95"][0] > 0
+    one = json.loads(plan("--desktops", "30", "--seeds", "1", "--json").stdout)
+    assert one["hosts"][0]["requests_a_day"]["ci95"] is None
+    assert one["classes"][0]["unanswered_percent"]["ci95"] is None
+    table = plan("--desktops", "30", "--seeds", "1").stdout
+    assert re.search(r"(?s)in each seed that has one;.*probability of at most 95 %",
+                     table)
 
 
 def test_same_on_any_number_of_cores():
@@ -114,6 +191,8 @@ def test_table_names_threshold_intervals_and_verdict():
     assert re.search(r"kms-1 +desktop +25 +[0-9.]+ \([0-9.]+-[0-9.]+\) +0 % \(0-", text)
     assert "\x1b" not in text and "server" not in text
     assert "in 4 of 4 seeds, 100 %" in text.splitlines()[-1]
+    # a site may stay activated while its count does not
+    assert "stays there: in 0 of 4 seeds, 0 %" in text.splitlines()[-2]
 
 
 def test_long_renewal_interval_is_warned_of():
@@ -160,13 +239,116 @@ def test_every_mistake_of_a_file_is_told(tmp_path):
     assert plan(str(tmp_path / "no.conf"), code=1).stderr.count("no.conf") == 1
 
 
+def test_usage_says_what_an_option_may_be(tmp_path):
+    for args, said in ((["--seeds", "0"], "--seeds 0: must be a number from 1 to 1000"),
+                       (["--seeds", "1001"], "from 1 to 1000"),
+                       (["--hosts", "7"], "--hosts 7: must be a number from 1 to 6"),
+                       (["--days", "x"], "--days x: must be a number from 1 to 3650"),
+                       (["--days", "-3"], "--days -3: must be"),
+                       (["--retry-minutes", "14"], "from 15 to 43200"),
+                       (["--laptops", "5001"], "from 0 to 5000"),
+                       (["a", "b"], "argument 2 is one too many"),
+                       (["--nosuch"], "--nosuch is no option of this command")):
+        assert said in plan("--desktops", "30", *args, code=2).stderr
+    conf = tmp_path / "one.conf"
+    conf.write_text('products = ( { name = "only"; } );\n'
+                    'machines = ( { name = "a"; product = "only"; count = 30; } );\n')
+    assert "the file describes one" in plan(str(conf), "--servers", "3", code=2).stderr
+
+
+def test_half_of_a_pair_is_a_mistake(tmp_path):
+    conf = tmp_path / "site.conf"
+    pcs = 'machines = ( { name = "pcs"; count = 30; product = "desktop"; %s } );\n'
+    for text, said in (
+            (pcs % "away = { days = 5; };", "pcs: away needs every_days beside its days"),
+            (pcs % "leave = { days = 9; };", "pcs: leave needs every_days beside its days"),
+            (pcs % "leave = { every_days = 9; };", "pcs: leave must be of 1 day at least"),
+            (pcs % "" + "holidays = ( { days = 30; } );", "one has no day from which on"),
+            (pcs % "" + 'hosts = ( { name = "k"; outage_hours = 500; } );',
+             "k: an outage needs both, outage_every_days and outage_hours"),
+            (pcs % "" + 'hosts = ( { name = "k"; outage_every_days = 5; } );', "k: an outage"),
+            (pcs % "" + "shared_count = true; database_outage_hours = 5;", "database: an outage"),
+            (pcs % "" + "database_outage_hours = 5; database_outage_every_days = 5;",
+             "and this site has none")):
+        conf.write_text(text)
+        assert said in plan(str(conf), code=1).stderr, said
+    conf.write_text(pcs % "" + 'holidays = ( { from = "2031-01-01"; days = 3; } );')
+    assert "warning: the holidays from 2031-01-01 lie outside of the plan" in \
+        plan(str(conf), "--seeds", "1", "--days", "40").stdout
+
+
+def test_outages_follow_each_other(tmp_path):
+    """Two days up, two days down: half of the time, and not two thirds."""
+    conf = tmp_path / "site.conf"
+    pcs = 'machines = ( { name = "pcs"; count = 9; product = "desktop"; } );\n'
+    conf.write_text(pcs + 'hosts = ( { name = "k"; outage_every_days = 2; outage_hours = 48; } );')
+    got = json.loads(plan(str(conf), "--json", "--seeds", "8").stdout)
+    assert 46 < got["hosts"][0]["down_percent"]["mean"] < 54
+
+
+def test_a_shared_count_has_outages_of_its_own(tmp_path):
+    """BUSY is asked again within a minute or so, and does not renew a lease."""
+    conf = tmp_path / "site.conf"
+    text = ('shared_count = true; days = 40; renewal_minutes = 1440;\n'
+            'products = ( { name = "p"; threshold = 5; validity_days = 4; } );\n'
+            'machines = ( { name = "pcs"; count = 6; product = "p"; online = "always"; } );\n'
+            'hosts = ( { name = "a"; }, { name = "b"; } );\n')
+    conf.write_text(text)
+    good = json.loads(plan(str(conf), "--json", "--seeds", "2").stdout)
+    assert good["stays_activated"]["probability"] == 1
+    assert good["database_down_percent"]["mean"] == 0
+    conf.write_text(text + "database_outage_every_days = 15; database_outage_hours = 300;\n")
+    got = json.loads(plan(str(conf), "--json", "--seeds", "2").stdout)
+    assert got["classes"][0]["lapsed"]["mean"] == 6
+    assert got["stays_activated"]["probability"] == 0
+    assert 10 < got["database_down_percent"]["mean"] < 60
+    assert [h["down_percent"]["mean"] for h in got["hosts"]] == [0, 0]
+
+
+def test_products_without_a_group_are_one_of_their_own(tmp_path):
+    conf = tmp_path / "site.conf"
+    text = ('products = ( { name = "a"; %s threshold = 25; }, { name = "b"; threshold = 25; } );\n'
+            'machines = ( { name = "as"; count = 15; product = "a"; },\n'
+            '             { name = "bs"; count = 15; product = "b"; } );\n')
+    for group, together in (('group = "x";', 0), ("", 1)):
+        conf.write_text(text % group)
+        got = json.loads(plan(str(conf), "--json", "--seeds", "2", "--days", "60").stdout)
+        assert got["stays_activated"]["probability"] == together, group
+
+
+def test_a_picture_that_cannot_be_written_is_told_at_once(tmp_path):
+    err = plan("--desktops", "5000", "--seeds", "1000", "--svg", str(tmp_path / "no" / "a.svg"),
+               code=1).stderr
+    assert "a.svg: No such file" in err  # or the plan's time would be up
+    conf = tmp_path / "-a.conf"
+    conf.write_text('machines = ( { name = "pcs"; count = 3; product = "desktop"; } );\n')
+    p = subprocess.run([MUSTER, "plan", "--seeds", "1", "--", "-a.conf"], cwd=tmp_path,
+                       capture_output=True, text=True, timeout=60)
+    assert p.returncode == 0 and "pcs" in p.stdout, p.stderr
+
+
+def test_names_are_there_and_apart(tmp_path):
+    conf = tmp_path / "site.conf"
+    for text, said in (
+            ('products = ( { name = "a"; }, { name = "a"; } );', "two products are called a"),
+            ('products = ( { name = "a"; }, { threshold = 5; } );', "products without a name"),
+            ('products = ( { name = "a"; } ); hosts = ( { name = "k"; }, { name = "k"; } );',
+             "two hosts are called k"),
+            ('products = ( { name = "a"; } );', "two kinds of machines are called pc"),
+            ('products = ( { name = "a"; } ); days = 20;',
+             "arrives over 14 days (14 where nothing is set)")):
+        conf.write_text(text + '\nmachines = ( { name = "pc"; count = 5; product = "a"; }, '
+                               '{ name = "pc"; count = 5; product = "a"; } );\n')
+        assert said in plan(str(conf), code=1).stderr, said
+    conf.write_text('machines = ( { name = "pc"; count = 30; product = "desktop"; '
+                    'online = "always"; absent_percent = 5; } );\n')
+    assert "is always on, so it has neither absent_percent nor" in plan(str(conf), code=1).stderr
+
+
 def test_usage():
-    for args in (["--seeds", "0"], ["--seeds", "1001"], ["--hosts", "7"], ["--days", "x"],
-                 ["--retry-minutes", "14"], ["a", "b"], ["--nosuch"]):
-        plan("--desktops", "30", *args, code=2)
     assert "SITE.conf" in plan("--help").stdout
     plan(code=1)
-    plan("--desktops", "5001", code=1)
+    plan("--desktops", "3000", "--laptops", "2001", code=1)
     plan("--desktops", "30", "--svg", "/nowhere/a.svg", "--seeds", "1", code=1)
 
 

@@ -44,7 +44,8 @@ class Host:
         self.settings.update(more)
         conf = os.path.join(self.root, "etc/muster/musterd.conf")
         with open(conf, "w") as f:
-            f.write(f'listen = "127.0.0.1";\nport = {self.port};\n')
+            f.write(f'listen = "127.0.0.1";\nport = {self.port};\n'
+                    'status_listen = "off";\n')
             for k, v in self.settings.items():
                 v = v if k == "publish_domains" else json.dumps(v)
                 f.write(f"{k} = {v};\n")
@@ -348,7 +349,8 @@ def test_b20_nothing_is_sent_that_is_not_on_disk(hosts, zone):
 @pytest.mark.bare
 def test_b7_connections_go_to_the_name_server_only(hosts, zone, tmp_path):
     """As the kernel sees it: activated, publishing, withdrawing."""
-    h = hosts("h", publish_withdraw=True, **zone.settings)
+    # but to itself, where it asks whether it answers
+    h = hosts("h", publish_withdraw=True, self_test_seconds=0, **zone.settings)
     calls = str(tmp_path / "calls")
     # in a user namespace strace may read what musterd shows nobody
     h.start(prefix=[*agent.AS_ROOT, "strace", "-f", "-qq", "-o", calls, "-e",

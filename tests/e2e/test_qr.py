@@ -79,7 +79,8 @@ def test_b40_the_qr_story(bare, tmp_path):  # noqa: F811
 
 @pytest.mark.parametrize("locale, mark", [("C.UTF-8", "\u2580"), ("C", "##")])
 def test_b40_the_screen_can_be_scanned(bare, tmp_path, locale, mark):  # noqa: F811
-    env = {k: v for k, v in os.environ.items() if not k.startswith("LC_")}
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith("LC_") and k != "NO_COLOR"}
     env["LANG"] = env["LC_ALL"] = locale
     t = Terminal(bare, "host", "activate", "--offline", "--qr", env=env)
     rc, out = t.end()
@@ -93,6 +94,14 @@ def test_b40_the_screen_can_be_scanned(bare, tmp_path, locale, mark):  # noqa: F
     assert not any(line[:4].strip() or line[-4:].strip() for line in code)
     text = scan_screen("\n".join(code), tmp_path)
     assert text in lines
+
+
+@pytest.mark.parametrize("value", ["", "1"])
+def test_who_wants_no_colours_gets_none(bare, value):  # noqa: F811
+    t = Terminal(bare, "host", "activate", "--offline", "--qr",
+                 env={**os.environ, "NO_COLOR": value})
+    rc, out = t.end()
+    assert rc == 0 and ("\033" in out) == (value == "")
 
 
 def test_b40_the_operators_screen_can_be_scanned(bare, tmp_path):  # noqa: F811

@@ -122,7 +122,7 @@ set -eu
 mount -t tmpfs tmpfs /var/lib
 mount -t tmpfs tmpfs /run
 mkdir -p /var/lib/muster /run/muster
-echo 'listen = "127.0.0.1"; port = 0;' >/run/m.conf
+echo 'listen = "127.0.0.1"; port = 0; status_listen = "off";' >/run/m.conf
 """
 WAIT = """
 n=0

@@ -28,7 +28,8 @@ class Daemon:
         self.conf = os.path.join(self.root, "etc/muster/musterd.conf")
         os.makedirs(os.path.dirname(self.conf))
         with open(self.conf, "w") as f:
-            f.write(f"listen = [ {listen} ];\nport = 0;\n")
+            f.write(f"listen = [ {listen} ];\nport = 0;\n"
+                    'status_listen = "off";\n')
         self.p = None
 
     def start(self, ready="listening", prefix=(), **how):
@@ -81,7 +82,7 @@ def test_b8_ipv6_clients_are_counted_and_named(site):
     site.stop()
     conf = os.path.join(site.host_root, "etc/muster/musterd.conf")
     with open(conf, "w") as f:
-        f.write('listen = [ "::1" ];\nport = 0;\n')
+        f.write('listen = [ "::1" ];\nport = 0;\nstatus_listen = "off";\n')
     log = open(site.path("v6.log"), "w")
     p = subprocess.Popen([MUSTERD, "--root", site.host_root], stderr=log)
     end = time.monotonic() + WAIT_S

@@ -19,9 +19,10 @@ def sim(*args, code=0):
 
 def test_json_is_one_object_of_figures():
     got = json.loads(sim("--json", "--seeds", "60"))
-    assert sorted(got) == ["client_years", "client_years_per_minute", "faults",
-                           "points_missed", "seeds", "violations"]
-    assert got["seeds"] == 60 and got["violations"] == 0
+    assert sorted(got) == ["client_years", "client_years_per_minute", "faults", "hash",
+                           "points_missed", "seeds", "seeds_failed", "violations"]
+    assert got["seeds"] == 60 and got["violations"] == 0 and got["seeds_failed"] == []
+    assert got["hash"] == re.search("hash ([0-9a-f]+)", sim("--seeds", "60"))[1]
     assert got["client_years"] > 1 and got["client_years_per_minute"] > 100
     assert got["faults"]["drop"] > 0 and got["faults"]["clone"] > 0
     # a point that so few seeds do not come to is named, and is no failure
@@ -59,7 +60,8 @@ def test_seeds_of_a_file(tmp_path):
 
 def test_bad_options_are_refused():
     for args in (["--seeds", "0"], ["--seeds", "x"], ["--json", "--trace"], ["--nosuch"],
-                 ["--without", "NOSUCH"], ["here"]):
+                 ["--without", "NOSUCH"], ["here"], ["--steps", "0"], ["--machines", "0"],
+                 ["--machines", "4294967296"], ["--seed", "99999999999999999999"]):
         sim(*args, code=2)
 
 
@@ -83,6 +85,12 @@ def test_story_that_is_not_true_is_told_with_its_line(tmp_path):
             (STORY + "pc-9 is licensed\n", 1, "story:6: there is no machine pc-9"),
             (STORY + "pc-1 sings\n", 1, "story:6: no such sentence"),
             (STORY, 1, "nothing is said to be true"),
+            (STORY + "wait 3651 days\n", 1, "story:6: nobody waits for more than 3650 days"),
+            (STORY + "wait -1 days\n", 1, "story:6: no such sentence"),
+            (STORY + "wait 4294967297 days\n", 1, "story:6: no such sentence"),
+            (STORY + "pc-1 is licensed" + " " * 300 + "\n", 1, "a line has 254 characters at most"),
+            (STORY + "pc-2 is licensed", 0, "all of it is true"),
+            (STORY + "machine x of tablet\n", 1, "story:6: there is no product tablet"),
             ("pc-1 is licensed\n", 1, "story:1: there is no machine"),
             ("machine a of b\n", 1, "story:1: it needs a host")):
         story.write_text(text)

@@ -40,7 +40,7 @@ def database(root):
 def free_port(root):
     conf = os.path.join(root, "etc/muster/musterd.conf")
     with open(conf, "w") as f:
-        f.write('listen = [ "127.0.0.1" ];\nport = 0;\n')
+        f.write('listen = [ "127.0.0.1" ];\nport = 0;\nstatus_listen = "off";\n')
     return conf
 
 
@@ -57,7 +57,8 @@ def test_port_in_use(stopped):
         s.listen(1)
         with open(free_port(stopped), "w") as f:
             f.write('listen = [ "127.0.0.1" ];\n'
-                    f"port = {s.getsockname()[1]};\n")
+                    f"port = {s.getsockname()[1]};\n"
+                    'status_listen = "off";\n')
         text = start_fails(stopped, 1)
     assert re.search(r"in use", text), text
 

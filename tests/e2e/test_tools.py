@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Goal: tools that know nothing of Muster understand what it speaks."""
+import glob
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+
+import pytest
+
+import demo
 
 
 def test_b8_rpcinfo_finds_the_program(site):
@@ -28,3 +35,73 @@ def test_a_dissector_reads_call_and_reply(tmp_path):
     assert seen["answer"]["count"] == 1
     assert len(seen["sizes"]) == 2 and max(seen["sizes"]) <= 250
     assert " Call" in seen["rpc"] and " Reply" in seen["rpc"]
+
+
+@pytest.mark.parametrize("tool,rows", [
+    ("fuzz.sh", [("", "meson")]),
+    ("test-long.sh", [("sanitizers", "ninja"), ("threads", "meson"),
+                      ("coverage", "meson"), ("memory", "meson")])])
+def test_a_build_that_fails_says_why(tmp_path, tool, rows):
+    """meson and ninja say it on standard output."""
+    shutil.copytree(os.path.join(demo.REPO, "tools"), tmp_path / "tools")
+    (tmp_path / "build").mkdir()
+    for name in ("meson", "ninja"):
+        fake = tmp_path / name
+        fake.write_text(f"#!/bin/sh\necho {name} lacks a wheel\nexit 1\n")
+        fake.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for row, says in rows:
+        if says == "ninja":  # it was set up before
+            (tmp_path / "build/asan").mkdir()
+            (tmp_path / "build/asan/build.ninja").write_text("")
+        p = subprocess.run(["sh", f"tools/{tool}", *row.split()],
+                           cwd=tmp_path, env=env, capture_output=True,
+                           text=True, timeout=60)
+        assert p.returncode == 1, row
+        assert re.search(f"^{says} lacks a wheel$", p.stdout, re.M), (row, p)
+
+
+ENTRY = re.compile(r'^"([^"\\]|\\x[0-9a-f]{2})+"$')
+
+
+def test_each_target_of_the_fuzzer_has_seeds_and_words():
+    """A dictionary whose line the fuzzer does not understand is none."""
+    fuzz = os.path.join(demo.REPO, "fuzz")
+    targets = [os.path.basename(x)[:-len("_fuzz.c")]
+               for x in glob.glob(fuzz + "/*_fuzz.c")]
+    assert len(targets) >= 10
+    for t in targets:
+        with open(f"{fuzz}/corpus/{t}.txt") as f:
+            assert [bytes.fromhex(x) for x in f], t
+        with open(f"{fuzz}/{t}.dict") as f:
+            lines = [x.rstrip("\n") for x in f if not x.startswith("#")]
+        assert len(lines) > 5 and all(map(ENTRY.match, lines)), t
+
+
+@pytest.mark.parametrize("tool", ["test-long", "soak"])
+def test_who_builds_packages_has_what_they_need(tool):
+    with open(os.path.join(demo.REPO, "tools", tool + ".sh")) as f:
+        assert re.search(r"^row packages sh tools/deb-", f.read(), re.M)
+    with open(os.path.join(demo.REPO, "dev")) as f:
+        verb = re.search(rf"^{tool}\) (.*)$", f.read(), re.M).group(1)
+    assert "deps deb;" in verb
+
+
+def test_what_the_page_of_figures_names_is_there():
+    """Each test, each row of the long ones and each file."""
+    def words(pattern, text):
+        return set(re.findall(pattern, text, re.M))
+    with open(os.path.join(demo.REPO, "doc/reliability.md")) as f:
+        page = f.read()
+    tests, rows = set(), set()
+    for path in glob.glob(os.path.join(demo.REPO, "tests/*/*.[cp]*")):
+        tests.add(os.path.basename(path).partition(".")[0])
+        with open(path) as f:
+            tests |= words(r"\b(test_\w+)\(", f.read())
+    for tool in ("test-long.sh", "soak.sh"):
+        with open(os.path.join(demo.REPO, "tools", tool)) as f:
+            rows |= words(r"^row (\S+)", f.read())
+    named = words(r"`(?:build/tests/|pytest )?(test_\w+)[`.]", page)
+    assert len(named) > 20 and named <= tests, named - tests
+    named = words(r"`\./dev (?:test-long|soak) ([\w-]+)`", page)
+    assert len(named) > 10 and named <= rows, named - rows

@@ -80,6 +80,8 @@ sample_info(struct agent_info *i)
 	i->outcome[0].err = MUSTER_E_REFUSED;
 	i->outcome[0].status = WIRE_BUSY;
 	i->outcome[0].busy_s = 12;
+	for (size_t k = 0; k < WIRE_REQUEST_LEN; k++)
+		i->outcome[0].request[k] = (uint8_t)(0xf0 + k);
 	memcpy(i->outcome[1].target, "b:1", 4);
 	i->outcome[1].err = MUSTER_E_REFUSED;
 	i->outcome[1].status = WIRE_CLOCK;
@@ -266,6 +268,7 @@ random_info(struct agent_info *info)
 		o->status = (enum wire_status)draw(WIRE_REFUSED + 1);
 		fill(&o->host_unix_s, sizeof(o->host_unix_s));
 		o->busy_s = draw(WIRE_BUSY_MAX_S + 1);
+		fill(o->request, sizeof(o->request));
 	}
 	info->source = (enum agent_source)draw(AGENT_DNS + 1);
 	draw_text(info->domain, 0, AGENT_DOMAIN_LEN, '!');

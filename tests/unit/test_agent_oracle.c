@@ -89,8 +89,12 @@ info_to_theirs(struct agent_info *i, struct theirs *t, their_info *to)
 	for (uint32_t k = 0; k < i->n_outcomes; k++) {
 		struct agent_outcome *o = &i->outcome[k];
 
-		t->outcome[k] = (their_outcome){o->target, o->err,
-		    (u_int)o->status, o->host_unix_s, o->busy_s};
+		t->outcome[k] = (their_outcome){.target = o->target,
+		    .err = o->err,
+		    .status = (u_int)o->status,
+		    .host_time = o->host_unix_s,
+		    .seconds = o->busy_s};
+		memcpy(t->outcome[k].request, o->request, WIRE_REQUEST_LEN);
 	}
 	to->source = (their_source)i->source;
 	to->domain = i->domain;
@@ -192,7 +196,8 @@ outcomes_equal(const struct agent_info *i, const their_info *t)
 
 		same = strcmp(p->target, o->target) == 0 && p->err == o->err &&
 		    p->status == (u_int)o->status &&
-		    p->host_time == o->host_unix_s && p->seconds == o->busy_s;
+		    p->host_time == o->host_unix_s && p->seconds == o->busy_s &&
+		    memcmp(p->request, o->request, WIRE_REQUEST_LEN) == 0;
 	}
 	return same;
 }

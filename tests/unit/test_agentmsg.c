@@ -111,7 +111,7 @@ enum { AT_STATE = 64, AT_REASON = 68, AT_LEFT = 72, AT_THRESHOLD = 84 };
 enum { AT_RENEWAL = 88, AT_RETRY = 92, AT_FIRST = 100, AT_ANSWERED = 108 };
 enum { AT_ASKED = 116, AT_DUE = 124, AT_EARLY = 152, AT_ROUND = 156 };
 enum { AT_OUTCOMES = 160, AT_ERR = 184, AT_STATUS = 188, AT_BUSY = 200 };
-enum { AT_SOURCE = 232 };
+enum { AT_SOURCE = 248 };
 
 #define F(field) offsetof(struct agent_info, field)
 

@@ -359,6 +359,80 @@ test_catalogue_revocation_hits(void)
 		    cases[i].hits);
 }
 
+/* A product that two publishers name, by id or by setup key. */
+static void
+test_b9_catalogues_that_clash(void)
+{
+	static struct catalogue other;
+
+	small(&cat);
+	small(&other);
+	ok(cat_clash(&cat, &other) == &cat.products[0]);
+	other.products[0] = product_of(8, 10);
+	other.products[1] = product_of(9, 10);
+	ok(cat_clash(&cat, &other) == NULL);
+	memcpy(other.products[1].id, cat.products[1].id, PRODUCT_LEN);
+	ok(cat_clash(&cat, &other) == &cat.products[1]);
+	other.products[1] = product_of(9, 10);
+	memcpy(other.products[1].setup_key, cat.products[1].setup_key,
+	    CAT_KEY_LEN);
+	ok(cat_clash(&cat, &other) == &cat.products[1]);
+	cat.n_products = 1;
+	ok(cat_clash(&cat, &other) == NULL);
+	cat.n_products = 2;
+	other.n_products = 1;
+	ok(cat_clash(&cat, &other) == NULL);
+	other.n_products = 0;
+	ok(cat_clash(&cat, &other) == NULL);
+	ok(cat_clash(&other, &cat) == NULL);
+}
+
+/* A signature that lies in two pieces, or begins one; and a disk that fails
+ * in any of them. */
+static void
+test_catalogue_signature_between_pieces(void)
+{
+	unsigned n_between = 0;
+	size_t len = 0;
+
+	small(&cat);
+	for (uint32_t n = 2; len < CAT_PIECE + 2 * SIG_LEN; n++) {
+		struct bytes mem = {.p = buf};
+		struct failing f = {.reads = 0};
+		struct cat_source src = {.read = failing_read, .arg = &f};
+		unsigned reads;
+
+		cat.n_revocations = n;
+		cat.revocations[n - 1] =
+		    (struct cat_revocation){.key_number = 5,
+		        .slot = 1,
+		        .activation = 1};
+		cat.revocations[n - 1].day = (uint16_t)(n + 100);
+		is(cat_encode(&cat, root_sk, buf, CAT_FILE_MAX, &len), 0);
+		if (len <= CAT_PIECE - 8)
+			continue;
+		n_between += len > CAT_PIECE && len < CAT_PIECE + SIG_LEN;
+		mem.len = src.len = len;
+		f.from = cat_memory_source(&mem);
+		is(cat_load(&src, NULL, &got), 0);
+		is(got.n_revocations, n);
+		reads = f.reads;
+		for (unsigned i = 1; i <= reads; i++) {
+			f.reads = 0;
+			f.fail_at = i;
+			is(cat_load(&src, NULL, &got), MUSTER_E_IO);
+		}
+		f.fail_at = 0;
+		/* each of the signed bytes in the second piece counts */
+		for (size_t i = CAT_PIECE - 4; i < len; i += 5) {
+			buf[i] ^= 1;
+			ok(cat_load(&src, NULL, &got) != 0);
+			buf[i] ^= 1;
+		}
+	}
+	ok(n_between > 1);
+}
+
 int
 main(void)
 {
@@ -375,5 +449,7 @@ main(void)
 	test_catalogue_memory_source_is_bounded();
 	test_catalogue_lookups();
 	test_catalogue_revocation_hits();
+	test_b9_catalogues_that_clash();
+	test_catalogue_signature_between_pieces();
 	return tap_done();
 }

@@ -366,6 +366,29 @@ test_check_pinned_keys(void)
 	is(check().reason, 0);
 }
 
+/* Whatever else is pinned, an anchor that nobody filled in is a mistake. */
+static void
+test_check_zero_anchor_is_refused(void)
+{
+	uint8_t keys[2 * PUBKEY_LEN] = {0};
+	struct muster_answer a = {.count = 77};
+
+	fresh();
+	product.root_keys = keys;
+	for (unsigned first = 0; first < 2; first++) {
+		memset(keys, 0, sizeof(keys));
+		memcpy(keys + first * PUBKEY_LEN, fx_root_pk, PUBKEY_LEN);
+		product.n_root_keys = 2;
+		is(muster_check(&product, &a), MUSTER_E_KEY);
+		keys[(1 - first) * PUBKEY_LEN] = 1; /* the identity */
+		is(muster_check(&product, &a), MUSTER_E_KEY);
+	}
+	is(a.count, 77);
+	memcpy(keys, fx_root_pk, PUBKEY_LEN);
+	product.n_root_keys = 1;
+	is(check().reason, 0);
+}
+
 static void
 test_check_altered_lease_never_holds(void)
 {
@@ -450,6 +473,7 @@ main(void)
 	test_check_catalogue_twice();
 	test_check_revoked();
 	test_check_pinned_keys();
+	test_check_zero_anchor_is_refused();
 	test_check_altered_lease_never_holds();
 	test_check_arguments();
 	test_check_stack_is_small();

@@ -191,6 +191,26 @@ test_clockwatch_forged_fields(void)
 	}
 }
 
+/* The right checksum over too little, and over too much. */
+static void
+test_clockwatch_forged_length(void)
+{
+	struct clockwatch w = {0}, got = {.run_s = 99};
+	uint8_t buf[CLOCKWATCH_FILE_LEN], out[CLOCKWATCH_FILE_LEN + 8];
+
+	(void)see(&w, 7, T0, 60);
+	is(clockwatch_encode(&w, buf), 0);
+	for (int more = -4; more <= 4; more += 4) {
+		size_t n = (size_t)(CLOCKWATCH_FILE_LEN - HASH_LEN + more);
+		const struct bytes body = {out, n};
+
+		memset(out, 0, sizeof(out));
+		memcpy(out, buf, more < 0 ? n : n - (size_t)more);
+		label_hash(NULL, &body, 1, out + n);
+		is(clockwatch_decode(out, n + HASH_LEN, &got) == 0, more == 0);
+	}
+}
+
 int
 main(void)
 {
@@ -202,5 +222,6 @@ main(void)
 	test_b36_a_long_pause_begins_the_day_anew();
 	test_clockwatch_file();
 	test_clockwatch_forged_fields();
+	test_clockwatch_forged_length();
 	return tap_done();
 }

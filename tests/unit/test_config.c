@@ -65,6 +65,16 @@ test_config_defaults_are_the_documented_ones(void)
 	is(c.record_ms, 500);
 	is(c.idle_ms, 5000);
 	is(c.calls_per_session, 16);
+	is(c.session_ms, 5000);
+	is(c.source_rate, 0);
+	is(c.allowed.n, 0);
+	is(c.inventory_rows, 1000000);
+	is(c.retention_days, 400);
+	is(c.exempt.n, 2);
+	is(c.exempt.at[0].address[12], 127);
+	is(c.exempt.at[0].bits, 96 + 8);
+	is(c.exempt.at[1].address[15], 1);
+	is(c.exempt.at[1].bits, 128);
 	is(c.connections, 10240);
 	is(c.publish, 1);
 	is_str(c.publish_name, "");
@@ -148,6 +158,36 @@ test_b20_config_of_publication(void)
 	is(parse(text, &said, &c), MUSTER_E_PROTO);
 }
 
+static void
+test_b11_config_of_a_shared_count(void)
+{
+	static const char *const bad[] = {
+	    "store = \"postgres\";",
+	    "store = 5432;",
+	    "store_group = \"\";",
+	    "store_group = \"Site\";",
+	    "store_group = \"a;b\";",
+	    "store_group = 7;",
+	};
+	struct host_config c;
+	struct said said;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		is(parse(bad[i], &said, &c), MUSTER_E_PROTO);
+		is(said.n_mistakes, 1);
+	}
+	is(parse("", &said, &c), 0);
+	is_str(c.store, "");
+	is_str(c.store_group, "muster");
+	is(parse("store = \"host=db1 dbname=m\"; store_group = \"a_1\";", &said,
+	       &c),
+	    0);
+	is_str(c.store, "host=db1 dbname=m");
+	is_str(c.store_group, "a_1");
+	is(parse("store = \"sqlite\";", &said, &c), 0);
+	is_str(c.store, "");
+}
+
 /* Both ends of each range are taken, one beyond each end is not. */
 static void
 test_config_ranges_hold_for_every_number(void)
@@ -182,7 +222,7 @@ test_config_ranges_hold_for_every_number(void)
 			ok(strstr(said.text, o->name) != NULL);
 		}
 	}
-	is(n_numbers, 11);
+	is(n_numbers, 16);
 }
 
 /* Numbers that 32 bits do not hold, as people write them: without an L. */
@@ -358,6 +398,53 @@ test_config_reports_every_mistake_at_once(void)
 }
 
 static void
+test_config_exempt_networks(void)
+{
+	static const char *const bad[] = {"\"\"", "\"10.0.0.0/33\"",
+	    "\"10.0.0.1/8\"", "\"2001:db8::/129\"", "\"2001:db8::1/64\"",
+	    "\"10.0.0.0/\"", "\"10.0.0.0/-1\"", "\"10.0.0.0/8x\"", "7",
+	    "\"localhost\"", "\"10/8\""};
+	struct host_config c;
+	struct said said;
+	char text[128];
+
+	is(parse("exempt_networks = [ ];\n", &said, &c), 0);
+	is(c.exempt.n, 0);
+	is(parse("exempt_networks = [ \"10.32.0.0/11\", \"0.0.0.0/0\", "
+	         "\"192.0.2.1\", \"2001:db8::/32\", \"::/0\" ];\n",
+	       &said, &c),
+	    0);
+	is(c.exempt.n, 5);
+	is(c.exempt.at[0].bits, 96 + 11);
+	is(c.exempt.at[0].address[11], 0xff);
+	is(c.exempt.at[0].address[13], 32);
+	is(c.exempt.at[1].bits, 96);
+	is(c.exempt.at[2].bits, 128);
+	is(c.exempt.at[3].bits, 32);
+	is(c.exempt.at[3].address[3], 0xb8);
+	is(c.exempt.at[4].bits, 0);
+	is(c.allowed.n, 0);
+	is(parse("allowed_networks = [ \"10.32.0.0/11\" ];\n", &said, &c), 0);
+	is(c.allowed.n, 1);
+	is(c.allowed.at[0].bits, 96 + 11);
+	is(c.exempt.n, 2);
+	is(parse("inventory_rows = 0;\nretention_days = 0;\n", &said, &c),
+	    MUSTER_E_PROTO);
+	is(said.n_mistakes, 2);
+	is(parse("inventory_rows = 5;\nretention_days = 9;\n", &said, &c), 0);
+	is(c.inventory_rows, 5);
+	is(c.retention_days, 9);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+		    "exempt_networks = ( %s );\n", bad[i]);
+		is(parse(text, &said, &c), MUSTER_E_PROTO);
+		is(said.n_mistakes, 1);
+	}
+	is(parse("exempt_networks = \"10.0.0.0/8\";\n", &said, &c),
+	    MUSTER_E_PROTO);
+}
+
+static void
 test_config_takes_what_is_right(void)
 {
 	struct host_config c;
@@ -470,6 +557,8 @@ test_config_example_is_true(void)
 			is(value(&c, o), value(&defaults, o));
 	}
 	is(c.n_domains, 2);
+	is_str(c.status.address, defaults.status.address);
+	is(c.status.port, defaults.status.port);
 	ok(c.publish_name[0] != '\0' && c.publish_domain[0] != '\0' &&
 	    c.publish_server.port == 53 && c.publish_key_file[0] == '/');
 }
@@ -479,6 +568,7 @@ main(void)
 {
 	test_config_defaults_are_the_documented_ones();
 	test_b20_config_of_publication();
+	test_b11_config_of_a_shared_count();
 	test_config_example_is_true();
 	test_config_ranges_hold_for_every_number();
 	test_config_numbers_do_not_wrap();
@@ -486,6 +576,7 @@ main(void)
 	test_config_table_is_consistent();
 	test_config_one_mistake_each();
 	test_config_reports_every_mistake_at_once();
+	test_config_exempt_networks();
 	test_config_takes_what_is_right();
 	test_config_warns_of_renewals_over_20_days();
 	test_config_files();

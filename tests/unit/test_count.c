@@ -375,6 +375,141 @@ test_count_differences_rebuild_the_cache(uint64_t seed)
 	free(mem);
 }
 
+static void
+clean_all(struct count *c, int64_t now)
+{
+	while (count_clean(c, now, COUNT_CLEANED_MAX) > 0)
+		count_flushed(c);
+}
+
+static bool
+is_same_cache(const struct count *a, const struct count *b)
+{
+	struct count_row x, y;
+	uint32_t i = 0, k = 0;
+
+	while (count_next(a, &i, &x)) {
+		if (!count_next(b, &k, &y) || memcmp(&x, &y, sizeof(x)) != 0)
+			return false;
+	}
+	return a->n == b->n;
+}
+
+/* What copy b lacks of a: as a host of a cluster reads it. */
+static unsigned
+catch_up(struct count *b, const struct count *a, int64_t cleaned)
+{
+	struct count_row rows[64], r;
+	uint64_t held = b->newest == 0 ? 0 : 1;
+	uint32_t n = 0, iter = 0;
+	unsigned bad = 0;
+
+	if (held != 0)
+		(void)count_next(b, &iter, &r);
+	held = held == 0 ? 0 : r.seq;
+	for (iter = 0; count_next(a, &iter, &r) && r.seq > held;)
+		rows[n++] = r;
+	bad += count_raise(b, a->capacity) != 0;
+	clean_all(b, cleaned);
+	count_drop_below(b, count_oldest(a));
+	while (n-- > 0)
+		bad += count_merge(b, &rows[n]) != 0;
+	return bad + count_is_dirty(b);
+}
+
+/* Two copies of one group: what b was told of is what a has. */
+static void
+test_b11_differences_make_the_copy_current(uint64_t seed)
+{
+	struct count a, b;
+	void *mem_a = fresh(&a, 64, 3), *mem_b = fresh(&b, 64, 3);
+	uint64_t rng = seed * 2 + 1;
+	int64_t now = T0, cleaned = 0;
+	uint32_t n_a;
+	unsigned bad = 0, n_checks = 0;
+
+	for (uint64_t seq = 1; seq <= 200000 && bad == 0; seq++) {
+		const struct count_row r =
+		    row(draw(&rng, 90), seq, now += draw(&rng, 40000));
+
+		bad += count_touch(&a, &r, &n_a) != 0;
+		if (draw(&rng, 3000) == 0)
+			bad += count_raise(&a, 3 + draw(&rng, 62)) != 0;
+		if (draw(&rng, 50) == 0)
+			clean_all(&a, cleaned = now + draw(&rng, 2) * 50 * DAY);
+		count_flushed(&a);
+		if (draw(&rng, 30) != 0)
+			continue;
+		bad += catch_up(&b, &a, cleaned);
+		bad += !is_same_cache(&a, &b);
+		bad += count_value(&a, now) != count_value(&b, now);
+		n_checks++;
+	}
+	if (!is(bad, 0))
+		printf("# rerun with seed %" PRIu64 "\n", seed);
+	ok(n_checks > 1000);
+	free(mem_a);
+	free(mem_b);
+}
+
+static void
+test_b11_what_is_told_twice_is_refused(void)
+{
+	const struct count_row r = row(1, 7, T0), older = row(2, 6, T0);
+	const struct count_row next = row(2, 8, T0);
+	struct count c;
+	void *mem = fresh(&c, 4, 1);
+
+	is(count_merge(&c, &r), 0);
+	is(count_merge(&c, &r), MUSTER_E_EXIST);
+	is(count_merge(&c, &older), MUSTER_E_EXIST);
+	is(count_merge(&c, &next), MUSTER_E_FULL);
+	count_drop_below(&c, 8);
+	is(c.n, 0);
+	is(count_merge(&c, &next), 0);
+	ok(!count_is_dirty(&c));
+	is(count_value(&c, T0), 1);
+	free(mem);
+}
+
+/* What is evicted or cleaned up stays to be written, without a record. */
+static void
+test_count_a_lost_record_is_a_change(void)
+{
+	struct count c;
+	void *mem = fresh(&c, 2, 2);
+
+	touch(&c, 1, 1, T0);
+	touch(&c, 2, 2, T0);
+	count_flushed(&c);
+	ok(!count_is_dirty(&c));
+	touch(&c, 3, 3, T0);
+	count_drop_below(&c, 100);
+	is(c.n, 0);
+	ok(count_is_dirty(&c));
+	count_flushed(&c);
+	ok(!count_is_dirty(&c));
+	free(mem);
+}
+
+static void
+test_count_a_clean_up_has_an_end(void)
+{
+	struct count c;
+	void *mem = fresh(&c, 2 * COUNT_CLEANED_MAX, 2 * COUNT_CLEANED_MAX);
+
+	for (uint32_t i = 1; i <= COUNT_CLEANED_MAX + 3; i++)
+		touch(&c, i, i, T0);
+	count_flushed(&c);
+	is(count_clean(&c, T0 + 365 * DAY, UINT32_MAX), COUNT_CLEANED_MAX);
+	is(c.n, 3);
+	is(count_clean(&c, T0 + 365 * DAY, UINT32_MAX), 0);
+	count_flushed(&c);
+	is(count_clean(&c, T0 + 365 * DAY, 2), 2);
+	is(c.n, 1);
+	free(mem);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -390,5 +525,9 @@ main(int argc, char *argv[])
 	test_count_refuses();
 	test_count_random_equals_model(seed);
 	test_count_differences_rebuild_the_cache(seed);
+	test_b11_differences_make_the_copy_current(seed);
+	test_b11_what_is_told_twice_is_refused();
+	test_count_a_lost_record_is_a_change();
+	test_count_a_clean_up_has_an_end();
 	return tap_done();
 }

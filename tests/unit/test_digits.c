@@ -374,6 +374,35 @@ test_digits_refuses(void)
 	is(back[0], 7);
 }
 
+static void
+test_b40_why_a_group_is_wrong(void)
+{
+	static const struct {
+		struct digits_slip slip;
+		const char *why;
+	} cases[] = {
+	    {{MUSTER_E_TYPO, 1, 0},
+	        "a digit is wrong, two are swapped, or it is another group"},
+	    {{MUSTER_E_TYPO, 1, DIGITS_TYPED},
+	        "a digit is wrong, two are swapped, or it is another group"},
+	    {{MUSTER_E_PROTO, 1, 0},
+	        "it has something other than digits, or the code is of "
+	        "another version"},
+	    {{MUSTER_E_TRUNC, 1, 0}, "digits are missing"},
+	    {{MUSTER_E_NOENT, 1, 0}, "digits are missing"},
+	    {{MUSTER_E_RANGE, 1, 0}, "it does not fit"},
+	    {{MUSTER_E_TYPO, 1, 8}, "8 digits instead of 7"},
+	    {{MUSTER_E_TRUNC, 1, 6}, "6 digits instead of 7"},
+	    {{MUSTER_E_TYPO, 1, 14}, "14 digits instead of 7"},
+	    {{MUSTER_E_TYPO, 1, 15},
+	        "15 digits stand together, and a group has 7"},
+	};
+	char out[DIGITS_WHY_MAX];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_str(digits_why(&cases[i].slip, out), cases[i].why);
+}
+
 int
 main(void)
 {
@@ -394,5 +423,6 @@ main(void)
 	test_b40_digits_in_a_row_and_split_groups();
 	test_digits_forgives_how_it_is_written();
 	test_digits_refuses();
+	test_b40_why_a_group_is_wrong();
 	return tap_done();
 }

@@ -180,13 +180,71 @@ test_dns_srv_bad(void)
 	is(dns_name_rdata(&r, &rec, &target), MUSTER_E_PROTO);
 }
 
+/* Each flag by itself, and all of them, as they are read back. */
+static void
+test_dns_header_flags(void)
+{
+	for (unsigned bits = 0; bits < 8; bits++) {
+		struct dns_header h = {.id = 0xbeef,
+		    .is_reply = (bits & 1) != 0,
+		    .is_authoritative = (bits & 2) != 0,
+		    .is_truncated = (bits & 4) != 0,
+		    .opcode = 5,
+		    .rcode = 9,
+		    .count = {1, 2, 3, 4}};
+		uint8_t msg[DNS_HEADER_LEN];
+		struct wr w = wr_init(msg, sizeof(msg));
+		struct dns_reader r;
+
+		dns_header_write(&w, &h, (bits & 1) != 0);
+		is(w.len, DNS_HEADER_LEN);
+		is(dns_open(msg, sizeof(msg), &r), 0);
+		is(r.header.id, 0xbeef);
+		is(r.header.is_reply, h.is_reply);
+		is(r.header.is_authoritative, h.is_authoritative);
+		is(r.header.is_truncated, h.is_truncated);
+		is(r.header.opcode, 5);
+		is(r.header.rcode, 9);
+		is(msg[2] & 1, bits & 1);
+		for (size_t i = 0; i < DNS_SECTIONS; i++)
+			is(r.header.count[i], i + 1);
+	}
+}
+
+static void
+test_dns_one_question_is_read_once(void)
+{
+	struct dns_reader r;
+	struct dns_name name;
+	uint16_t type;
+
+	is(dns_open(reply, sizeof(reply), &r), 0);
+	is(dns_question(&r, &name, &type), 0);
+	is(dns_question(&r, &name, &type), MUSTER_E_PROTO);
+}
+
+/* RFC 1035 4.1.1: a name that is not there is an answer, the rest is trouble. */
+static void
+test_dns_rcode_err(void)
+{
+	is(dns_rcode_err(DNS_NOERROR), 0);
+	is(dns_rcode_err(DNS_NXDOMAIN), MUSTER_E_NXDOMAIN);
+	is(dns_rcode_err(DNS_REFUSED), MUSTER_E_DNS_REFUSED);
+	is(dns_rcode_err(DNS_SERVFAIL), MUSTER_E_SERVFAIL);
+	for (uint8_t rcode = 6; rcode < 16; rcode++)
+		is(dns_rcode_err(rcode), MUSTER_E_SERVFAIL);
+}
+
 int
 main(void)
 {
+	test_dns_rcode_err();
 	test_dns_query();
 	test_dns_answers();
 	test_dns_records();
 	test_dns_records_bad();
 	test_dns_srv_bad();
+	test_dns_header_flags();
+	test_dns_one_question_is_read_once();
 	return tap_done();
 }

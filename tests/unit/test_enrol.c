@@ -215,10 +215,11 @@ static void
 test_enrol_proof(void)
 {
 	struct enrol e = sample("host-1"), got;
-	uint8_t buf[ENROL_MAX], other[HOSTKEY_PK_LEN] = {1, 2, 4};
+	uint8_t buf[ENROL_MAX + 1] = {0}, other[HOSTKEY_PK_LEN] = {1, 2, 4};
 	size_t len = encode(&e, buf);
 
 	is(enrol_prove(buf, len, proof_key), 0);
+	is(enrol_prove(buf, ENROL_MAX + 1, proof_key), MUSTER_E_SIG);
 	is(enrol_prove(buf, len, other), MUSTER_E_SIG);
 	is(enrol_prove(buf, 171, proof_key), MUSTER_E_SIG);
 	is(enrol_prove(buf, 0, proof_key), MUSTER_E_SIG);

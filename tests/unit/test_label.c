@@ -198,6 +198,44 @@ test_label_rfc8032(void)
 	}
 }
 
+/* Of others, by their own description of each: tests/vectors/ed25519.txt. */
+static void
+test_label_others_vectors(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	unsigned n = 0, n_good = 0;
+	char line[8192];
+
+	ok(f != NULL);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		char *save = NULL, *name = strtok_r(line, " \n", &save);
+		char *verdict, *msg_hex;
+		uint8_t pk[PUBKEY_LEN], msg[1024], sig[SIG_LEN];
+		size_t len;
+		int err;
+
+		if (name == NULL || name[0] == '#')
+			continue;
+		verdict = strtok_r(NULL, " \n", &save);
+		is(unhex(strtok_r(NULL, " \n", &save), pk, sizeof(pk)),
+		    PUBKEY_LEN);
+		msg_hex = strtok_r(NULL, " \n", &save);
+		len = unhex(strcmp(msg_hex, "-") == 0 ? "" : msg_hex, msg,
+		    sizeof(msg));
+		is(unhex(strtok_r(NULL, " \n", &save), sig, sizeof(sig)),
+		    SIG_LEN);
+		err = label_verify(pk, msg, len, sig);
+		if (!is(err == 0, strcmp(verdict, "good") == 0))
+			printf("# %s\n", name);
+		n++;
+		n_good += err == 0;
+	}
+	is(n, 151);
+	is(n_good, 89);
+	if (f != NULL)
+		(void)fclose(f);
+}
+
 /* With each as the key: R the key itself or the identity, S zero. */
 static void
 test_label_small_order_keys_are_refused(void)
@@ -365,8 +403,9 @@ test_label_every_flipped_bit_fails(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	const char *path = argc > 1 ? argv[1] : "tests/vectors/ed25519.txt";
 	const char *text = getenv("MUSTER_SEED");
 
 	seed = text != NULL ? strtoull(text, NULL, 0) : 1;
@@ -378,6 +417,7 @@ main(void)
 	test_label_hash_of_parts();
 	test_label_publisher_is_the_first_half_of_the_hash();
 	test_label_rfc8032();
+	test_label_others_vectors(path);
 	test_label_small_order_keys_are_refused();
 	test_label_non_canonical_keys_are_refused();
 	test_label_other_keys_are_good();

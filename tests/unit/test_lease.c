@@ -237,6 +237,12 @@ test_b31_any_count_is_for_replies_only(void)
 	const struct wire_args args = lf_args(&f, 1);
 	struct lease lease;
 
+	grant.retry_min = WIRE_INTERVAL_MIN - 1;
+	lf_leases(&f, &args, 1, &grant, &lease);
+	is(judge(&lease), MUSTER_E_RANGE);
+	grant.retry_min = WIRE_INTERVAL_MIN;
+	lf_leases(&f, &args, 1, &grant, &lease);
+	is(judge(&lease), 0);
 	grant.count = 4;
 	lf_leases(&f, &args, 1, &grant, &lease);
 	is(judge(&lease), MUSTER_E_COUNT);
@@ -341,6 +347,8 @@ test_lease_facts_of_a_catalogue(void)
 	cat.n_products = cat.n_issuers = 0;
 	is(lease_facts(&lease, &cat, &facts), 0);
 	ok(!facts.has_issuer && !facts.has_product);
+	lease.args_len = 3;
+	ok(lease_facts(&lease, &cat, &facts) != 0);
 	lease.certificate[5] = 0;
 	is(lease_facts(&lease, &cat, &facts), MUSTER_E_PROTO);
 }

@@ -243,6 +243,103 @@ test_b38_a_rearm_names_the_lease_that_it_drops(void)
 	ok(w.life.has_lease && !life_is_dropped(&w.life.state, &old));
 }
 
+static const struct life_event look_event = {.kind = LIFE_CATALOGUE};
+
+/* Bytes that say nothing hold nothing, and are named by nothing. */
+static void
+test_b33_a_lease_that_cannot_be_read_holds_nothing(void)
+{
+	struct state_product dropped = {.dropped = {1}};
+	struct lease garbage;
+	const struct life_event rearm = {.kind = LIFE_REARM};
+
+	memset(&garbage, 0, sizeof(garbage));
+	ok(!life_is_dropped(&dropped, &garbage));
+	licensed();
+	is(state(), WIRE_LICENSED);
+	memset(w.life.lease.certificate, 0, CERT_LEN);
+	lw_event(&w, &look_event, "a broken lease");
+	is(state(), WIRE_TOLERANCE_GRACE);
+	ok(w.todo.reason != 0 && w.todo.ask);
+	is(w.life.state.grace_unix_s, w.true_unix_s);
+	/* where the state was lost, it is no reason for a grace */
+	licensed();
+	memset(w.life.lease.certificate, 0, CERT_LEN);
+	w.life.state.first_seen_unix_s = STATE_SEEN_LOST;
+	lw_event(&w, &look_event, "a broken lease, and no state");
+	is(state(), WIRE_UNLICENSED);
+	is(w.life.state.grace_unix_s, 0);
+	licensed();
+	w.life.lease.args_len = 0;
+	lw_event(&w, &rearm, "a rearm over a broken lease");
+	ok(w.todo.drop_lease);
+	is(w.life.state.dropped[0] | w.life.state.dropped[1], 0);
+	is(w.life.state.rearms, 1);
+}
+
+static void
+test_b30_who_is_gone_asks_no_more_even_when_told_to(void)
+{
+	const struct life_event gone = {.kind = LIFE_GONE};
+
+	licensed();
+	lw_event(&w, &gone, "gone");
+	w.true_unix_s += LW_DAY;
+	lw_event(&w, &ask_event, "a person asks");
+	ok(!w.todo.ask && !w.life.is_asking);
+}
+
+/* Two better leases in one step: what is not written undoes both. */
+static void
+test_b33_an_offer_and_a_reply_at_once(void)
+{
+	const struct life_event unkept = {.kind = LIFE_UNKEPT};
+	struct lease first, offer;
+
+	licensed();
+	first = w.life.lease;
+	w.true_unix_s += LW_DAY;
+	lw_do(&w, &ask_event, "renewed");
+	offer = w.life.lease;
+	ok(offer.grant.issued_unix_s > first.grant.issued_unix_s);
+	w.life.lease = first;
+	w.life.offer = offer;
+	w.life.has_offer = true;
+	w.true_unix_s += LW_DAY;
+	lw_round(&w, "renewed again");
+	ok(w.todo.keep_lease && !w.life.has_offer);
+	ok(w.life.lease.grant.issued_unix_s > offer.grant.issued_unix_s);
+	lw_event(&w, &unkept, "not written");
+	is(w.life.lease.grant.issued_unix_s, first.grant.issued_unix_s);
+	ok(w.life.has_offer);
+}
+
+/* An offer waits for the disk; a new identity does not try it. */
+static void
+test_b33_an_offer_waits_for_its_event(void)
+{
+	static const struct {
+		enum life_kind kind;
+		bool takes;
+	} cases[] = {{LIFE_SILENCE, false}, {LIFE_REARM, false},
+	    {LIFE_NEW_CMID, false}, {LIFE_TIMER, true}, {LIFE_CATALOGUE, true}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct life_event ev = {.kind = cases[i].kind};
+		struct lease first;
+
+		licensed();
+		first = w.life.lease;
+		w.true_unix_s += LW_DAY;
+		lw_do(&w, &ask_event, "renewed");
+		w.life.offer = w.life.lease;
+		w.life.has_offer = true;
+		w.life.lease = first;
+		lw_event(&w, &ev, "an event");
+		is(w.todo.keep_lease, cases[i].takes);
+	}
+}
+
 int
 main(void)
 {
@@ -252,5 +349,9 @@ main(void)
 	test_b33_a_lease_that_is_not_on_disk_does_not_count();
 	test_b33_an_unwritten_renewal_leaves_lease_and_grace();
 	test_b38_a_rearm_names_the_lease_that_it_drops();
+	test_b33_a_lease_that_cannot_be_read_holds_nothing();
+	test_b30_who_is_gone_asks_no_more_even_when_told_to();
+	test_b33_an_offer_and_a_reply_at_once();
+	test_b33_an_offer_waits_for_its_event();
 	return tap_done();
 }

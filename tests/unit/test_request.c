@@ -127,6 +127,61 @@ test_request_every_place_in_a_tree(void)
 	}
 }
 
+/* What is wrong with the place of a shared reply, in its bytes. */
+enum misplaced {
+	IN_ITS_PLACE,
+	FORGED_PATH,
+	WRONG_INDEX,
+	INDEX_OUTSIDE,
+	PATH_TOO_LONG,
+	PATH_CUT,
+	SWAPPED_LEAF,
+	N_MISPLACED
+};
+
+static const struct {
+	const char *why;
+	int want;
+} misplaced[N_MISPLACED] = {
+    [IN_ITS_PLACE] = {"nothing", 0},
+    [FORGED_PATH] = {"a node of the path forged", MUSTER_E_SIG},
+    [WRONG_INDEX] = {"another one's index", MUSTER_E_SIG},
+    [INDEX_OUTSIDE] = {"an index of a larger tree", MUSTER_E_RANGE},
+    [PATH_TOO_LONG] = {"a path of four", MUSTER_E_TOOBIG},
+    [PATH_CUT] = {"a path that is said to be shorter", MUSTER_E_PROTO},
+    [SWAPPED_LEAF] = {"the reply to another request", MUSTER_E_SIG},
+};
+
+static void
+test_b34_place_of_a_shared_reply(void)
+{
+	struct wire_grant g = fx_grant(5, FX_NOW);
+	uint8_t p[RPC_BODY_MAX + HASH_LEN]; /* a fourth node */
+	size_t path_len = 3 * HASH_LEN;
+
+	for (enum misplaced what = 0; what < N_MISPLACED; what++) {
+		struct request asked = req_cert;
+		size_t len = fx_answer_at(&req_cert, &g, 1, 8, 3, p);
+		uint8_t *index = p + len - path_len - 8;
+
+		printf("# %s\n", misplaced[what].why);
+		index[3] ^= what == WRONG_INDEX;
+		if (what == INDEX_OUTSIDE)
+			index[3] = 8;
+		if (what == PATH_TOO_LONG) {
+			index[7] = 4;
+			memset(p + len, 0, HASH_LEN);
+			len += HASH_LEN;
+		}
+		if (what == PATH_CUT)
+			index[7] = 2;
+		p[len - 1] ^= what == FORGED_PATH;
+		asked.args_bytes[WIRE_ID_LEN] ^= what == SWAPPED_LEAF;
+		is(request_judge(&asked, p, len, &fx_cat, FX_NOW, &reply),
+		    misplaced[what].want);
+	}
+}
+
 static void
 test_request_probe_is_no_activation(void)
 {
@@ -280,6 +335,11 @@ test_request_replaces(void)
 	ok(!request_replaces(&bad, NULL, &fx_cat, machine, now));
 	ok(request_replaces(&old, &bad, &fx_cat, machine, now));
 	ok(request_replaces(&old, &low, &fx_cat, machine, now));
+	/* bytes that are no lease at all */
+	memset(bad.certificate, 0, sizeof(bad.certificate));
+	ok(!request_replaces(&bad, NULL, &fx_cat, machine, now));
+	ok(!request_replaces(&bad, &old, &fx_cat, machine, now));
+	ok(request_replaces(&old, &bad, &fx_cat, machine, now));
 }
 
 static void
@@ -307,6 +367,7 @@ main(void)
 	test_b34_reply_time_within_four_hours();
 	test_request_form_1_needs_known_certificate();
 	test_request_every_place_in_a_tree();
+	test_b34_place_of_a_shared_reply();
 	test_request_probe_is_no_activation();
 	test_request_probe_shows_key_and_count();
 	test_request_reply_to_another_request();

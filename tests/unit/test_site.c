@@ -124,17 +124,21 @@ static void
 test_stats(void)
 {
 	const double x[] = {2, 4, 4, 4, 5, 5, 7, 9};
-	struct stats s = stats_mean(x, 8);
+	struct stats s = stats_mean(x, 8, 0, 100);
 	struct stats_share p;
 	uint16_t v[] = {9, 1, 5, 3, 7};
 
 	ok(is_near(s.mean, 5) && s.n == 8 && s.least == 2 && s.most == 9);
 	ok(is_near(s.lo, 3.213) && is_near(s.hi, 6.787));
-	s = stats_mean(x, 2);
-	ok(is_near(s.lo, 0) && is_near(s.hi, 15.706));
-	s = stats_mean(x, 1);
-	ok(s.lo == 2 && s.hi == 2);
-	ok(stats_mean(x, 0).n == 0);
+	s = stats_mean(x, 2, -50, 100);
+	ok(is_near(s.lo, -9.706) && is_near(s.hi, 15.706) && s.has_interval);
+	s = stats_mean(x, 2, 0, 10);
+	ok(s.lo == 0 && s.hi == 10);
+	/* one number, or one again and again, says nothing of others */
+	ok(!stats_mean(x, 1, 0, 100).has_interval);
+	ok(!stats_mean(x + 1, 3, 0, 100).has_interval);
+	ok(stats_mean(x, 0, 0, 100).n == 0);
+	ok(is_near(stats_unseen(20), 0.139) && is_near(stats_unseen(1), 0.95));
 	p = stats_share(20, 20);
 	ok(p.share == 1 && is_near(p.lo, 0.839) && p.hi == 1);
 	p = stats_share(3, 10);
@@ -164,6 +168,52 @@ test_check(void)
 	ok(!site_check(&site, &diag) && diag.n == 7);
 }
 
+static void
+test_check_names(void)
+{
+	struct site_diag diag = {.n = 0};
+	struct site site;
+
+	site_init(&site);
+	site.n_classes = 2;
+	site_class_init(&site.class[0], "pc", 5);
+	site_class_init(&site.class[1], "pc", 5);
+	ok(!site_check(&site, &diag) && diag.n == 1);
+	is_str(diag.text[0], "two kinds of machines are called pc");
+	site.class[1].name[0] = '\0';
+	memcpy(site.product[1].name, site.product[0].name,
+	    sizeof(site.product[0].name));
+	site.host[0].name[0] = '\0';
+	diag.n = 0;
+	ok(!site_check(&site, &diag) && diag.n == 3);
+	is_str(diag.text[0], "two products are called desktop");
+	is_str(diag.text[1], "kinds of machines without a name");
+	is_str(diag.text[2], "hosts without a name");
+}
+
+static void
+test_check_classes(void)
+{
+	struct site_diag diag = {.n = 0};
+	struct site site;
+
+	site_init(&site);
+	site.n_classes = 1;
+	site_class_init(&site.class[0], "pc", 5);
+	site.days = 27;
+	ok(!site_check(&site, &diag) && diag.n == 1);
+	site.days = 28;
+	diag.n = 0;
+	ok(site_check(&site, &diag));
+	site.class[0].is_always = true;
+	ok(site_check(&site, &diag));
+	site.class[0].absent_ppm = 1;
+	ok(!site_check(&site, &diag) && diag.n == 1);
+	site.class[0].absent_ppm = 0;
+	site.class[0].leave = (struct site_period){.every_days = 9, .days = 1};
+	ok(!site_check(&site, &diag) && diag.n == 2);
+}
+
 int
 main(void)
 {
@@ -172,5 +222,7 @@ main(void)
 	test_periods();
 	test_stats();
 	test_check();
+	test_check_names();
+	test_check_classes();
 	return tap_done();
 }

@@ -98,6 +98,15 @@ test_slotask_refuses_what_is_none(void)
 		out[rows[i].at] = old;
 	}
 	is(slotask_decode(out, SLOTASK_LEN, &b), 0);
+	/* to the last second of the year 9999 */
+	a.asked_unix_s = INT64_C(253402300799);
+	slotask_encode(&a, pk, out);
+	is(slotask_decode(out, SLOTASK_LEN, &b), 0);
+	out[51]++;
+	is(slotask_decode(out, SLOTASK_LEN, &b), MUSTER_E_RANGE);
+	a.asked_unix_s = 0;
+	slotask_encode(&a, pk, out);
+	is(slotask_decode(out, SLOTASK_LEN, &b), 0);
 }
 
 int

@@ -192,7 +192,7 @@ test_b5_the_inventory_tells_of_each_client(bool is_sqlite)
 	is(c->count, 2);
 	is(c->address[15], 2);
 	ok(memcmp(c->chain.newest, it.leaf, WIRE_TAG_LEN) == 0);
-	ok(!c->is_duplicate);
+	ok(!store_client_is_duplicate(c, T0 + 50));
 	store_close(s);
 }
 
@@ -212,7 +212,7 @@ test_b5_two_machines_under_one_cmid_are_named(bool is_sqlite)
 	ok(!second.is_clone);
 	is(kit_image(s, T0, &image_a), 0);
 	c = client_of(7);
-	ok(c->is_duplicate);
+	ok(store_client_is_duplicate(c, T0));
 	is_str(c->name, "copy");
 	is_str(c->other_name, "pc7");
 	ok(memcmp(c->other_machine, first.args.machine, WIRE_ID_LEN) == 0);
@@ -240,9 +240,69 @@ test_b5_two_machines_under_one_cmid_are_named(bool is_sqlite)
 	is(store_batch(s, &second, 1, T0), 0);
 	ok(second.is_clone);
 	is(kit_image(s, T0, &image_a), 0);
-	ok(client_of(8)->is_duplicate);
+	ok(store_client_is_duplicate(client_of(8), T0));
 	is_str(client_of(8)->other_name, "pc8");
 	store_close(s);
+}
+
+/* The copy took a CMID of its own, as the warning advises: it goes. */
+static void
+test_b5_a_copy_that_comes_no_more_is_no_duplicate(bool is_sqlite)
+{
+	struct store *s = fresh(is_sqlite);
+	struct turn_item it = kit_item(0, 1, 7, 5, T0);
+	int64_t told = T0 + 2 * DAY;
+
+	is(store_batch(s, &it, 1, T0), 0);
+	it = kit_item(0, 1, 7, 5, T0 + DAY);
+	it.args.machine[3] = 0xee;
+	is(store_batch(s, &it, 1, T0 + DAY), 0);
+	it = kit_item(0, 1, 7, 5, told);
+	is(store_batch(s, &it, 1, told), 0); /* the first one again */
+	for (int64_t day = 9; day < 60; day += 7) {
+		it = kit_item(0, 1, 7, 5, T0 + day * DAY);
+		is(kit_image(s, T0, &image_a), 0);
+		memcpy(it.args.previous, client_of(7)->chain.newest,
+		    WIRE_TAG_LEN);
+		is(store_batch(s, &it, 1, T0 + day * DAY), 0);
+	}
+	is(idle_all(s, T0 + 60 * DAY), 0);
+	is(kit_image(s, T0, &image_a), 0);
+	is((long long)client_of(7)->twin_unix_s, told);
+	ok(store_client_is_duplicate(client_of(7), told + STORE_TWIN_S - 1));
+	ok(!store_client_is_duplicate(client_of(7), told + STORE_TWIN_S));
+	ok(store_client_is_duplicate(client_of(7), T0)); /* a clock set back */
+
+	/* and comes back when the copy does */
+	it = kit_item(0, 1, 7, 5, T0 + 60 * DAY);
+	it.args.machine[3] = 0xee;
+	is(store_batch(s, &it, 1, T0 + 60 * DAY), 0);
+	is(kit_image(s, T0, &image_a), 0);
+	ok(store_client_is_duplicate(client_of(7), T0 + 61 * DAY));
+	store_close(s);
+}
+
+/* Times that 32 bits do not hold are marks all the same. */
+static void
+test_b5_a_mark_of_any_time_is_one(bool is_sqlite)
+{
+	static const struct {
+		int64_t now, want;
+	} cases[] = {{-5, 1}, {0, 1}, {1, 1}, {UINT32_MAX, UINT32_MAX},
+	    {INT64_C(1) << 33, UINT32_MAX}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct store *s = fresh(is_sqlite);
+		struct turn_item it = kit_item(0, 1, 7, 5, cases[i].now);
+
+		is(store_batch(s, &it, 1, cases[i].now), 0);
+		it = kit_item(0, 1, 7, 5, cases[i].now);
+		it.args.machine[3] = 0xee;
+		is(store_batch(s, &it, 1, cases[i].now), 0);
+		is(kit_image(s, T0, &image_a), 0);
+		is((long long)client_of(7)->twin_unix_s, cases[i].want);
+		store_close(s);
+	}
 }
 
 static void
@@ -478,6 +538,8 @@ contract(bool is_sqlite)
 	test_b3_the_cache_keeps_the_newest(is_sqlite);
 	test_b5_the_inventory_tells_of_each_client(is_sqlite);
 	test_b5_two_machines_under_one_cmid_are_named(is_sqlite);
+	test_b5_a_copy_that_comes_no_more_is_no_duplicate(is_sqlite);
+	test_b5_a_mark_of_any_time_is_one(is_sqlite);
 	test_b5_the_inventory_is_bounded(is_sqlite);
 	test_store_a_full_journal_is_merged(is_sqlite);
 }

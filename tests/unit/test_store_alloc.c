@@ -198,7 +198,11 @@ test_store_is_made_or_out_of_memory(void)
 static int
 work(struct store *s, int which)
 {
+	const struct store_recent ask = {.max = 7};
 	struct turn_item it = next_item();
+	struct store_scan *scan = NULL;
+	bool is_over = false;
+	uint64_t total;
 	int err = 0;
 
 	switch (which) {
@@ -217,12 +221,23 @@ work(struct store *s, int which)
 	case 4:
 		err = store_clients(s, kit_collect, &image_a);
 		break;
-	default:
+	case 5:
 		err = store_clients_aside(s, kit_collect, &image_a);
-		if (err == MUSTER_E_INVAL) /* the model has none */
-			err = 0;
+		break;
+	case 6:
+		err =
+		    store_recent_aside(s, &ask, kit_collect, &image_a, &total);
+		break;
+	default:
+		err = store_scan_open(s, &scan);
+		if (err == 0)
+			err = store_scan_next(scan, 7, kit_collect, &image_a,
+			    &is_over);
+		store_scan_close(scan);
 		break;
 	}
+	if (which >= 5 && err == MUSTER_E_INVAL) /* the model has none */
+		err = 0;
 	return err == MUSTER_E_AGAIN && which == 1 ? 0 : err;
 }
 
@@ -278,7 +293,7 @@ test_store_out_of_memory_changes_nothing(const char *path)
 	is(store_batch(model, &it, 1, T0), 0);
 	is(kit_image(model, T0, &image_c), 0);
 	store_close(model);
-	for (int which = 0; which < 6; which++) {
+	for (int which = 0; which < 8; which++) {
 		for (int g = 0; g < 2; g++) {
 			for (int k = 0; bad == 0; k = after(k), n++) {
 				if (!fail_work(path, which, k, g != 0, &bad))

@@ -83,7 +83,7 @@ test_store_tells_a_foreign_file_from_a_damaged_one(void)
 	good[63]++;
 	put(path, good, good_len);
 	is(try_open(path, &diag), MUSTER_E_SCHEMA);
-	ok(strstr(diag.text, "schema 3") != NULL);
+	ok(strstr(diag.text, "schema 4") != NULL);
 	good[63]--;
 	byte = good[0];
 	good[0] = 0;
@@ -202,6 +202,7 @@ test_store_opens_only_a_regular_file_and_alone(void)
 	is(try_open(kit_path("dangling.db"), &diag), MUSTER_E_IO);
 	is(try_open(kit_path("no/such/folder.db"), &diag), MUSTER_E_IO);
 	is(try_open(":memory:", &diag), MUSTER_E_IO);
+	is(access(":memory:", F_OK), -1); /* and nothing is left of it */
 	is(try_open("", &diag), MUSTER_E_IO);
 
 	/* others may not read who is here, whatever made the file */

@@ -110,6 +110,11 @@ test_b4_a_lost_database_is_not_a_new_one(void)
 		is(try_open(path, STORE_MAKE_NEVER, &diag), MUSTER_E_NOENT);
 		ok(is_still(path, "S", len));
 	}
+	put(path, "SQ", 2);
+	is(try_open(path, STORE_MAKE_NEVER, &diag), MUSTER_E_DAMAGED);
+	is(try_open(path, STORE_MAKE_ONLY, &diag), MUSTER_E_EXIST);
+	ok(is_still(path, "SQ", 2));
+	put(path, "S", 1);
 	is(try_open(path, STORE_MAKE_ONLY, &diag), 0);
 	is(diag.text[0], 0);
 	is(try_open(path, STORE_MAKE_NEVER, &diag), 0);
@@ -145,7 +150,7 @@ test_store_a_foreign_database_is_not_touched(void)
 	static const char *const kinds[] = {
 	    "CREATE TABLE a (b)",
 	    "PRAGMA application_id = 7; CREATE TABLE a (b)",
-	    "PRAGMA application_id = 1297437524; PRAGMA user_version = 3;"
+	    "PRAGMA application_id = 1297437524; PRAGMA user_version = 4;"
 	    "CREATE TABLE a (b)",
 	    "PRAGMA journal_mode = WAL; CREATE TABLE a (b)",
 	};

@@ -276,6 +276,30 @@ test_store_brings_schema_1_up(void)
 	store_close(s);
 }
 
+/* A schema further by a meaning alone: all stays, and the mark goes up. */
+static void
+test_store_brings_schema_2_up(void)
+{
+	static struct kit_image image_b;
+	const char *path = kit_path("two.db");
+	struct store *s;
+
+	make(path);
+	s = kit_open(path);
+	is(kit_image(s, T0, &image_a), 0);
+	store_close(s);
+	tamper(path, "PRAGMA user_version = 2");
+	s = kit_open(path);
+	is(kit_image(s, T0, &image_b), 0);
+	ok(kit_same(&image_a, &image_b));
+	store_close(s);
+	is(access(kit_path("two.db.schema-2"), F_OK), 0);
+	tamper(path, "PRAGMA user_version = 4");
+	is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s,
+	       &(struct store_diag){{0}}),
+	    MUSTER_E_SCHEMA);
+}
+
 /* A person with sqlite3(1) who has begun to write, or has it for himself. */
 static void
 test_store_held_by_another_is_locked(void)
@@ -402,6 +426,7 @@ main(void)
 	test_store_refuses_what_was_changed();
 	test_store_refuses_a_journal_that_cannot_be();
 	test_store_brings_schema_1_up();
+	test_store_brings_schema_2_up();
 	test_store_held_by_another_is_locked();
 	test_store_repairs_wait_for_the_lock();
 	test_store_needs_a_write_ahead_log();

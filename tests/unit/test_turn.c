@@ -281,6 +281,94 @@ test_turn_signs_what_verifies(void)
 	free(mem);
 }
 
+/* Two publishers in one turn: nobody's reply is in the other's tree. */
+static void
+test_turn_publishers_share_no_signature(void)
+{
+	enum { N = 7 };
+	static struct turn_item items[N];
+	static struct wire_result results[N];
+	struct turn_host host;
+	struct count count;
+	void *mem = malloc(count_memory(50));
+
+	count_init(&count, mem, 50, 50);
+	make_host(&host);
+	host.publishers[1].has_cert = true;
+	host.publishers[1].cert = host.publishers[0].cert;
+	host.publishers[1].cert.key_number = 2;
+	cert_encode(&host.publishers[1].cert, host.publishers[1].cert_bytes);
+	cert_hash(host.publishers[1].cert_bytes, host.publishers[1].cert_hash);
+	for (uint8_t i = 0; i < N; i++) {
+		struct turn_chain chain = {.n_superseded = 0};
+
+		items[i] = request(i % 2 == 0 ? 1 : 9, (uint8_t)(i + 1), T0);
+		memcpy(items[i].args.known_host,
+		    host.publishers[i % 2].cert_hash, WIRE_TAG_LEN);
+		is(turn_judge(&host, T0, &items[i]), WIRE_OK);
+		is(items[i].publisher, i % 2);
+		is(turn_apply(&items[i], &count, &chain, i + 1U), 0);
+	}
+	turn_sign(&host, items, N, results);
+	for (size_t i = 0; i < N; i++) {
+		uint8_t text[LABEL_LEN + HASH_LEN] = LABEL_ROOT;
+
+		is(results[i].form, 1);
+		is(lease_root(items[i].leaf, &results[i].place,
+		       text + LABEL_LEN),
+		    0);
+		is(label_verify(host_pk, text, sizeof(text),
+		       results[i].signature),
+		    0);
+		/* the same signature as the one before of its publisher */
+		if (i >= 2)
+			ok(memcmp(results[i].signature,
+			       results[i - 2].signature, SIG_LEN) == 0);
+		if (i >= 1)
+			ok(memcmp(results[i].signature,
+			       results[i - 1].signature, SIG_LEN) != 0);
+	}
+	free(mem);
+}
+
+static void
+test_turn_cover_without_a_certificate_in_date(void)
+{
+	uint8_t id[PUBLISHER_LEN] = {1};
+	struct wire_cover cover;
+	struct turn_host host;
+
+	make_host(&host);
+	host.publishers[0].cert.expires_day = TODAY;
+	turn_cover(&host, id, T0, &cover);
+	is(cover.status, WIRE_HOST_NOT_ACTIVATED);
+	is(cover.catalogue, 0);
+}
+
+/* A sequence that stands still is refused, and nothing is made of the item. */
+static void
+test_turn_a_count_that_refuses(void)
+{
+	struct turn_item item = request(1, 8, T0), next = request(1, 9, T0);
+	struct turn_chain chain = {.n_superseded = 0}, fresh = chain,
+	                  before = chain;
+	uint8_t none[HASH_LEN] = {0};
+	struct count count;
+	struct turn_host host;
+	void *mem = malloc(count_memory(50));
+
+	count_init(&count, mem, 50, 50);
+	make_host(&host);
+	is(turn_judge(&host, T0, &item), WIRE_OK);
+	is(turn_apply(&item, &count, &chain, 5), 0);
+	is(turn_judge(&host, T0, &next), WIRE_OK);
+	ok(turn_apply(&next, &count, &fresh, 5) != 0);
+	ok(memcmp(next.leaf, none, HASH_LEN) == 0);
+	ok(memcmp(&fresh, &before, sizeof(before)) == 0);
+	is(count.n, 1);
+	free(mem);
+}
+
 int
 main(void)
 {
@@ -293,5 +381,8 @@ main(void)
 	test_turn_probe_changes_nothing();
 	test_b5_clone_chain();
 	test_turn_signs_what_verifies();
+	test_turn_publishers_share_no_signature();
+	test_turn_cover_without_a_certificate_in_date();
+	test_turn_a_count_that_refuses();
 	return tap_done();
 }

@@ -418,6 +418,58 @@ test_walk_without_anything_ends(void)
 	ok(!walk_known(&walk, &k));
 }
 
+/* A name server may name a host twice: it is one, and the remembered one after
+ * it is still no brief question. */
+static void
+test_b24_a_better_one_that_is_named_twice(void)
+{
+	static const struct record r[] = {{"a.corp.example", 1},
+	    {"a.corp.example", 2}, {"b.corp.example", 7}};
+
+	domains("corp.example", NULL);
+	known("b.corp.example:1688", "corp.example", 7);
+	plan.is_renewal = true;
+	begin();
+	found(r, 3);
+	asks("a.corp.example:1688");
+	ok(todo.is_brief && todo.has_more);
+	step(WALK_FAILED);
+	asks("b.corp.example:1688");
+	is(todo.source, WALK_KNOWN);
+	ok(!todo.is_brief);
+	step(WALK_FAILED);
+	is(todo.act, WALK_END);
+	/* and where nothing comes behind them */
+	begin();
+	found(r, 2);
+	asks("a.corp.example:1688");
+	step(WALK_FAILED);
+	asks("b.corp.example:1688");
+	is(todo.source, WALK_KNOWN);
+}
+
+static void
+test_b22_what_is_no_domain_is_not_looked_up(void)
+{
+	char longest[DNS_TEXT_MAX + 2];
+
+	plan = (struct walk_plan){.n_hosts = 0};
+	walk_plan_domain(&plan, "a..b");
+	walk_plan_domain(&plan, ".");
+	walk_plan_domain(&plan, "");
+	/* a name by itself, but not below the service's */
+	memset(longest, 'a', sizeof(longest));
+	for (size_t i = 60; i < 253; i += 61)
+		longest[i] = '.';
+	longest[250] = '\0';
+	walk_plan_domain(&plan, longest);
+	is((long long)plan.n_domains, 0);
+	longest[230] = '\0';
+	walk_plan_domain(&plan, longest);
+	walk_plan_domain(&plan, longest);
+	is((long long)plan.n_domains, 1);
+}
+
 int
 main(void)
 {
@@ -435,5 +487,7 @@ main(void)
 	test_b24_an_earlier_domain_is_better();
 	test_b22_a_configured_domain_forgets_others();
 	test_walk_without_anything_ends();
+	test_b24_a_better_one_that_is_named_twice();
+	test_b22_what_is_no_domain_is_not_looked_up();
 	return tap_done();
 }

@@ -2,6 +2,7 @@
 #include "store_kit.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sqlite3.h>
 
 #include "store/worker.h"
@@ -90,6 +91,43 @@ test_worker_holds_one_batch_only(void)
 	store_close(s);
 }
 
+/* What comes while the batch waits goes with it, as if it had come before. */
+static void
+test_worker_takes_more_until_the_batch_is_sealed(void)
+{
+	static struct turn_item items[TURN_MAX + 1];
+	struct bell bell = BELL;
+	struct store *s = kit_open(NULL);
+	struct worker *w = NULL;
+	struct turn_item it = kit_item(0, 1, 2, 5, T0);
+
+	is(worker_new(s, ring, &bell, &w), 0);
+	ok(!worker_join(w, &it)); /* nothing is in flight */
+	ok(worker_lock(w) == s);
+	items[0] = kit_item(0, 1, 1, 50, T0);
+	is(worker_submit(w, items, 1, T0), 0);
+	ok(worker_join(w, &it));
+	it = kit_item(0, 2, 2, 5, T0);
+	ok(!worker_join(w, &it)); /* a group that nothing of it has */
+	it = kit_item(1, 1, 2, 5, T0);
+	ok(!worker_join(w, &it));
+	for (uint32_t i = 3; i <= TURN_MAX; i++) {
+		it = kit_item(0, 1, i, 5, T0);
+		ok(worker_join(w, &it));
+	}
+	ok(!worker_join(w, &it)); /* it is full */
+	is(items[TURN_MAX].group, 0);
+	worker_unlock(w);
+	await(&bell, 1);
+	is(worker_outcome(w), 0);
+	is(items[0].grant.count, 1);
+	is(items[1].grant.count, 2);
+	is(items[TURN_MAX - 1].grant.count, 100);
+	ok(!worker_join(w, &it)); /* it has ended */
+	worker_free(w);
+	store_close(s);
+}
+
 static void
 test_worker_passes_the_outcome_on(void)
 {
@@ -102,6 +140,9 @@ test_worker_passes_the_outcome_on(void)
 	is(worker_submit(w, &it, 1, T0), 0);
 	await(&bell, 1);
 	is(worker_outcome(w), MUSTER_E_INVAL);
+	ok(!worker_is_over(w));
+	ok(worker_try_lock(w) == s && worker_try_lock(w) == NULL);
+	worker_unlock(w);
 	it = kit_item(0, 1, 1, 5, T0);
 	is(worker_submit(w, &it, 1, T0), 0);
 	await(&bell, 2);
@@ -166,7 +207,8 @@ test_store_lists_aside_what_it_lists_itself(void)
 
 struct lister {
 	const struct store *store;
-	uint32_t rounds, bad, most;
+	uint32_t bad, most;
+	atomic_bool is_last; /* all batches are in: once more, then no more */
 };
 
 static void *
@@ -175,7 +217,8 @@ list_all(void *arg)
 	struct lister *lister = arg;
 	static struct kit_image image;
 
-	for (uint32_t i = 0; i < lister->rounds; i++) {
+	for (bool is_last = false; !is_last;) {
+		is_last = atomic_load(&lister->is_last);
 		image.n_clients = 0;
 		lister->bad += store_clients_aside(lister->store, kit_collect,
 		                   &image) != 0;
@@ -191,7 +234,7 @@ test_store_lists_aside_while_batches_go_on(void)
 {
 	struct bell bell = BELL;
 	struct store *s = kit_open(kit_path("while.db"));
-	struct lister lister = {.store = s, .rounds = 30};
+	struct lister lister = {.store = s};
 	struct worker *w = NULL;
 	static struct turn_item items[100];
 	pthread_t thread;
@@ -206,10 +249,11 @@ test_store_lists_aside_while_batches_go_on(void)
 		await(&bell, i);
 		bad += worker_outcome(w) != 0;
 	}
+	atomic_store(&lister.is_last, true);
 	(void)pthread_join(thread, NULL);
 	is(bad, 0);
 	is(lister.bad, 0);
-	ok(lister.most > 0 && lister.most <= 4000);
+	is(lister.most, 4000);
 	worker_free(w);
 	store_close(s);
 }
@@ -282,6 +326,7 @@ main(void)
 	kit_dir_make();
 	test_worker_runs_one_batch_after_another();
 	test_worker_holds_one_batch_only();
+	test_worker_takes_more_until_the_batch_is_sealed();
 	test_worker_passes_the_outcome_on();
 	test_worker_ends_after_the_batch_in_flight();
 	test_store_lists_aside_what_it_lists_itself();

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host_clients.c -- muster host clients: the inventory as it comes, so that a
+ * million rows take no more memory than one.
+ */
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/host_show.h"
+#include "cli/http.h"
+
+#define LINE_LEN_MAX 512 /* 16 columns of ids, names and numbers */
+#define COLUMNS 16
+#define TEXT_MAX 64 /* of a product or state, as it is typed */
+
+/* Columns that are shown; their order is that of the CSV. */
+enum column {
+	COL_CMID = 2,
+	COL_NAME = 4,
+	COL_STATE = 5,
+	COL_LAST = 8,
+	COL_COUNT = 9,
+	COL_DUPLICATE = 12,
+	COL_OTHER_NAME = 14,
+	COL_HOST = 15
+};
+
+struct view {
+	char line[LINE_LEN_MAX];
+	size_t len;
+	bool is_past_head;
+	unsigned long long n, n_clones;
+};
+
+/* As it is, of --json and --csv. */
+static bool
+copy(void *arg, const char *p, size_t len)
+{
+	(void)arg;
+	return fwrite(p, 1, len, stdout) == len;
+}
+
+static bool
+show_line(struct view *v)
+{
+	char *column[COLUMNS], *next = v->line, last[HOST_SHOW_TIME_MAX];
+	size_t n = 0;
+
+	if (!v->is_past_head) {
+		v->is_past_head = true;
+		return true;
+	}
+	while (next != NULL && n < COLUMNS)
+		column[n++] = strsep(&next, ",");
+	if (n != COLUMNS || next != NULL)
+		return false;
+	host_show_time(strtoll(column[COL_LAST], NULL, 10), last);
+	(void)printf("%-20s  %-15s  %-22s  %5s  %s  %s\n", last,
+	    column[COL_NAME], column[COL_STATE], column[COL_COUNT],
+	    column[COL_CMID], column[COL_HOST]);
+	v->n++;
+	if (column[COL_DUPLICATE][0] == '1') {
+		v->n_clones++;
+		(void)printf("%-20s  also used by %s\n", "",
+		    column[COL_OTHER_NAME]);
+	}
+	return ferror(stdout) == 0;
+}
+
+static bool
+show(void *arg, const char *p, size_t len)
+{
+	struct view *v = arg;
+
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] == '\r')
+			continue;
+		if (p[i] != '\n' && v->len + 1 == sizeof(v->line))
+			return false;
+		if (p[i] != '\n') {
+			v->line[v->len++] = p[i];
+			continue;
+		}
+		v->line[v->len] = '\0';
+		v->len = 0;
+		if (!show_line(v))
+			return false;
+	}
+	return true;
+}
+
+/* "&name=value", with whatever is no letter or digit as %XX. */
+static bool
+add(char *path, const char *name, const char *value)
+{
+	size_t len = strlen(path);
+	char *text;
+	int n;
+
+	if (value == NULL)
+		return true;
+	if (strlen(value) > TEXT_MAX)
+		return false;
+	text = curl_easy_escape(NULL, value, (int)strlen(value));
+	if (text == NULL)
+		return false;
+	n = snprintf(path + len, HTTP_PATH_MAX - len, "&%s=%s", name, text);
+	curl_free(text);
+	return n > 0 && (size_t)n < HTTP_PATH_MAX - len;
+}
+
+static int
+list(const struct cli *c, const char *path, bool is_table)
+{
+	struct view view = {.len = 0};
+	int exit_code;
+
+	if (is_table)
+		(void)printf("%-20s  %-15s  %-22s  %5s  %-32s  %s\n",
+		    "last contact", "name", "state", "count", "cmid", "host");
+	exit_code = http_stream(c, path, is_table ? show : copy, &view);
+	if (exit_code != CLI_DONE)
+		return exit_code;
+	if (is_table)
+		(void)printf("%llu client%s, %llu with a CMID that another "
+		             "machine uses too\n",
+		    view.n, view.n == 1 ? "" : "s", view.n_clones);
+	if (fflush(stdout) != 0 || ferror(stdout) != 0)
+		return CLI_FAILED;
+	return CLI_DONE;
+}
+
+int
+cmd_host_clients(struct cli *c, int argc, char **argv)
+{
+	const char *product = NULL, *state = NULL;
+	bool is_duplicates = false, is_csv = false;
+	const struct cli_option options[] = {{"product", NULL, &product, NULL},
+	    {"state", NULL, &state, NULL},
+	    {"duplicates", &is_duplicates, NULL, NULL},
+	    {"csv", &is_csv, NULL, NULL}, {NULL, NULL, NULL, NULL}};
+	char path[HTTP_PATH_MAX];
+	int exit_code;
+
+	if (!cli_parse(c, argc, argv, options, 0, 0, &exit_code))
+		return exit_code;
+	if (is_csv && c->is_json)
+		return cli_errorf(c, CLI_USAGE, "usage",
+		    "muster host clients --help",
+		    "--csv and --json are one too many");
+	(void)snprintf(path, sizeof(path), "/v1/clients?format=%s",
+	    c->is_json ? "json" : "csv");
+	if (!add(path, "product", product) || !add(path, "state", state) ||
+	    !add(path, "duplicate", is_duplicates ? "true" : NULL))
+		return cli_errorf(c, CLI_USAGE, "usage",
+		    "muster host status names products; see --help for states",
+		    "--product or --state is over %d characters", TEXT_MAX);
+	return list(c, path, !is_csv && !c->is_json);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * events.h -- the last lines of the log, in memory: what the page shows.
+ *
+ * Every line that musterd writes goes through base/log.h, and so into the ring
+ * as well; those of the level "fine" do not, since they would drive out all
+ * others.  The names of the events are those of doc/errors.md.
+ */
+#ifndef MUSTER_HOST_EVENTS_H
+#define MUSTER_HOST_EVENTS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+#define EVENTS_MAX 1024 /* 1.3 MB, of which what was written is used */
+#define EVENTS_LIMIT 100
+#define EVENTS_LIMIT_MAX 1000
+
+/**
+ * events_init(): take in what is logged from now on, on any thread.
+ */
+void events_init(void);
+
+/**
+ * events_last(): the id of the newest.
+ *
+ * Returns: 0: none yet
+ */
+uint64_t events_last(void);
+
+/**
+ * events_json(): GET /v1/events.
+ *
+ * In:      after    0: the newest; else those with a higher id, the oldest
+ *                   of them first
+ *          limit    1 to EVENTS_LIMIT_MAX
+ *          level    those at least so grave alone
+ * Returns: an object, or NULL out of memory
+ */
+json_t *events_json(uint64_t after, uint32_t limit, enum log_level level);
+
+#endif /* MUSTER_HOST_EVENTS_H */

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/* pg.c -- the store on a PostgreSQL server; see pg.h. */
+#include "store/pg.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* Room for the longest column, and for as many groups as there may be. */
+#define COLUMN_MAX (20 + (size_t)PG_ROWS_MAX * (4 + WIRE_NAME_MAX + 1))
+
+_Static_assert(COLUMN_MAX >=
+        20 + (size_t)STORE_GROUPS_MAX * (4 + PUBLISHER_LEN),
+    "a column holds every group");
+_Static_assert(COLUMN_MAX >= 20 + 3 * (size_t)PG_ROWS_MAX * (4 + 8),
+    "a column holds what is cleaned and what has moved");
+
+/* What the module says of a lost connection, where nothing was at stake. */
+static int
+outcome(int err)
+{
+	return err == MUSTER_E_CONNECT || err == MUSTER_E_SCHEMA
+	    ? MUSTER_E_AGAIN
+	    : err;
+}
+
+static int
+pg_begin(struct store *s)
+{
+	struct pg_store *p = pg_of(s);
+	int err = pg_connect(p);
+
+	p->link.deadline_ms = clock_mono_ms() + PG_BATCH_MS;
+	p->n_sent = 0;
+	return outcome(err);
+}
+
+static int
+check_clock(struct pg_store *p, int64_t host_unix_s)
+{
+	int64_t ahead_s = p->base.shared_unix_s - host_unix_s;
+
+	if (ahead_s <= TURN_CLOCK_S && ahead_s >= -TURN_CLOCK_S)
+		return 0;
+	pg_say(&p->base.diag,
+	    "PostgreSQL: the server's clock is %lld s %s this host's; set "
+	    "right the one that is wrong",
+	    (long long)(ahead_s < 0 ? -ahead_s : ahead_s),
+	    ahead_s < 0 ? "behind" : "ahead of");
+	return MUSTER_E_AGAIN;
+}
+
+static int
+pg_room(struct store *s, struct turn_item *items, size_t n, int64_t *now_unix_s)
+{
+	struct pg_store *p = pg_of(s);
+	bool wanted[STORE_GROUPS_MAX] = {false};
+	int err;
+
+	for (size_t i = 0; i < n; i++)
+		wanted[pg_group_index(p,
+		    store_cache(s, items[i].publisher_id, items[i].group))] =
+		    true;
+	clients_clear(&p->rows);
+	err = pg_open_transaction(p, wanted, items, n, &p->base.shared_unix_s);
+	if (err == 0)
+		err = check_clock(p, *now_unix_s);
+	if (err != 0)
+		return err;
+	*now_unix_s = p->base.shared_unix_s;
+	for (size_t i = 0; i < n; i++)
+		items[i].grant.issued_unix_s = p->base.shared_unix_s;
+	return 0;
+}
+
+static int
+pg_more(struct store *s, struct turn_item *items, size_t n)
+{
+	struct pg_store *p = pg_of(s);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cache *c =
+		    store_cache(s, items[i].publisher_id, items[i].group);
+
+		/* to lock one more could meet a host that has it and waits */
+		if (!p->groups[pg_group_index(p, c)].is_locked)
+			return MUSTER_E_INVAL;
+		items[i].grant.issued_unix_s = p->base.shared_unix_s;
+	}
+	return pg_read_more(p, items, n);
+}
+
+static int
+pg_client(struct store *s, const struct turn_item *item,
+    struct store_client **row_out)
+{
+	struct clients *t = &pg_of(s)->rows;
+	const struct store_client key = client_key(item);
+
+	*row_out = clients_find(t, &key);
+	if (*row_out == NULL)
+		*row_out = clients_add(t, &key);
+	return 0;
+}
+
+static int
+pg_put(struct store *s, const struct store_client *row, const struct cache *c,
+    const struct turn_item *item)
+{
+	(void)s;
+	(void)row; /* changed in place */
+	(void)c;
+	(void)item;
+	return 0;
+}
+
+static int
+pg_flush(struct store *s, const struct cache *c)
+{
+	struct pg_store *p = pg_of(s);
+	uint32_t i = pg_group_index(p, c);
+
+	/* who was asked for the count has repaired its copy of a group that this
+	 * transaction has not locked (b2); it is written when it is locked */
+	if (!p->groups[i].is_locked)
+		return 0;
+	return pg_write_group(p, i, &p->n_sent);
+}
+
+static int
+pg_batch(struct store *s)
+{
+	struct pg_store *p = pg_of(s);
+	int err = pg_write_clients(p, &p->n_sent);
+
+	return err == 0 ? store_flush(s) : err;
+}
+
+/* From the moment that COMMIT may have left, no answer means not knowing. */
+static int
+commit_answers(struct pg_store *p)
+{
+	PGresult *res = NULL;
+	int err = 0;
+
+	for (; p->n_sent > 0 && err == 0; p->n_sent--)
+		err = pg_done(&p->link);
+	if (err == 0)
+		err = pg_done(&p->link); /* PG_PATIENCE */
+	if (err != 0)
+		return err == MUSTER_E_CONNECT ? MUSTER_E_UNSURE : err;
+	err = pg_take(&p->link, &res);
+	if (err != 0)
+		return p->link.conn == NULL ? MUSTER_E_UNSURE : err;
+	if (strcmp(PQcmdStatus(res), "COMMIT") != 0) {
+		pg_say(&p->base.diag, "PostgreSQL: rolled back instead");
+		err = MUSTER_E_AGAIN;
+	} else if (p->link.is_warned) {
+		pg_say(&p->base.diag,
+		    "PostgreSQL: committed here, and perhaps not on the "
+		    "synchronous standby; see to it");
+		err = MUSTER_E_UNSURE;
+	}
+	PQclear(res);
+	return err;
+}
+
+static void
+close_transaction(struct pg_store *p)
+{
+	p->is_open = false;
+	p->n_sent = 0;
+	for (uint32_t i = 0; i < p->base.n_caches; i++)
+		p->groups[i].is_locked = p->groups[i].is_written = false;
+}
+
+static int
+pg_commit(struct store *s)
+{
+	struct pg_store *p = pg_of(s);
+	int err;
+
+	if (!p->is_open)
+		return 0;
+	p->link.is_warned = false;
+	err = pg_send(&p->link, PG_PATIENCE, 0, NULL, NULL);
+	if (err == 0)
+		err = pg_send(&p->link, PG_COMMIT, 0, NULL, NULL);
+	if (err == 0)
+		err = pg_sync(&p->link);
+	err = err == 0 ? commit_answers(p) : MUSTER_E_UNSURE;
+	if (err != 0)
+		return err;
+	(void)!pg_drain(&p->link); /* it is committed all the same */
+	for (uint32_t i = 0; i < s->n_caches; i++) {
+		if (!p->groups[i].is_written)
+			continue;
+		p->groups[i].proved = s->caches[i]->seq;
+		count_flushed(&s->caches[i]->count);
+		s->caches[i]->is_changed = false;
+	}
+	close_transaction(p);
+	return 0;
+}
+
+/* End the transaction on the server, or the connection. */
+static void
+roll_back(struct pg_store *p)
+{
+	int err = 0;
+
+	p->link.deadline_ms = clock_mono_ms() + PG_ROLLBACK_MS;
+	if (p->link.is_unsynced)
+		err = pg_sync(&p->link);
+	while (err == 0 && p->link.n_syncs > 0)
+		err = pg_drain(&p->link);
+	if (err == 0)
+		err = pg_send(&p->link, PG_ROLLBACK, 0, NULL, NULL);
+	if (err == 0)
+		err = pg_sync(&p->link);
+	if (err == 0)
+		err = pg_done(&p->link);
+	if (err == 0)
+		err = pg_drain(&p->link);
+	if (err != 0)
+		pg_link_close(&p->link);
+}
+
+static int
+pg_rollback(struct store *s, int err)
+{
+	struct pg_store *p = pg_of(s);
+	const struct store_diag cause = s->diag;
+
+	if (err == MUSTER_E_UNSURE || err == MUSTER_E_CONNECT)
+		pg_link_close(&p->link);
+	if (p->link.conn != NULL && p->is_open)
+		roll_back(p);
+	for (uint32_t i = 0; i < s->n_caches; i++) {
+		struct cache *c = s->caches[i];
+
+		/* its row may have been this transaction's own */
+		if (p->groups[i].is_locked)
+			p->groups[i].is_known = false;
+		if (!c->is_changed && !count_is_dirty(&c->count))
+			continue;
+		count_flushed(&c->count);
+		c->is_changed = false;
+		p->groups[i].is_current = false;
+	}
+	close_transaction(p);
+	s->diag = cause;
+	return outcome(err);
+}
+
+static bool
+pg_is_due(const struct store *s)
+{
+	const struct pg_store *p = (const struct pg_store *)s;
+
+	return clock_mono_ms() - p->upkept_ms > PG_UPKEEP_S * INT64_C(1000);
+}
+
+static void
+pg_close(struct store *s)
+{
+	struct pg_store *p = pg_of(s);
+
+	pg_link_close(&p->link);
+	clients_free(&p->rows);
+	if (p->aside != NULL)
+		(void)pthread_mutex_destroy(&p->aside->lock);
+	free(p->aside);
+	for (int i = 0; i < PG_COLUMNS; i++)
+		free(p->columns[i].p);
+}
+
+static const struct store_ops pg_ops = {
+    .kind = "postgresql",
+    .is_shared = true,
+    .begin = pg_begin,
+    .room = pg_room,
+    .more = pg_more,
+    .client = pg_client,
+    .put = pg_put,
+    .batch = pg_batch,
+    .flush = pg_flush,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .is_due = pg_is_due,
+    .upkeep = pg_upkeep,
+    .clients = pg_list_here,
+    .aside = pg_list,
+    .recent = pg_recent,
+    .aside_diag = pg_aside_diag,
+    .scan_open = pg_scan_open,
+    .scan_next = pg_scan_next,
+    .scan_close = pg_scan_close,
+    .close = pg_close,
+};
+
+static int
+check_address(const char *address, struct store_diag *diag)
+{
+	PQconninfoOption *options = PQconninfoParse(address, NULL);
+	int err = 0;
+
+	if (strlen(address) >= PG_TEXT_MAX) {
+		pg_say(diag, "store is longer than %d bytes", PG_TEXT_MAX - 1);
+		err = MUSTER_E_INVAL;
+	} else if (options == NULL) {
+		/* libpq's words may have a part of it, and a password */
+		pg_say(diag,
+		    "store is no connection string of PostgreSQL; its form is "
+		    "postgresql://ROLE@SERVER/DATABASE?passfile=FILE");
+		err = MUSTER_E_INVAL;
+	}
+	for (PQconninfoOption *o = options;
+	     err == 0 && o != NULL && o->keyword != NULL; o++) {
+		if ((strcmp(o->keyword, "password") == 0 ||
+		        strcmp(o->keyword, "sslpassword") == 0) &&
+		    o->val != NULL) {
+			pg_say(diag,
+			    "store holds a password, which all may read; name "
+			    "a file by passfile=");
+			err = MUSTER_E_INVAL;
+		}
+	}
+	PQconninfoFree(options);
+	return err;
+}
+
+static int
+make(const char *address, const char *group, struct pg_store **p_out)
+{
+	struct pg_store *p = calloc(1, sizeof(*p));
+	int err = p == NULL ? MUSTER_E_NOMEM : 0;
+
+	if (err != 0)
+		return err;
+	p->base.ops = &pg_ops;
+	p->aside = calloc(1, sizeof(*p->aside));
+	p->link.diag = &p->base.diag;
+	p->wait_ms = PG_WAIT_MIN_MS;
+	p->n_clients = -1;
+	(void)snprintf(p->address, sizeof(p->address), "%s", address);
+	(void)snprintf(p->schema, sizeof(p->schema), "%s", group);
+	store_set_limits(&p->base, STORE_INVENTORY_MAX, STORE_RETENTION_DAYS);
+	err = clients_grow(&p->rows, 2 * TURN_MAX);
+	if (p->aside == NULL)
+		err = MUSTER_E_NOMEM;
+	else
+		(void)pthread_mutex_init(&p->aside->lock, NULL);
+	for (int i = 0; i < PG_COLUMNS; i++) {
+		p->columns[i].cap = COLUMN_MAX;
+		p->columns[i].p = malloc(COLUMN_MAX);
+		if (p->columns[i].p == NULL)
+			err = MUSTER_E_NOMEM;
+	}
+	if (err != 0)
+		store_close(&p->base);
+	else
+		*p_out = p;
+	return err;
+}
+
+static int
+open_postgresql(const char *address, const char *group,
+    struct store **store_out, struct store_diag *diag)
+{
+	struct pg_store *p = NULL;
+	int err = check_address(address, diag);
+
+	if (err == 0)
+		err = make(address, group, &p);
+	if (err != 0)
+		return err;
+	err = pg_connect(p);
+	*diag = p->base.diag;
+	if (err == MUSTER_E_SCHEMA) {
+		store_close(&p->base);
+		return err;
+	}
+	*store_out = &p->base;
+	return 0;
+}
+
+extern const struct module muster_store_postgresql;
+
+const struct module muster_store_postgresql = {
+    .version = MUSTER_VERSION,
+    .store_len = sizeof(struct store),
+    .open = open_postgresql,
+};

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pg.h -- among the files pg*.c, the module for PostgreSQL; nobody else
+ * includes it.
+ *
+ * A batch is one transaction in two round trips.  The first locks the rows of
+ * its groups, reads what other hosts have changed in their caches since our
+ * copy, and the clients of the batch; the second writes the differences and
+ * commits.  Between them the clients of what came while it waited for the locks
+ * are read, by a third one where there are any.  READ COMMITTED suffices:
+ * whatever is read after the lock is what the last holder of the lock has
+ * committed.  The version of a copy is its group's (epoch, seq), see postgres/001-tables.sql.
+ *
+ * A copy outlives its connection as long as the server has not been started
+ * anew: what was committed in one run of a server stays.  Another server, or
+ * another run of this one, may have another history under the same version, so
+ * everything is read anew then.
+ *
+ * A server whose seq is below one that it, or another before it, has confirmed
+ * to us lacks commits: a standby that was behind, or a backup.  It is refused
+ * until it has caught up, or this process ends.  What we only read proves
+ * nothing: a commit that a crash left on the primary alone may be gone after a
+ * proper failover.
+ *
+ * Everything happens on the store's thread and ends at a deadline.  Whether
+ * the server committed is unknown from the moment COMMIT may have been sent
+ * until its answer is here; whoever is in doubt closes the connection, and
+ * asks anew on the next one.
+ */
+#ifndef MUSTER_STORE_PG_H
+#define MUSTER_STORE_PG_H
+
+#include <libpq-fe.h>
+#include <pthread.h>
+
+#include "store/backend.h"
+#include "store/module.h"
+
+#define PG_SCHEMA 3          /* migrations that this module knows */
+#define PG_CONNECT_S "2"     /* per address; libpq has no less */
+#define PG_BATCH_MS 5000     /* half of what a client waits for an answer */
+#define PG_LOCK_MS "2000"    /* for a group's row, as SQLite's lock */
+#define PG_QUERY_MS "4000"   /* a statement but COMMIT, on the server */
+#define PG_SILENT_MS "10000" /* the server ends who holds locks so long */
+#define PG_ROLLBACK_MS 1000
+#define PG_WAIT_MIN_MS 100   /* between two attempts to connect, */
+#define PG_WAIT_MAX_MS 5000  /* doubling up to this */
+#define PG_READ_MAX 16384    /* count records read in one answer */
+#define PG_FETCH "1000"      /* clients of a listing read in one answer */
+#define PG_ROWS_MAX TURN_MAX /* rows that one statement writes */
+#define PG_COLUMNS 18        /* of the inventory */
+#define PG_UPKEEP_S 60       /* between two looks at the inventory */
+#define PG_COUNT_S 3600      /* between two counts of it */
+#define PG_TEXT_MAX 1024     /* of a connection string */
+
+#define PG_CLIENT_KEY "publisher, product, cmid"
+#define PG_CLIENT_COLUMNS                                               \
+	PG_CLIENT_KEY ", machine, name, state, threshold, first, last," \
+	              " count, contacts, address, is_duplicate,"        \
+	              " other_machine, other_name, chain, host, twin"
+
+enum pg_stmt {
+	PG_BEGIN,
+	PG_COMMIT,
+	PG_ROLLBACK,
+	PG_PATIENCE,
+	PG_ADD,
+	PG_LOCK,
+	PG_LOOK_BEGIN,
+	PG_LOOK,
+	PG_CLOCK,
+	PG_NEW,
+	PG_CLIENTS,
+	PG_PUT_CLIENTS,
+	PG_DELETE,
+	PG_BELOW,
+	PG_INSERT,
+	PG_GROUP,
+	PG_UPKEEP_LOCK,
+	PG_EXPIRE,
+	PG_EVICT,
+	PG_COUNT,
+	PG_STMTS
+};
+
+/* By pg_stmt. */
+extern const char *const pg_statements[PG_STMTS];
+
+/* A connection in pipeline mode. */
+struct pg_link {
+	PGconn *conn; /* NULL: none */
+	int64_t deadline_ms;
+	bool is_warned;   /* the server said something beside its answers */
+	bool is_unsynced; /* sent, and the end of the pipeline not yet */
+	unsigned n_syncs; /* ends of the pipeline that are owed to us */
+	struct store_diag *diag;
+};
+
+/* One column of rows on their way, in the binary form of an array. */
+struct pg_array {
+	uint8_t *p;
+	size_t len, cap;
+	uint32_t n;
+	uint32_t oid;
+};
+
+/* What our copy of a group is; beside base.caches. */
+struct pg_group {
+	bool is_known;   /* its row is there */
+	bool is_current; /* the copy was true at (epoch, seq) */
+	bool is_locked;  /* by the transaction that is open */
+	bool is_written; /* by it as well */
+	uint64_t proved; /* seq of our last commit that was confirmed */
+	int64_t epoch;
+	uint64_t floor;
+	int64_t cleaned;
+};
+
+/* What the readers beside the store's thread leave behind. */
+struct pg_aside {
+	pthread_mutex_t lock;
+	struct store_diag diag;
+};
+
+struct pg_store {
+	struct store base;
+	struct pg_aside *aside;
+	char address[PG_TEXT_MAX];
+	char schema[64];
+	struct pg_link link;
+	int64_t run;      /* of the server that our copies are of */
+	int64_t retry_ms; /* no attempt to connect before */
+	int64_t wait_ms;  /* the one after that waits so long; the shortest
+	                     again once a transaction has its locks */
+	bool is_open;     /* a transaction */
+	bool is_looking;  /* it reads, locks nothing and adds nothing */
+	unsigned n_sent;  /* statements of it whose answers are owed */
+	struct pg_group groups[STORE_GROUPS_MAX];
+	struct clients rows; /* of the batch */
+	struct pg_array columns[PG_COLUMNS];
+	size_t n_inserted; /* clients, since the last count */
+	int64_t n_clients; /* by the last count; -1: none yet */
+	int64_t upkept_ms;
+	int64_t upkept_unix_s;  /* wall clock */
+	int64_t counted_unix_s; /* wall clock */
+	bool has_more;          /* to be thinned out */
+};
+
+/**
+ * pg_of(): the backend behind a store that is known to be PostgreSQL's.
+ *
+ * Returns: the same object, borrowed
+ */
+static inline struct pg_store *
+pg_of(struct store *s)
+{
+	return (struct pg_store *)(void *)s;
+}
+
+/**
+ * pg_say(): put a sentence for people together, on one line.
+ */
+__attribute__((format(printf, 2, 3))) void
+pg_say(struct store_diag *diag, const char *format, ...);
+
+/**
+ * pg_link_open(): connect, in pipeline mode, with the schema checked.
+ *
+ * In:      address  a connection string without a password
+ *          schema   where the tables are
+ * Returns: 0
+ *          MUSTER_E_AGAIN   no connection; diag says why
+ *          MUSTER_E_SCHEMA  the tables are missing, or not what we know
+ */
+MUSTER_NODISCARD int
+pg_link_open(struct pg_link *link, const char *address, const char *schema);
+
+/**
+ * pg_link_close(): end the connection, if there is one.
+ */
+void pg_link_close(struct pg_link *link);
+
+/**
+ * pg_link_is_alive(): has the server ended the connection while it was idle?
+ *
+ * Returns: false: it is closed, or there was none
+ */
+bool pg_link_is_alive(struct pg_link *link);
+
+/**
+ * pg_send(): put a prepared statement into the pipeline.
+ *
+ * In:      values   n_params, binary; kept until the call returns
+ * Returns: 0; MUSTER_E_CONNECT the connection is gone
+ */
+MUSTER_NODISCARD int pg_send(struct pg_link *link, enum pg_stmt id,
+    int n_params, const char *const *values, const int *lens);
+
+/**
+ * pg_sync(): end the pipeline: the server answers up to here.
+ *
+ * Returns: 0; MUSTER_E_CONNECT the connection is gone
+ */
+MUSTER_NODISCARD int pg_sync(struct pg_link *link);
+
+/**
+ * pg_take(): the answer to the next statement of the pipeline.
+ *
+ * Out:     res_out  for PQclear(), on success
+ * Returns: 0
+ *          MUSTER_E_AGAIN, MUSTER_E_FULL  the server refused; diag has its
+ *                                         words, pg_drain() is owed
+ *          MUSTER_E_CONNECT  no answer: the connection is gone, and closed
+ */
+MUSTER_NODISCARD int pg_take(struct pg_link *link, PGresult **res_out);
+
+/**
+ * pg_done(): the same where only success matters.
+ *
+ * Returns: as pg_take()
+ */
+MUSTER_NODISCARD int pg_done(struct pg_link *link);
+
+/**
+ * pg_drain(): the end of the pipeline, past answers that nobody wants.
+ *
+ * Returns: 0; MUSTER_E_CONNECT the connection is gone
+ */
+MUSTER_NODISCARD int pg_drain(struct pg_link *link);
+
+/**
+ * pg_u64(): a number as the server sends and takes it.
+ *
+ * Returns: the 8 bytes as a number
+ */
+uint64_t pg_u64(const char *p);
+
+/**
+ * pg_put_u64(): the same the other way.
+ */
+void pg_put_u64(uint8_t *out, uint64_t v);
+
+/**
+ * pg_array_begin(): an empty column for at most PG_ROWS_MAX values.
+ */
+void pg_array_begin(struct pg_array *a, uint32_t oid);
+
+/**
+ * pg_array_put(): one more value of the column.
+ */
+void pg_array_put(struct pg_array *a, const void *p, size_t len);
+
+/**
+ * pg_array_put_int(): the same for a bigint.
+ */
+void pg_array_put_int(struct pg_array *a, int64_t v);
+
+/**
+ * pg_array_end(): write the head of the array.
+ */
+void pg_array_end(struct pg_array *a);
+
+/**
+ * pg_begin_client_columns(): the columns of PG_PUT_CLIENTS, empty.
+ */
+void pg_begin_client_columns(struct pg_store *p);
+
+/**
+ * pg_put_client(): a row into them.
+ */
+void pg_put_client(struct pg_store *p, const struct store_client *row);
+
+/**
+ * pg_read_client(): row `i` of an answer, columns as in PG_CLIENTS.
+ *
+ * Returns: false when it cannot be one of ours
+ */
+bool pg_read_client(const PGresult *res, int i, struct store_client *row);
+
+/**
+ * pg_connect(): see that there is a connection; not more often than back-off
+ * allows.
+ *
+ * Returns: 0; as pg_link_open()
+ */
+MUSTER_NODISCARD int pg_connect(struct pg_store *p);
+
+/**
+ * pg_open_transaction(): lock groups and make our copies current.
+ *
+ * In:      wanted   by index of base.caches
+ *          items    n, whose clients are read into p->rows; or NULL
+ * Out:     now_unix_s  the server's clock, under the locks
+ * Returns: 0, or an outcome, or MUSTER_E_CONNECT; rollback() is then owed
+ */
+MUSTER_NODISCARD int pg_open_transaction(struct pg_store *p, const bool *wanted,
+    const struct turn_item *items, size_t n, int64_t *now_unix_s);
+
+/**
+ * pg_look(): make our copies current without a lock, as of one moment, in a
+ * transaction that ends here.  A host that has nothing to write commits
+ * nothing: no log is written, and no standby waited for.
+ *
+ * Out:     now_unix_s  the server's clock
+ * Returns: as pg_open_transaction()
+ */
+MUSTER_NODISCARD int pg_look(struct pg_store *p, int64_t *now_unix_s);
+
+/**
+ * pg_read_more(): the clients of more items into p->rows, under the locks.
+ *
+ * Returns: as pg_open_transaction()
+ */
+MUSTER_NODISCARD int
+pg_read_more(struct pg_store *p, const struct turn_item *items, size_t n);
+
+/**
+ * pg_group_index(): the place of a cache in base.caches.
+ *
+ * Returns: the index
+ */
+uint32_t pg_group_index(const struct pg_store *p, const struct cache *c);
+
+/**
+ * pg_write_clients(): the rows of the batch into the pipeline.
+ *
+ * Returns: as pg_send()
+ */
+MUSTER_NODISCARD int pg_write_clients(struct pg_store *p, unsigned *n_sent);
+
+/**
+ * pg_write_group(): the differences of a cache into the pipeline.
+ *
+ * Out:     n_sent   statements added
+ * Returns: as pg_send()
+ */
+MUSTER_NODISCARD int
+pg_write_group(struct pg_store *p, uint32_t index, unsigned *n_sent);
+
+/**
+ * pg_upkeep(): the member `upkeep` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int pg_upkeep(struct store *s, int64_t now_unix_s, struct store_step *step_out);
+
+/**
+ * pg_list(): the member `aside` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int pg_list(const struct store *s, store_client_fn *fn, void *arg);
+
+/**
+ * pg_list_here(): the member `clients` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int pg_list_here(struct store *s, store_client_fn *fn, void *arg);
+
+/**
+ * pg_recent(): the member `recent` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int pg_recent(const struct store *s, const struct store_recent *ask,
+    store_client_fn *fn, void *arg, uint64_t *total_out);
+
+/**
+ * pg_aside_diag(): the member `aside_diag` of struct store_ops.
+ */
+void pg_aside_diag(const struct store *s, struct store_diag *out);
+
+/**
+ * pg_scan_open(): the member `scan_open` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int pg_scan_open(const struct store *s, struct store_scan **scan_out);
+
+/**
+ * pg_scan_next(): the member `scan_next` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int pg_scan_next(struct store_scan *scan, uint32_t max, store_client_fn *fn,
+    void *arg, bool *is_over_out);
+
+/**
+ * pg_scan_close(): the member `scan_close` of struct store_ops.
+ */
+void pg_scan_close(struct store_scan *scan);
+
+#endif /* MUSTER_STORE_PG_H */

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Goal: whoever follows a guide line by line meets what it says: its blocks
+run, and what it shows is what comes.  And the follower itself tells a guide
+that is wrong from one that is right."""
+import glob
+import io
+import os
+
+import pytest
+
+import demo
+import guides
+
+GUIDES = sorted(glob.glob(os.path.join(demo.REPO, "doc/guide/*.md")))
+WITH_BLOCKS = [g for g in GUIDES if "```sh" in open(g).read()]
+# of all blocks, at least so many in ten are really run
+RUN_IN_TEN = 7
+
+
+@pytest.mark.parametrize("path", WITH_BLOCKS, ids=os.path.basename)
+def test_guide_can_be_followed(path):
+    text = open(path).read()
+    if guides.NEEDS_ROOT in text and os.geteuid() != 0:
+        pytest.skip("needs root: " + os.path.basename(path))
+    said = io.StringIO()
+    assert guides.follow(path, said), said.getvalue()
+    print(said.getvalue())
+
+
+def test_most_blocks_are_run():
+    blocks = [b for g in WITH_BLOCKS for b in guides.parse(open(g).read())]
+    run = sum(b.kind == "run" for b in blocks)
+    assert blocks and run * 10 >= len(blocks) * RUN_IN_TEN
+    assert all(b.argument for b in blocks if b.kind != "run")
+
+
+def follow(tmp_path, text):
+    path = tmp_path / "guide.md"
+    path.write_text(text)
+    said = io.StringIO()
+    return guides.follow(str(path), said), said.getvalue()
+
+
+BLOCKS = """
+```sh
+mkdir new
+word=two
+cd new
+```
+
+```sh
+echo one $word
+echo three >&2
+```
+
+```text
+one ...
+three
+```
+"""
+
+
+def test_blocks_share_a_shell(tmp_path):
+    good, said = follow(tmp_path, BLOCKS)
+    assert good and "2 blocks run, 1 outputs compared" in said
+
+
+@pytest.mark.parametrize("old,new,why", [
+    ("one ...", "one to", "found 'one two'"),
+    ("three\n```\n", "three\nfour\n```\n", "found the end"),
+    ("...\nthree\n", "...\n", "found more: 'three'"),
+    ("mkdir new", "mkdir new; false", "ended with [1]"),
+    ("echo one", "nosuchprogram; echo one", "ended with [127]"),
+    ("cd new", "exit 0", "the shell ended"),
+    ("cd new", "sleep 9 &", "not ready"),
+])
+def test_a_wrong_guide_fails(tmp_path, monkeypatch, old, new, why):
+    monkeypatch.setattr(guides, "READY_S", 0.5)
+    assert old in BLOCKS
+    if why == "the shell ended":
+        with pytest.raises(ChildProcessError, match=why):
+            follow(tmp_path, BLOCKS.replace(old, new))
+        return
+    good, said = follow(tmp_path, BLOCKS.replace(old, new))
+    assert not good and why in said
+
+
+def test_remarks(tmp_path):
+    good, said = follow(tmp_path, """
+<!-- not run: needs a packet filter -->
+```sh
+exit 1
+```
+
+<!-- run instead: touch begun -->
+```sh
+systemctl start begun
+```
+
+<!-- exit: 3 -->
+```sh
+ls
+(exit 3)
+```
+
+```text
+begun
+```
+""")
+    assert good
+    assert "1 blocks run, 1 outputs compared, 1 replaced, 1 not run" in said
+    assert "not run: needs a packet filter" in said
+    with pytest.raises(ValueError, match="line 2: a remark"):
+        guides.parse("<!-- exit: 1 -->\nprose\n```sh\n```\n")
+
+
+def test_any_lines():
+    text = "a\n...\nd ... f\n"
+    assert guides.differs(text, "a\nb\nc\nd e f\n") is None
+    assert guides.differs("a\n...\n", "a\n") is None
+    assert guides.differs(text, "a\nb\n") == \
+        "expected 'd ... f', found the end"
+    assert guides.differs(text, "b\nd e f\n")

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Goal: a host never says "activated" of what its disk does not have: a sync
+that fails ends it, a full disk makes it say BUSY until there is room again."""
+import itertools
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import time
+import uuid
+
+import pytest
+
+import demo
+import wire
+from service import BAD_DISK, preloaded
+
+SERVER, OK, BUSY = uuid.UUID(demo.SERVER).bytes, 0, 5
+EVERY = os.environ.get("MUSTER_STEP") == "1"
+SYNCS = range(12) if EVERY else (0, 1, 3)
+ROOM = range(0, 13) if EVERY else (0, 2)  # pages of 4 KiB that are left
+EIO = 5
+
+
+class Crowd:
+    """Machines that ask, and what became of them."""
+
+    def __init__(self, site):
+        self.site, self.answered, self.sent = site, set(), set()
+
+    def ask(self, cmid=None):
+        """The status, None where the host was gone."""
+        cmid = cmid or os.urandom(16)
+        self.sent.add(cmid)
+        try:
+            status, _ = wire.activate(self.site.port, SERVER, cmid=cmid,
+                                      threshold=5)
+        except (OSError, ValueError):
+            return None
+        if status == OK:
+            self.answered.add(cmid)
+        return status
+
+    def check(self):
+        """Nobody who was answered is lost, nobody is there who did not ask,
+        and all who come again are counted once."""
+        out = demo.run("muster", "host", "clients", "--root",
+                       self.site.host_root, "--json")
+        rows = [uuid.UUID(c["cmid"]).bytes for c in json.loads(out)["clients"]]
+        assert len(rows) == len(set(rows))
+        assert self.answered <= set(rows) <= self.sent
+        for cmid in self.sent:
+            assert self.ask(cmid) == OK
+
+
+def told(site, begin=0):
+    with open(site.path("musterd.log")) as f:
+        f.seek(begin)
+        return [x for x in f if x.startswith("store: ")]
+
+
+@pytest.mark.bare
+def test_a_sync_that_fails_ends_the_host(site, tmp_path):
+    gate = tmp_path / "gate"
+    gate.write_text("")
+    crowd, took = Crowd(site), []
+    for k, is_once in itertools.product(SYNCS, (False, True)):
+        site.stop()
+        site.env = preloaded(BAD_DISK, MUSTER_BAD_DISK=str(gate))
+        site.start()
+        begin = os.path.getsize(site.path("musterd.log"))
+        gate.write_text(f"any host.db {k} {EIO} {uuid.uuid4()}")
+        for _ in range(200):
+            status = crowd.ask()
+            if status != OK:
+                break
+        assert status in (BUSY, None), status
+        if is_once:  # the next would have been believed
+            gate.write_text("")
+        before = time.monotonic()
+        assert status is None or crowd.ask() in (BUSY, None)
+        assert site.daemon.wait(30) == 1
+        took.append(time.monotonic() - before)
+        assert len([x for x in told(site, begin)
+                    if "musterd ends" in x]) == 1
+        gate.write_text("")
+        site.env = None
+        site.start()
+        crowd.check()
+    print(f"{len(took)} syncs, ended after at most {max(took):.3f} s")
+
+
+def mounted(folder, size):
+    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}",
+                           "tmpfs", folder], capture_output=True).returncode
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A host whose state folder is a disk of 1 MiB."""
+    s = demo.Site(str(tmp_path))
+    s.publish()
+    folder = os.path.join(s.host_root, "var/lib/muster/host")
+    os.makedirs(folder)
+    if os.geteuid() != 0 or mounted(folder, "1m") != 0:
+        pytest.skip("needs root: to mount a small disk")
+    try:
+        s.start()
+        s.activate_host()
+        yield s, folder
+    finally:
+        s.stop()
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder, pages):
+    """Takes all but so many pages."""
+    st = os.statvfs(folder)
+    path = os.path.join(folder, "ballast")
+    with open(path, "wb", buffering=0) as f:
+        left = st.f_bavail * st.f_bsize - pages * 4096
+        try:
+            while left > 0:
+                left -= f.write(bytes(min(left, 4096)))
+        except OSError:
+            pass
+    return path
+
+
+@pytest.mark.parametrize("pages", ROOM)
+def test_a_full_disk_makes_it_busy_until_there_is_room(small, pages):
+    site, folder = small
+    crowd = Crowd(site)
+    assert [crowd.ask() for _ in range(5)] == [OK] * 5
+    pid = site.daemon.pid
+    ballast = fill(folder, pages)
+    seen = [crowd.ask() for _ in range(60)]
+    n_ok = seen.index(BUSY)
+    # what had room is there; from then on it says the same
+    assert seen == [OK] * n_ok + [BUSY] * (60 - n_ok), seen
+    assert len(told(site)) == 1 and "free space" in told(site)[0]
+    # known machines are not renewed either, and it still shows what it has
+    assert crowd.ask(next(iter(crowd.answered))) == BUSY
+    out = demo.run("muster", "host", "clients", "--root", site.host_root,
+                   "--json")
+    assert len(json.loads(out)["clients"]) == len(crowd.answered)
+    os.unlink(ballast)
+    assert crowd.ask() == OK
+    assert site.daemon.pid == pid and site.daemon.poll() is None
+    assert re.search("answers again", told(site)[1]) and len(told(site)) == 2
+    crowd.check()
+    site.stop()
+    path = os.path.join(folder, "host.db")
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    db.close()
+    site.start()
+    crowd.check()

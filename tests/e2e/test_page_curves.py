@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""Goal: the curves of the page are drawn, and what they read out is what the
+host noted: minute by minute and hour by hour."""
+import json
+import os
+import time
+import uuid
+from datetime import datetime
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+
+import demo
+import faked_time
+import page
+import wire
+from page import NARROW, WIDE, eventually
+from test_page import chromium  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.bare
+
+SERVER = uuid.UUID(demo.SERVER).bytes
+# Minutes before now, and how many machines ask then: 5 are needed, and 10 are
+# all that are counted.
+PAST = ((180, 2), (110, 2), (50, 3), (2, 2), (1, 0), (0, 1))
+WAIT_S = 30
+
+
+class Clock:
+    """Of musterd, by a file in the one folder that it may always read."""
+
+    def __init__(self, site):
+        folder = os.path.join(site.host_root, "var/lib/muster/host")
+        os.makedirs(folder, exist_ok=True)
+        self.path = os.path.join(folder, "clock")
+        self.env = {**os.environ, "LD_PRELOAD": faked_time.library(),
+                    "FAKETIME_NO_CACHE": "1", "TZ": "UTC",
+                    "FAKETIME_TIMESTAMP_FILE": self.path,
+                    "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+    def behind(self, minutes):
+        with open(self.path + ".new", "w") as f:
+            f.write(f"-{60 * minutes}\n")
+        os.rename(self.path + ".new", self.path)
+
+
+def history(site, step):
+    return json.loads(page.get(page.status_port(site),
+                               f"/v1/history?resolution={step}")[2])
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory):
+    """A host that ran for three hours within seconds."""
+    s = demo.Site(str(tmp_path_factory.mktemp("lived")))
+    s.publish()
+    clock = Clock(s)
+    clock.behind(PAST[0][0])
+    s.env = clock.env
+    s.start()
+    s.activate_host()
+    asked = 0
+    for minutes, n in PAST:
+        clock.behind(minutes)
+        for _ in range(n):
+            assert wire.activate(s.port, SERVER, when=int(time.time()) - 60 *
+                                 minutes, threshold=5)[0] == 0
+        asked += n
+
+        def noted():
+            h = history(s, "minute")
+            return h["now_unix_s"] >= time.time() - 60 * minutes - 30 and \
+                h["groups"] and h["groups"][0]["count"][-1] == asked
+        assert eventually(noted, WAIT_S), history(s, "minute")
+    yield s
+    s.stop()
+
+
+def choose(view, step):
+    view.js("document.querySelector(arguments[0]).closest('label').click()",
+            f"[name=range][value={step}]")
+
+
+def read_at(view, chart, reading, i, n):
+    """What is read out under the pointer at point i of n."""
+    over = view.find(f"{chart} .u-over")[0]
+    view.js("arguments[0].scrollIntoView({block: 'center'})", over)
+    width = over.size["width"]
+    ActionChains(view.d, duration=0).move_to_element_with_offset(
+        over, round(i / (n - 1) * (width - 2)) + 1 - width // 2, 0).perform()
+    return view.text(reading)
+
+
+def when(unix_s):
+    """As this machine's clock zone has it, and so the browser."""
+    return str(datetime.fromtimestamp(unix_s))
+
+
+def opened(view, site, step):
+    view.look()
+    view.open(page.status_port(site))
+    choose(view, step)
+    h = history(site, step)
+    assert eventually(lambda: when(h["first_unix_s"]) in
+                      view.text("#curve-reading"))
+    # one of the group, one of the answers
+    assert len(view.find(".chart canvas")) == 2
+    return h
+
+
+@pytest.mark.parametrize("step, n", [("minute", 181), ("hour", 4)])
+def test_a_curve_reads_what_the_host_noted(chromium, lived, step, n):  # noqa: F811
+    h = opened(chromium, lived, step)
+    # it begins at once, and the test may take minutes
+    assert n - 1 <= h["n"] <= n + 5
+    counts = h["groups"][0]["count"]
+    known = [c for c in counts if c is not None]
+    assert {2, 4, 10} <= set(known) <= {2, 4, 7, 9, 10}
+    assert chromium.text("#groups .reading") == \
+        f"2 to 10 counted since {when(h['first_unix_s'])}"
+    for i, count in enumerate(counts):
+        if count is not None:
+            at = when(h["first_unix_s"] + i * h["step_s"])
+            assert read_at(chromium, "#groups .chart", "#groups .reading", i,
+                           h["n"]) == f"{at}: {count} counted"
+
+
+@pytest.mark.parametrize("step", ["minute", "hour"])
+def test_the_answers_curve_has_the_same_sums(chromium, lived, step):  # noqa: F811
+    h = opened(chromium, lived, step)
+    kinds = (("activated", "activated"), ("below the threshold",
+                                          "below_threshold"),
+             ("refused", "refused"))
+    # 2 and 2 below it, the fifth and all after it activated
+    assert [sum(h[key]) for _, key in kinds] == [6, 4, 0]
+    assert chromium.text("#curve-reading") == \
+        f"Since {when(h['first_unix_s'])}: " + ", ".join(
+            f"{sum(h[key])} {name}" for name, key in kinds)
+    k = -(-h["n"] // 144)  # neighbours are drawn as one
+    n = -(-h["n"] // k)
+    for i in range(n):
+        told = {name: sum(h[key][i * k:i * k + k]) for name, key in kinds}
+        if sum(told.values()) == 0:
+            continue
+        at = when(h["first_unix_s"] + i * k * h["step_s"])
+        assert read_at(chromium, "#curve", "#curve-reading", i, n).startswith(
+            f"{at}: " + ", ".join(f"{v} {name}" for name, v in told.items()))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_axe_has_nothing_against_curves(chromium, lived, scheme, size):  # noqa: F811
+    for step in ("minute", "hour"):
+        opened(chromium, lived, step)
+        chromium.look(scheme, size)
+        assert len(chromium.find(".chart canvas")) == 2
+        assert chromium.axe() == [], step
+        assert chromium.js("return document.documentElement.scrollWidth <= "
+                           "innerWidth")
+    chromium.look()

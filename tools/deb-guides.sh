@@ -1,0 +1,94 @@
+#!/bin/sh
+# The guides of doc/guide, line by line, each on a machine of its own that
+# begins without our packages: it is booted with systemd (systemd-nspawn, a
+# network of its own with nothing but lo), installs what the guide says, and its
+# units are systemd's.  What is written is in memory and ends with the machine.
+# One more machine by the name of `life` installs, upgrades, removes and purges:
+# deb-life-inside.sh.
+# usage: deb-guides.sh FOLDER [GUIDE...|life]; base.tar, first/*.deb and
+# before/*.deb of deb-test.sh are in FOLDER
+set -eu
+top=$(cd "$1" && pwd)
+shift
+[ $# -gt 0 ] || set -- life five-minutes publisher administrator developer
+tree=$top/guides
+# what guides and product developers have from Debian
+others="gcc libc6-dev pkg-config jq openssl curl bind9"
+
+rm -rf "$tree"
+mkdir -p "$tree"
+tar -x -C "$tree" -f "$top/base.tar"
+mkdir -p "$tree/debs" "$top/said"
+for build in before first; do
+	mkdir "$tree/debs/$build"
+	for f in "$top/$build"/*.deb; do
+		case $f in
+		*-dbgsym_*) ;;
+		*) cp "$f" "$tree/debs/$build/" ;;
+		esac
+	done
+done
+cp tools/deb-life-inside.sh "$tree/debs/"
+cp -R doc/guide "$tree/debs/guide"
+cp tests/e2e/guides.py "$tree/debs/"
+cp /etc/resolv.conf "$tree/etc/resolv.conf"
+printf '%s\n' 'APT::Install-Recommends "false";' 'APT::Get::Assume-Yes "true";' \
+    'quiet "2";' >"$tree/etc/apt/apt.conf.d/90guides"
+chroot "$tree" env DEBIAN_FRONTEND=noninteractive LC_ALL=C sh -c "apt-get update &&
+    apt-get install $others && apt-get install --download-only /debs/first/*.deb" \
+    >"$top/guides.log" 2>&1 || {
+	tail -n 5 "$top/guides.log" >&2
+	exit 1
+}
+ln -s /dev/null "$tree/etc/systemd/system/named.service" # for tsig-keygen alone
+rm "$tree/etc/resolv.conf"
+echo nameserver 127.0.0.1 >"$tree/etc/resolv.conf"
+echo 127.0.0.1 kms1.corp.example kms1 localhost >"$tree/etc/hosts"
+echo kms1 >"$tree/etc/hostname"
+
+# Follows one guide and ends the machine with its verdict.
+cat >"$tree/debs/follow" <<'END_OF_FOLLOW'
+guide=$(cat /said/guide)
+cd /root
+cp /debs/first/*.deb .
+# what its reader has already: from the publisher, or from an earlier page
+case $guide in
+life) exec sh /debs/deb-life-inside.sh >/said/life 2>&1 ;;
+five-minutes) dpkg -i ./*.deb || apt-get install -f ;;
+administrator) apt-get install ./muster-authority_*.deb ./muster-cli_*.deb ;;
+developer) apt-get install ./muster-authority_*.deb ;;
+esac >/said/apt 2>&1
+exec /usr/bin/python3 /debs/guides.py --installed "/debs/guide/$guide.md" >"/said/$guide" 2>&1
+END_OF_FOLLOW
+cat >"$tree/etc/systemd/system/follow.service" <<'END_OF_UNIT'
+[Unit]
+After=multi-user.target
+SuccessAction=exit
+FailureAction=exit
+[Service]
+Type=oneshot
+Environment=DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 HOME=/root
+ExecStart=/bin/sh /debs/follow
+END_OF_UNIT
+mkdir -p "$tree/etc/systemd/system/graphical.target.wants"
+ln -s ../follow.service "$tree/etc/systemd/system/graphical.target.wants/"
+
+bad=0
+for guide in "$@"; do
+	begin=$(date +%s)
+	echo "$guide" >"$top/said/guide"
+	rm -f "$top/said/$guide"
+	if systemd-nspawn --quiet -D "$tree" --volatile=overlay --register=no --keep-unit \
+	    --private-network --hostname=kms1 --resolv-conf=off --bind="$top/said:/said" \
+	    --boot </dev/null >"$top/said/$guide.boot" 2>&1 &&
+	    grep -E "^$guide.md: [1-9].* blocks run|^life: [1-9].* checks, 0 failed" \
+	    "$top/said/$guide" >"$top/said/verdict"; then
+		echo "ok $(cat "$top/said/verdict"), $(($(date +%s) - begin)) s from the boot on"
+	else
+		bad=$((bad + 1))
+		echo "FAILED $guide"
+		tail -n 30 "$top/said/$guide.boot" "$top/said/apt" "$top/said/$guide" 2>/dev/null || true
+	fi
+done
+echo "$# machines booted, $bad failed"
+[ "$bad" -eq 0 ]
