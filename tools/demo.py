@@ -20,7 +20,7 @@ REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.environ.get("MUSTER_BIN", os.path.join(REPO, "build/stage/usr/bin"))
 DESKTOP = "5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e01"
 SERVER = "5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e02"
-START_S = 10  # wait for the host's `listening` line
+START_S = 60  # wait for the host's `listening` line
 
 PRODUCTS = f"""
 groups = ( {{ number = 1; name = "Acme systems"; }} );

@@ -19,7 +19,7 @@ STATES = ["unlicensed", "initial_grace", "licensed",
           "out_of_tolerance_grace", "notification"]
 SOURCES = ["", "static", "cached", "dns"]
 AGENT = os.path.join(demo.BIN, "muster-agent")
-WAIT_S = 20
+WAIT_S = 60
 STARTS_MAX = 15  # in vain: once in 10^4 with four products
 FEW = 4
 SOON_S = 10  # of the 60 s over which a start spreads the first contacts
@@ -220,7 +220,7 @@ class Machine:
 
     def once(self, wrap=(), env=None, log=None):
         p = subprocess.run([*wrap, AGENT, "--root", self.root, "--once"],
-                           capture_output=True, text=True, timeout=60,
+                           capture_output=True, text=True, timeout=240,
                            env={**os.environ, **(env or {})})
         assert p.returncode == 0, p.stderr
         if log is not None:

@@ -169,7 +169,7 @@ class Strace:
 
     def wait(self):
         """Until it ends by itself; its exit code."""
-        self.stdout = self.p.communicate(timeout=60)[0]
+        self.stdout = self.p.communicate(timeout=240)[0]
         return self.p.returncode
 
     def child(self):

@@ -41,7 +41,7 @@ LICENCE = ("state", "rearms_left", "first_seen")
 def tell(m, *args):
     """The command's exit code and what it said."""
     p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root",
-                        m.root], capture_output=True, text=True, timeout=60)
+                        m.root], capture_output=True, text=True, timeout=240)
     return p.returncode, p.stdout + p.stderr
 
 

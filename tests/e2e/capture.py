@@ -20,7 +20,7 @@ def dissect(pcap, port, *more):
     return subprocess.run(
         ["tshark", "-o", "rpc.dissect_unknown_programs:TRUE", "-d",
          f"tcp.port=={port},rpc", "-r", pcap, *more],
-        capture_output=True, text=True, timeout=60, check=True).stdout
+        capture_output=True, text=True, timeout=240, check=True).stdout
 
 
 def main():

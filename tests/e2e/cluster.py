@@ -13,7 +13,7 @@ import wire
 DESKTOP = uuid.UUID(demo.DESKTOP).bytes
 SERVER = uuid.UUID(demo.SERVER).bytes
 OK, BUSY = 0, 5
-WAIT_S = 30
+WAIT_S = 60
 
 
 class Host(demo.Site):

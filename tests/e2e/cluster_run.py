@@ -201,7 +201,7 @@ class Run:
             [os.path.join(demo.BIN, "muster"), "activate", "--direct",
              "--root", root, "--host",
              f"127.0.0.1:{self.cluster.hosts[i].port}", "--product", IDS[name],
-             "--json"], capture_output=True, text=True, timeout=60)
+             "--json"], capture_output=True, text=True, timeout=240)
         end = time.monotonic()
         state, = (os.path.join(d, f) for d, _, files in os.walk(root)
                   for f in files if d.endswith("/publishers"))

@@ -229,7 +229,7 @@ class Host(Scenario):
                 statuses[cmid] = None
         status = subprocess.run(
             [os.path.join(demo.BIN, "muster"), "host", "clients", "--root",
-             self.work, "--json"], capture_output=True, text=True, timeout=60)
+             self.work, "--json"], capture_output=True, text=True, timeout=240)
         self.listed = status.stdout if status.returncode == 0 else None
         rc, err = finish(p, 15, fault)
         return rc, err, said, statuses
@@ -312,7 +312,7 @@ class Agent(Scenario):
             [os.path.join(demo.BIN, "muster"), "verify", self.lease(),
              "--root", self.work, "--catalogue", self.site.catalogue,
              "--root-key", self.site.path("root.pub")],
-            capture_output=True, timeout=60).returncode
+            capture_output=True, timeout=240).returncode
 
     def run(self, fault):
         self.fresh()

@@ -45,7 +45,7 @@ def become(folder, site):
 def as_itself(*more):
     p = subprocess.run([MUSTER, "activate", "--direct", "--product",
                         demo.SERVER, "--json", *more], capture_output=True,
-                       text=True, timeout=60)
+                       text=True, timeout=240)
     assert p.returncode == 3, p.stdout + p.stderr  # one is too few
     return json.loads(p.stdout)
 

@@ -41,7 +41,7 @@ import tempfile
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("MUSTER_BIN", os.path.join(REPO, "build/stage/usr/bin"))
 USR = os.path.dirname(os.path.normpath(BIN))
-READY_S = 20
+READY_S = 60
 REPLACED = ("not run", "run instead", "with packages")
 LAID_OVER = ("etc", "usr", "var", "run")
 

@@ -13,9 +13,10 @@ from selenium.webdriver.common.by import By
 
 import demo
 
-WAIT_S = 20
+WAIT_S = 60
+SCRIPT_S = 240  # axe reads the whole page; only a hang takes so long
 # a summary rests fifty times as long as it took, and a busy machine takes long
-SUMMARY_WAIT_S = 120
+SUMMARY_WAIT_S = 400
 AXE = os.path.join(demo.REPO, "web/node_modules/axe-core/axe.min.js")
 NARROW, WIDE = (360, 780), (1280, 900)
 STATES = ["unlicensed", "initial_grace", "licensed", "out_of_tolerance_grace",
@@ -32,8 +33,10 @@ def browser(folder):
                  f"--user-data-dir={folder}"):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options,
-                            service=Service("/usr/bin/chromedriver"))
+    driver = webdriver.Chrome(options=options,
+                              service=Service("/usr/bin/chromedriver"))
+    driver.set_script_timeout(SCRIPT_S)
+    return driver
 
 
 def eventually(what, wait_s=WAIT_S):
@@ -158,7 +161,7 @@ def status_port(site):
 
 
 def get(port, path, **headers):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
     try:
         c.request("GET", path, headers=headers)
         answer = c.getresponse()
@@ -174,7 +177,7 @@ class Database:
         self.path = os.path.join(site.host_root, "var/lib/muster/host/host.db")
 
     def query(self, sql, *args):
-        db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10)
+        db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=90)
         try:
             return db.execute(sql, args).fetchall()
         finally:

@@ -21,7 +21,7 @@ BIN = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1:]
 MIGRATIONS = os.path.join(demo.BIN, "../share/muster/postgresql/*.sql")
 ROLE, GROUP = "muster_host", "muster"
 PASSWORD = "a word for tests"
-WAIT_S = 30
+WAIT_S = 60
 
 
 def free_port():
@@ -41,7 +41,7 @@ def as_user(*args):
 
 def run(*args, **how):
     p = subprocess.run(as_user(*args), capture_output=True, text=True,
-                       timeout=120, cwd="/", **how)
+                       timeout=480, cwd="/", **how)
     assert p.returncode == 0, (args, p.stdout, p.stderr)
     return p.stdout
 
@@ -231,7 +231,7 @@ class Server:
     def try_sql(self, text, database="postgres"):
         p = subprocess.run(as_user(*self.psql("-At", "-c", text,
                                               database=database)),
-                           capture_output=True, text=True, timeout=60,
+                           capture_output=True, text=True, timeout=240,
                            cwd="/")
         return p.stdout if p.returncode == 0 else None
 

@@ -23,8 +23,8 @@ import demo
 from test_authority import (ALPHABET, BIN, REPO, Authority, Host, blake,
                             label)
 
-SAYS_S = 30  # until it says that it listens
-STOP_S = 30
+SAYS_S = 90  # until it says that it listens
+STOP_S = 90
 BAD_DISK = os.path.join(REPO, "build/tests/bad_disk.so")
 LATE_STOP = os.path.join(REPO, "build/tests/late_stop.so")
 SQL_SEEN = os.path.join(REPO, "build/tests/sql_seen.so")
@@ -36,7 +36,7 @@ SEEN = set()  # (path, method, status, code) of the answers that were checked
 
 def openssl(*args):
     subprocess.run(["openssl", *args], check=True, capture_output=True,
-                   timeout=30)
+                   timeout=90)
 
 
 def make_certificates(folder):
@@ -180,12 +180,12 @@ class Service:
         return rc
 
     def connect(self, context=None):
-        raw = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        raw = socket.create_connection(("127.0.0.1", self.port), timeout=90)
         return (context or self.context).wrap_socket(
             raw, server_hostname="localhost")
 
     def ask(self, method, path, body=None, headers=None, sock=None):
-        c = http.client.HTTPConnection("localhost", timeout=30)
+        c = http.client.HTTPConnection("localhost", timeout=90)
         c.sock = sock or self.connect()
         try:
             c.request(method, path, body=body, headers=headers or {})
@@ -224,7 +224,7 @@ class Service:
 
     def query(self, sql, *args):
         db = sqlite3.connect(os.path.join(self.a.dir, "authority.db"),
-                             timeout=30)
+                             timeout=90)
         try:
             with db:
                 return db.execute(sql, args).fetchall()

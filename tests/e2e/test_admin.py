@@ -25,7 +25,7 @@ def bare(tmp_path):
 def muster(site, *args, text=None, root=None):
     p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root",
                         root or site.host_root, "--json"], input=text,
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=90)
     return p.returncode, json.loads(p.stdout)
 
 
@@ -229,7 +229,7 @@ def test_b41_six_hosts_and_no_seventh(bare):
         p = subprocess.run(
             [os.path.join(demo.BIN, "muster-authority"), "activate", "--dir",
              bare.path("authority"), "--file", request, "-o", cert],
-            capture_output=True, text=True, timeout=30)
+            capture_output=True, text=True, timeout=90)
         outcomes.append(p.returncode)
     assert outcomes == [0] * 6 + [1]
     assert "6" in p.stdout + p.stderr

@@ -145,12 +145,12 @@ def test_a_restart_keeps_everything(machine):
 def test_a_second_agent_says_so(machine):
     machine.start()
     p = subprocess.run([agent.AGENT, "--root", machine.root],
-                       capture_output=True, text=True, timeout=10)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode == 1 and "another agent runs" in p.stderr
     p = subprocess.run([os.path.join(demo.BIN, "muster"), "activate",
                         "--direct", "--root", machine.root, "--host",
                         "127.0.0.1:1", "--product", demo.SERVER],
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=240)
     assert p.returncode != 0 and "in use by another process" in p.stderr
 
 
@@ -314,7 +314,7 @@ def call_as(wrap, folder, path):
     ops = {n: (op, arg.hex()) for n, (op, arg, _) in OPERATIONS.items()}
     p = subprocess.run(
         [*wrap, "/usr/bin/python3", "-c", code, folder, path, json.dumps(ops)],
-        capture_output=True, text=True, timeout=120, cwd="/")
+        capture_output=True, text=True, timeout=480, cwd="/")
     assert p.returncode == 0, p.stderr
     return json.loads(p.stdout)
 
@@ -524,7 +524,7 @@ def test_damaged_files_are_put_aside(busy, machine, what, how):
         os.unlink(path)
         os.mkdir(path)
         p = subprocess.run([agent.AGENT, "--root", machine.root, "--once"],
-                           capture_output=True, text=True, timeout=60)
+                           capture_output=True, text=True, timeout=240)
         assert "system or storage failure" in p.stderr
         os.rmdir(path)
         return

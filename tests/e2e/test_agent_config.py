@@ -16,12 +16,12 @@ import demo
 from agent import Machine
 from test_service import handed
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 def run_agent(*args, wrap=()):
     return subprocess.run([*wrap, agent.AGENT, *args], capture_output=True,
-                          text=True, timeout=20)
+                          text=True, timeout=90)
 
 
 @pytest.mark.parametrize("text, says", [
@@ -65,7 +65,7 @@ def test_the_journal_alone_gets_levels(tmp_path, is_journal):
         st = os.fstat(f.fileno())
         subprocess.run(
             [agent.AGENT, "--check", "--config", str(conf)], stderr=f,
-            timeout=20, env={**os.environ, "JOURNAL_STREAM":
+            timeout=90, env={**os.environ, "JOURNAL_STREAM":
                              f"{st.st_dev}:{st.st_ino if is_journal else 1}"})
     assert log.read_text().startswith("<3>config: " if is_journal
                                       else "config: ")

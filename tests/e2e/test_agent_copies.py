@@ -140,7 +140,7 @@ def test_an_operators_id_that_is_none_is_told(busy):
     m = Machine(busy, next(NUMBERS))
     write(m, "etc/muster/machine-id", "0" * 32 + "\n")
     p = subprocess.run([agent.AGENT, "--root", m.root, "--once"],
-                       capture_output=True, text=True, timeout=20)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode == 1 and "machine id" in p.stderr
     assert not os.path.exists(m.state("publishers"))
 

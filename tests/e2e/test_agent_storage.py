@@ -97,7 +97,7 @@ def test_settings_that_cannot_be_written_change_nothing(machine):
 def muster(m, *args):
     p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root",
                         m.root, "--json"], capture_output=True, text=True,
-                       timeout=60)
+                       timeout=240)
     return p.returncode, json.loads(p.stdout or p.stderr)
 
 
@@ -162,7 +162,7 @@ def test_once_says_by_its_exit_that_something_is_not_on_disk(machine, part,
                                                             state, word):
     def once():
         p = subprocess.run([machine.binary, "--root", machine.root, "--once"],
-                           capture_output=True, text=True, timeout=60,
+                           capture_output=True, text=True, timeout=240,
                            env={**os.environ, **machine.env})
         return p.returncode, {x.split()[0]: x.split()[1::2] for x in
                               p.stdout.splitlines()}

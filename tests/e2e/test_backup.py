@@ -25,7 +25,7 @@ MACHINES = 26
 
 def muster(site, *args):
     return subprocess.run([MUSTER, *args, "--root", site.host_root],
-                          capture_output=True, text=True, timeout=30,
+                          capture_output=True, text=True, timeout=90,
                           stdin=subprocess.DEVNULL)
 
 
@@ -231,7 +231,7 @@ def test_a_damaged_database_gives_way(site):
         f.seek(4096)
         f.write(b"\xff" * 512)
     p = subprocess.run([MUSTERD, "--root", site.host_root],
-                       capture_output=True, text=True, timeout=20)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode == 1 and "damaged" in p.stderr
     restore(site, site.backup)
     site.start()
@@ -244,7 +244,7 @@ def killed_at(site, call, n):
         ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
          f"inject={call}:signal=KILL:when={n}", MUSTERD, "--root",
          site.host_root, "--restore"], stdin=open(site.backup),
-        capture_output=True, timeout=30)
+        capture_output=True, timeout=90)
     return p.returncode == -signal.SIGKILL
 
 
@@ -279,7 +279,7 @@ def test_a_full_folder_changes_nothing(site):
     p = subprocess.run(
         ["bash", "-c", 'ulimit -f 8; exec "$0" "$@"', MUSTER, "host",
          "restore", site.backup, "--yes", "--json", "--root", site.host_root],
-        capture_output=True, text=True, timeout=30)
+        capture_output=True, text=True, timeout=90)
     assert p.returncode == 1, p.stdout
     assert json.loads(p.stdout)["error"]["code"] == "full"
     assert contents(site) == before
@@ -290,7 +290,7 @@ def test_a_full_disk_leaves_no_half_backup(first):
     p = subprocess.run(
         ["bash", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$0" "$@"', MUSTER,
          "host", "backup", path, "--json", "--root", first.host_root],
-        capture_output=True, text=True, timeout=30)
+        capture_output=True, text=True, timeout=90)
     assert p.returncode == 1
     assert json.loads(p.stdout)["error"]["code"] == "output"
     assert glob.glob(path + "*") == []
@@ -315,7 +315,7 @@ def test_an_earlier_schema_is_kept_before_it_is_changed(site):
     assert len(old) > 36 << 10
     p = subprocess.run(["bash", "-c", 'ulimit -f 36; exec "$0" "$@"', MUSTERD,
                         "--root", site.host_root],
-                       capture_output=True, text=True, timeout=20)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode == 1 and "no copy of it can be made" in p.stderr
     assert contents(site) == {"host.db": old}
     site.start()

@@ -37,7 +37,7 @@ import storm  # noqa: E402
 def run(*args, env=None):
     return subprocess.run(
         [sys.executable, os.path.join(BENCH, "bench.py"), *args],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=480,
         env={**os.environ, **(env or {})})
 
 

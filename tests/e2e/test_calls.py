@@ -24,7 +24,7 @@ EACH = {"accept4": 2, "recvfrom": 2, "sendto": 1, "close": 1, "fdatasync": 1}
 SOMETIMES = {"epoll_wait", "epoll_pwait", "futex", "sched_yield", "read",
              "write", "pwrite64", "pread64", "fcntl", "mmap", "munmap",
              "mprotect", "madvise", "brk"}
-WAIT_S = 30
+WAIT_S = 60
 
 
 @pytest.fixture()

@@ -220,8 +220,8 @@ def test_what_happened_is_said(bare):
     newer = resign(bare, demo.PRODUCTS)
     args = [os.path.join(demo.BIN, "muster"), "catalogue", "install", newer,
             "--root", bare.host_root]
-    p = subprocess.run(args, capture_output=True, text=True, timeout=10)
+    p = subprocess.run(args, capture_output=True, text=True, timeout=90)
     assert p.returncode == 0 and p.stdout.startswith("musterd took"), p
     bare.stop()
-    p = subprocess.run(args, capture_output=True, text=True, timeout=10)
+    p = subprocess.run(args, capture_output=True, text=True, timeout=90)
     assert p.returncode == 0 and "within 5 s" in p.stdout, p

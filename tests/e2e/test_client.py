@@ -62,7 +62,7 @@ def machine(busy):
 
 def muster(root, *args, code=0, text="", wrap=()):
     p = subprocess.run([*wrap, MUSTER, *args, "--root", root], input=text,
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=240)
     assert p.returncode == code, p.stdout + p.stderr
     return p
 
@@ -77,7 +77,7 @@ def fresh(root, *args, code=0):
     for _ in range(30):
         p = subprocess.run([MUSTER, "activate", *args, "--root", root,
                             "--json"], capture_output=True, text=True,
-                           timeout=60)
+                           timeout=240)
         answer = json.loads(p.stdout)
         if not any(one["early"] for one in answer["products"]):
             break

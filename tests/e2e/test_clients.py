@@ -43,7 +43,7 @@ def clients(site, *args):
 def text(site, *args):
     p = subprocess.run([os.path.join(demo.BIN, "muster"), "host", "clients",
                         "--root", site.host_root, *args],
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=90)
     assert (p.returncode, p.stderr) == (0, ""), p
     return p.stdout
 
@@ -114,7 +114,7 @@ def test_a_list_that_cannot_be_written_is_told_as_that(known, how):
     with open("/dev/full", "wb") as full:
         p = subprocess.run([os.path.join(demo.BIN, "muster"), "host", "clients", how,
                             "--root", known.host_root], stdout=full,
-                           stderr=subprocess.PIPE, text=True, timeout=30)
+                           stderr=subprocess.PIPE, text=True, timeout=90)
     assert p.returncode == 1
 
 

@@ -148,7 +148,7 @@ def test_b11_a_host_starts_without_its_server(two, server):
 def start_fails(host):
     p = subprocess.run([os.path.join(demo.BIN, "musterd"), "--root",
                         host.host_root], capture_output=True, text=True,
-                       timeout=60)
+                       timeout=240)
     assert p.returncode == 1, p.stderr
     return p.stderr
 
@@ -206,7 +206,7 @@ def test_b11_a_migration_is_run_from_the_package_before_it(server, tmp_path):
         "Maintainer: Nobody <nobody@muster.invalid>\nDescription: files\n")
     subprocess.run(["dpkg-deb", "--root-owner-group", "-b", str(tree),
                     str(tmp_path / "muster-host-postgresql_2_all.deb")],
-                   check=True, timeout=60, capture_output=True)
+                   check=True, timeout=240, capture_output=True)
     with open(staged + "/postgresql/001-tables.sql") as f:
         pgserver.run(*server.psql("-v", "group=early", "-v",
                                   f"role={pgserver.ROLE}"), input=f.read())
@@ -214,7 +214,7 @@ def test_b11_a_migration_is_run_from_the_package_before_it(server, tmp_path):
     shim = 'psql() { cat "$4" | (cd /; %s "$1" "$2"); }\n' % shlex.join(
         pgserver.as_user(*server.psql()))
     p = subprocess.run(["sh", "-euc", shim + lines[0].replace(
-        "group=muster", "group=early")], cwd=tmp_path, timeout=60,
+        "group=muster", "group=early")], cwd=tmp_path, timeout=240,
         capture_output=True, text=True)
     assert (p.returncode, p.stderr) == (0, "")
     assert server.sql("SELECT max(number) FROM early.migration") == "2\n"

@@ -34,7 +34,7 @@ def bash(*lines):
         script += (f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}\n{f}\n"
                    'printf "%s\\n" "${COMPREPLY[@]}" ""; echo END\n')
     p = subprocess.run(["bash", "--norc", "-c", script], capture_output=True,
-                       text=True, timeout=60, cwd=demo.BIN)
+                       text=True, timeout=240, cwd=demo.BIN)
     assert p.stderr == ""
     return [set(part.split()) for part in p.stdout.split("END\n")[:-1]]
 
@@ -44,14 +44,14 @@ def fish(line):
     p = subprocess.run(
         ["fish", "--no-config", "-c",
          f"source '{installed('fish', program)}'; complete -C '{line}'"],
-        capture_output=True, text=True, timeout=30, cwd=SHARE)
+        capture_output=True, text=True, timeout=90, cwd=SHARE)
     assert p.stderr == ""
     return {one.split("\t")[0] for one in p.stdout.splitlines()}
 
 
 def program_help(program):
     return subprocess.run([os.path.join(demo.BIN, program), "--help"],
-                          capture_output=True, text=True, timeout=20).stdout
+                          capture_output=True, text=True, timeout=90).stdout
 
 
 def commands(program):
@@ -115,7 +115,7 @@ def test_what_is_offered_is_taken(command, tmp_path):
         p = subprocess.run(
             [os.path.join(demo.BIN, command[0]), *command[1:], option,
              *(["--check"] if len(command) == 1 else []), "--nothing"],
-            capture_output=True, text=True, timeout=20, cwd=tmp_path,
+            capture_output=True, text=True, timeout=90, cwd=tmp_path,
             stdin=subprocess.DEVNULL)
         assert not re.search(rf"{option}\S* is (no|not an) option", p.stderr), \
             p.stderr

@@ -116,7 +116,7 @@ def direct(root, server, *more, product=demo.SERVER, wrap=(), ok=(0, 3)):
     where = ("--resolver", f"127.0.0.1:{server.port}") if server else ()
     p = subprocess.run([*wrap, MUSTER, "activate", "--direct", "--root", root,
                         *where, "--product", product, "--json", *more],
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=240)
     assert p.returncode in ok, (p.returncode, p.stdout, p.stderr)
     return json.loads(p.stdout)
 

@@ -217,7 +217,7 @@ def test_b25_by_the_agents_settings_in_words(sick):
     m = Machine(sick, 150)
     m.start()
     p = subprocess.run([MUSTER, "doctor", "--root", m.root],
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=240)
     m.stop()
     assert p.returncode == 3  # of the two products one is below
     assert f"  127.0.0.1:{sick.port}: name ok, connect ok" in p.stdout
@@ -225,5 +225,5 @@ def test_b25_by_the_agents_settings_in_words(sick):
     assert "count FAILED: count below the threshold (count)\n" in p.stdout
     assert "    next: " in p.stdout
     p = subprocess.run([MUSTER, "doctor", "--root", m.root],
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=240)
     assert p.returncode == 5 and "no agent answers" in p.stderr

@@ -11,7 +11,7 @@ import durability
 def test_b4_kill_9_loses_no_answered_request():
     here = os.path.dirname(os.path.abspath(__file__))
     p = subprocess.run([sys.executable, os.path.join(here, "durability.py"),
-                        "8", "100"], capture_output=True, text=True, timeout=120)
+                        "8", "100"], capture_output=True, text=True, timeout=480)
     assert p.returncode == 0, p.stdout + p.stderr
     result = json.loads(p.stdout)
     assert result["lost"] == 0 and result["answered"] > 8

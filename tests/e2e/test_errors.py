@@ -15,7 +15,7 @@ PRODUCT = demo.DESKTOP
 
 def run(*args, program="muster", text=None, prefix=()):
     p = subprocess.run([*prefix, os.path.join(demo.BIN, program), *args],
-                       input=text, capture_output=True, text=True, timeout=20)
+                       input=text, capture_output=True, text=True, timeout=90)
     assert "Assertion" not in p.stderr, p.stderr
     return p
 

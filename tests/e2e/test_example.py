@@ -46,13 +46,13 @@ static const uint8_t pinned_root_keys[][MUSTER_ROOT_KEY_LEN] = {{{{{key}}}}};
            "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1",
            "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1"}
     subprocess.run(["sh", "-c", f"{how} -Wall -Werror -Wl,-rpath,{LIBDIR}"],
-                   cwd=folder, env=env, check=True, timeout=60)
+                   cwd=folder, env=env, check=True, timeout=240)
     return os.path.join(folder, "acme")
 
 
 def acme(program, *args):
     p = subprocess.run([program, *args], capture_output=True, text=True,
-                       timeout=60)
+                       timeout=240)
     return p.returncode, p.stdout, p.stderr
 
 

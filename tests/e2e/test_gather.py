@@ -49,7 +49,7 @@ class Row:
         assert self.psql.stdout.readline() == "have\n"
 
     def __exit__(self, *_):
-        self.psql.communicate("COMMIT;\n", timeout=30)
+        self.psql.communicate("COMMIT;\n", timeout=90)
 
 
 def all_wait(host, n):

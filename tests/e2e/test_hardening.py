@@ -30,7 +30,7 @@ def file_of(name):
 def readelf(name):
     return subprocess.run(["readelf", "-W", "-h", "-l", "-d", "-n", "-s",
                            file_of(name)], capture_output=True, text=True, check=True,
-                          timeout=60).stdout
+                          timeout=240).stdout
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

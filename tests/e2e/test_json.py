@@ -37,7 +37,7 @@ def words_of(program, args):
 
 def commands(program):
     p = subprocess.run([os.path.join(demo.BIN, program), "--help"],
-                       capture_output=True, text=True, timeout=20)
+                       capture_output=True, text=True, timeout=90)
     lines = re.findall(rf"^  {program} (.*)$", p.stdout, re.M)
     return {re.match(r"[a-z-]+( [a-z][a-z-]+(?= |$))?", one).group(0)
             for one in lines}
@@ -53,7 +53,7 @@ class Teller:
     def __call__(self, *args, code=0, text="", more=()):
         p = subprocess.run(
             [os.path.join(demo.BIN, self.program), *args, *self.always, *more,
-             "--json"], input=text, capture_output=True, text=True, timeout=60)
+             "--json"], input=text, capture_output=True, text=True, timeout=240)
         said = (args, p.returncode, p.stdout, p.stderr)
         assert p.returncode in (code if isinstance(code, tuple) else (code,))
         assert p.stderr == "", said
@@ -73,7 +73,7 @@ class Teller:
         p = subprocess.run(
             [os.path.join(demo.BIN, self.program), *args, *self.always, *more,
              "--json"], stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=60)
+            text=True, timeout=240)
         assert (p.returncode, p.stderr) == (code, ""), p.stderr
         assert set(json.loads(p.stdout)["error"]) == {
             "code", "message", "next_step"}
@@ -135,7 +135,7 @@ def client_commands(site, m):
     # a round that began without a host may be what it is told of
     end = time.monotonic() + 60
     while subprocess.run([os.path.join(demo.BIN, "muster"), "activate", demo.SERVER, *m.always],
-                         capture_output=True, timeout=60).returncode == 5:
+                         capture_output=True, timeout=240).returncode == 5:
         assert time.monotonic() < end, "no host is reached"
         time.sleep(1)
     m("activate", demo.SERVER, code=3)

@@ -25,7 +25,7 @@ def verify(site, path, *more, root=None, key=None):
         [os.path.join(demo.BIN, "muster"), "verify", path,
          "--root", root or site.machine(5), "--catalogue", site.catalogue,
          "--root-key", key or site.path("root.pub"), *more],
-        capture_output=True, text=True, timeout=10)
+        capture_output=True, text=True, timeout=90)
     return p.returncode, p.stdout + p.stderr
 
 
@@ -76,7 +76,7 @@ def test_b31_below_the_threshold_no_lease(site, lease):
     p = subprocess.run(
         [os.path.join(demo.BIN, "muster"), "activate", "--direct", "--root",
          site.machine(6), "--host", f"127.0.0.1:{site.port}", "--product",
-         DESKTOP, "--json"], capture_output=True, text=True, timeout=20)
+         DESKTOP, "--json"], capture_output=True, text=True, timeout=90)
     answer = json.loads(p.stdout)
     assert p.returncode == 3 and not answer["activated"]
     assert answer["count"] == 6 and answer["threshold"] == 25
@@ -88,7 +88,7 @@ def test_no_host_is_exit_5(site):
     p = subprocess.run(
         [os.path.join(demo.BIN, "muster"), "activate", "--direct", "--root",
          site.machine(7), "--host", "127.0.0.1:1", "--product", DESKTOP,
-         "--json"], capture_output=True, text=True, timeout=20)
+         "--json"], capture_output=True, text=True, timeout=90)
     assert p.returncode == 5
     assert "error" in json.loads(p.stdout)
 
@@ -107,7 +107,7 @@ def test_a_catalogue_with_a_flipped_bit_is_refused(site, tmp_path, place,
     def muster(*args):
         p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root",
                             site.host_root, "--json"], capture_output=True,
-                           text=True, timeout=10)
+                           text=True, timeout=90)
         return p.returncode, json.loads(p.stdout)
 
     def in_force():

@@ -53,7 +53,7 @@ class Listing:
         return self.p.poll() is None
 
     def end(self):
-        text, _ = self.p.communicate(timeout=120)
+        text, _ = self.p.communicate(timeout=480)
         with open(self.out, "rb") as f:
             self.head, _, self.body = f.read().partition(b"\r\n\r\n")
         return float(text)
@@ -184,7 +184,7 @@ def open_files(daemon):
     enter = ("nsenter", "-U", "--preserve-credentials", "-t", pid) \
         if agent.AS_ROOT else ()
     p = subprocess.run([*enter, "find", f"/proc/{pid}/fd", "-printf", "%l\n"],
-                       capture_output=True, text=True, timeout=20)
+                       capture_output=True, text=True, timeout=90)
     assert "/" in p.stdout, p.stderr  # one may be closed since
     return p.stdout.splitlines()
 

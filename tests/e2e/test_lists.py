@@ -54,7 +54,7 @@ def run(a, kib, *args):
     return subprocess.run(
         ["sh", "-c", 'ulimit -v $1; shift; exec "$@"', "sh", str(kib),
          os.path.join(BIN, "muster-authority"), *args, "--dir", a.dir],
-        capture_output=True, text=True, timeout=120)
+        capture_output=True, text=True, timeout=480)
 
 
 def least(few, args):

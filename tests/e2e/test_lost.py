@@ -59,7 +59,7 @@ def clients(site):
 def refused(site, *args):
     before = files(site)
     p = subprocess.run([MUSTERD, "--root", site.host_root, *args],
-                       capture_output=True, text=True, timeout=20)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode == 1, p.stderr
     assert "host.db" in p.stderr
     assert files(site) == before

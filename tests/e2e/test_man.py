@@ -42,7 +42,7 @@ def installed(name):
 def test_mandoc_has_nothing_to_say(name):
     path = os.path.join(SHARE, f"man{name[-1]}", name)
     p = subprocess.run(["mandoc", "-Tlint", "-Wstyle", path],
-                       capture_output=True, text=True, timeout=10)
+                       capture_output=True, text=True, timeout=90)
     # which pages there are is known to another test, not to this machine
     said = [line for line in p.stdout.splitlines()
             if "referenced manual not found" not in line]
@@ -129,7 +129,7 @@ def test_the_prototype_is_the_header_s(name):
 def told():
     """The authority's commands and their options, as --help has them."""
     out = subprocess.run([os.path.join(demo.BIN, "muster-authority"), "--help"],
-                         capture_output=True, text=True, timeout=10).stdout
+                         capture_output=True, text=True, timeout=90).stdout
     body = out[:out.index("Every command but")]
     parts = re.split(r"^  muster-authority ", body, flags=re.M)[1:]
     name = re.compile(r"[a-z]+( [a-z]+(?= |$))?")

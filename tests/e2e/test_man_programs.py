@@ -23,7 +23,7 @@ def source(name):
 
 def run(program, *args):
     return subprocess.run([os.path.join(demo.BIN, program), *args],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=90)
 
 
 def section(page, name):
@@ -122,7 +122,7 @@ def rendered():
     """The same, as a reader of the page sees them."""
     lines = subprocess.run(
         ["mandoc", "-Tascii", "-Owidth=900", SHARE + "/man1/muster.1"],
-        capture_output=True, text=True, timeout=10).stdout
+        capture_output=True, text=True, timeout=90).stdout
     lines = re.sub(".\x08", "", lines)
     body = re.search(r"^COMMANDS$(.*?)^\S", lines, re.S | re.M)[1]
     return re.findall(r"^     (\S.*)$", body, re.M)

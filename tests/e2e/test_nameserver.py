@@ -21,7 +21,7 @@ def update(server, key, name="_muster._tcp", kind="SRV",
     u.add(name, 60, kind, data)
     try:
         return dns.rcode.to_text(dns.query.tcp(
-            u, server.address, port=server.port, timeout=10).rcode())
+            u, server.address, port=server.port, timeout=90).rcode())
     except dns.tsig.PeerError as e:
         return type(e).__name__
 

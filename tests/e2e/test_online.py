@@ -60,7 +60,7 @@ def muster(h, *args, url=None, ca="ca.pem", code=0, env=None):
         [MUSTER, *args, "--root", h.host_root, "--json",
          *(["--authority", url] if url else []),
          *(["--ca", h.publisher.path(ca)] if ca else [])],
-        capture_output=True, text=True, timeout=150,
+        capture_output=True, text=True, timeout=480,
         env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL)
     assert p.returncode == code, (p.returncode, p.stdout, p.stderr)
     return json.loads(p.stdout)
@@ -89,7 +89,7 @@ def test_b41_the_customers_story(site, customer):
     told = subprocess.run(
         [MUSTER, "host", "activate", "--online", "--authority", site.url,
          "--ca", site.path("ca.pem"), "--root", hosts[6].host_root],
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=240)
     assert told.returncode == 1 and told.stdout == ""
     assert [n for n in range(1, 10) if f"  slot   {n}  held" in told.stderr] \
         == [1, 2, 3, 4, 5, 6]

@@ -38,7 +38,7 @@ def text_of(h, *args, code, url):
     """Both streams, as people see them."""
     p = subprocess.run(
         [MUSTER, *args, "--root", h.host_root, "--authority", url, "--ca",
-         h.publisher.path("ca.pem")], capture_output=True, timeout=60,
+         h.publisher.path("ca.pem")], capture_output=True, timeout=240,
         stdin=subprocess.DEVNULL)
     assert p.returncode == code
     return (p.stdout + p.stderr).decode()
@@ -166,7 +166,7 @@ def test_b45_a_terminal_is_asked_before_a_release(site, customer):
         p = subprocess.run(
             [MUSTER, "host", "release", "1", "--root", h.host_root,
              "--authority", site.url, "--ca", site.path("ca.pem")],
-            stdin=theirs, capture_output=True, text=True, timeout=60)
+            stdin=theirs, capture_output=True, text=True, timeout=240)
         os.close(theirs)
         os.close(ours)
         assert p.returncode == code and "slot 1" in p.stderr, p

@@ -25,7 +25,7 @@ def run(a, *args, out="/dev/full"):
     try:
         return subprocess.run(
             [os.path.join(BIN, "muster-authority"), *args, "--dir", a.dir],
-            stdout=fd, stderr=subprocess.PIPE, text=True, timeout=30)
+            stdout=fd, stderr=subprocess.PIPE, text=True, timeout=90)
     finally:
         os.close(fd)
 

@@ -23,7 +23,7 @@ SERVER = uuid.UUID(demo.SERVER).bytes
 # Minutes before now, and how many machines ask then: 5 are needed, and 10 are
 # all that are counted.
 PAST = ((180, 2), (110, 2), (50, 3), (2, 2), (1, 0), (0, 1))
-WAIT_S = 30
+WAIT_S = 60
 
 
 class Clock:

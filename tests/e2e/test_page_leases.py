@@ -38,7 +38,7 @@ def aged(tmp_path_factory):
         subprocess.run([FILL, os.path.join(
             s.host_root, "var/lib/muster/host/host.db"), publisher, "1",
             uuid.UUID(demo.DESKTOP).hex, str(n), str(at), str(threshold)],
-            check=True, timeout=60)
+            check=True, timeout=240)
     s.start()
     yield s
     s.stop()

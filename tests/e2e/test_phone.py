@@ -18,7 +18,7 @@ import faked_time
 import phonecode
 from test_admin import error, install, muster, status
 
-WAIT_S = 20  # for a prompt
+WAIT_S = 60  # for a prompt
 AUTHORITY = os.path.join(demo.BIN, "muster-authority")
 
 
@@ -78,7 +78,7 @@ class Terminal:
 def authority(site, *args, rc=0):
     p = subprocess.run([AUTHORITY, "activate", *args, "--dir",
                         site.path("authority"), "--json"],
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode == rc, (p.stdout, p.stderr)
     out = json.loads(p.stdout)
     return out["error"] if rc else out
@@ -271,7 +271,7 @@ def test_b40_an_answer_to_an_earlier_request_is_old(bare):
     p = subprocess.run([*faked_time.at("-20d"), AUTHORITY, "activate", "--qr",
                         phonecode.base45(request), "--dir",
                         bare.path("authority"), "--json"],
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode == 0, p.stdout + p.stderr
     old = json.loads(p.stdout)["confirmation_id"].split("-")
     bare.start()

@@ -98,7 +98,7 @@ def test_b40_a_code_is_answered_by_thirty_groups(a):
     p = subprocess.run([os.path.join(BIN, "muster-authority"), "activate",
                         "--dir", a.dir, "--installation-id", "-"],
                        input="\n ".join(ask(a, host, key)) + "\n",
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode == 0, p.stderr
     said = [w for w in p.stdout.replace(":", " ").split()
             if len(w) == 7 and w.isdigit()]

@@ -21,7 +21,7 @@ SITES = os.path.join(REPO, "doc/example/plan")
 
 
 def plan(*args, code=0):
-    p = subprocess.run([MUSTER, "plan", *args], capture_output=True, text=True, timeout=120)
+    p = subprocess.run([MUSTER, "plan", *args], capture_output=True, text=True, timeout=480)
     assert p.returncode == code, p.stdout + p.stderr
     return p
 
@@ -114,7 +114,7 @@ def test_a_worker_that_dies_ends_the_plan():
             break
         time.sleep(0.01)
     os.kill(int(workers[1]), signal.SIGKILL)
-    _, err = p.communicate(timeout=60)
+    _, err = p.communicate(timeout=240)
     assert p.returncode == 1 and "did not come to its end" in err
 
 
@@ -127,7 +127,7 @@ def test_workers_end_with_their_plan():
         workers = subprocess.run(["pgrep", "-P", str(p.pid)], capture_output=True,
                                  text=True).stdout.split()
     p.kill()
-    assert p.communicate(timeout=60)[1] == ""  # its other end is closed by the last of them
+    assert p.communicate(timeout=240)[1] == ""  # its other end is closed by the last of them
 
 
 def test_off_for_more_than_a_year_is_not_off_for_ever(tmp_path):
@@ -215,7 +215,7 @@ def test_picture_has_a_panel_for_each_count(tmp_path):
         of = [e.get("class") for e in root.iter(ns + "path")]
         assert of.count("line") == panels and of.count("band") == panels
         assert of.count("need") == panels * (2 if name == "office" else 1)
-        png = subprocess.run(["rsvg-convert", str(svg)], capture_output=True, timeout=60)
+        png = subprocess.run(["rsvg-convert", str(svg)], capture_output=True, timeout=240)
         assert png.returncode == 0 and png.stdout.startswith(b"\x89PNG")
 
 
@@ -323,7 +323,7 @@ def test_a_picture_that_cannot_be_written_is_told_at_once(tmp_path):
     conf = tmp_path / "-a.conf"
     conf.write_text('machines = ( { name = "pcs"; count = 3; product = "desktop"; } );\n')
     p = subprocess.run([MUSTER, "plan", "--seeds", "1", "--", "-a.conf"], cwd=tmp_path,
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=240)
     assert p.returncode == 0 and "pcs" in p.stdout, p.stderr
 
 

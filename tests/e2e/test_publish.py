@@ -16,7 +16,7 @@ import faked_time
 import nameserver
 
 OWNER = "_muster._tcp.corp.test"
-WAIT_S = 15
+WAIT_S = 60
 BAD_DISK = os.path.join(demo.REPO, "build/tests/bad_disk.so")
 SERVERS = [nameserver.Bind, nameserver.Knot]
 
@@ -68,7 +68,7 @@ class Host:
     def muster(self, *args):
         p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root",
                             self.root, "--json"], capture_output=True,
-                           text=True, timeout=60)
+                           text=True, timeout=240)
         return p.returncode, json.loads(p.stdout)
 
     def dns(self):

@@ -32,7 +32,7 @@ def two(site, tmp_path):
 def muster(site, *args, ok=0, text=None, also=()):
     p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root",
                         site.host_root, "--json"], input=text,
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=90)
     assert p.returncode in (ok, *also), p.stdout
     return json.loads(p.stdout)
 

@@ -14,7 +14,7 @@ SCALE = 4  # dots a module, for the reader
 
 
 def tool(*args, data=None):
-    p = subprocess.run(args, input=data, capture_output=True, timeout=60)
+    p = subprocess.run(args, input=data, capture_output=True, timeout=240)
     assert p.returncode == 0, (args, p.stderr)
     return p.stdout
 

@@ -45,7 +45,7 @@ ZONES = [
 
 
 def probe(kind, server, name, *more, wrap=()):
-    p = subprocess.run([*wrap, PROBE, kind, server, name, *more], timeout=60,
+    p = subprocess.run([*wrap, PROBE, kind, server, name, *more], timeout=240,
                        capture_output=True, text=True)
     assert p.returncode == 0, p.stderr
     word, *rest = p.stdout.splitlines()

@@ -27,7 +27,7 @@ def as_id(uid, gid, *groups):
 def muster(site, *args, prefix=(), text="\n"):
     p = subprocess.run([*prefix, os.path.join(demo.BIN, "muster"), "host",
                         *args, "--root", site.host_root, "--json"], input=text,
-                       capture_output=True, text=True, timeout=20)
+                       capture_output=True, text=True, timeout=90)
     return p.returncode, json.loads(p.stdout)
 
 
@@ -81,7 +81,7 @@ def others_do_not_even_connect(site):
         "try: s.connect(sys.argv[1])\nexcept PermissionError: print('EACCES')"
     out = subprocess.run([*as_id(STRANGER, NOBODY), "/usr/bin/python3", "-c",
                           script, sock(site)], capture_output=True, text=True,
-                         timeout=20)
+                         timeout=90)
     assert out.stdout == "EACCES\n", out
     assert muster(site, "status", prefix=as_id(STRANGER, NOBODY))[0] != 0
 
@@ -111,7 +111,7 @@ print(s.recv(4096).split()[1].decode())
                 continue
             out = subprocess.run([*who, "/usr/bin/python3", "-c", script,
                                   sock(site), path], capture_output=True,
-                                 text=True, timeout=20)
+                                 text=True, timeout=90)
             assert out.stdout.strip() == want, (path, out)
 
 
@@ -163,6 +163,6 @@ kill $pid; wait $pid; echo end $?
         want = {"own-reads": 3, "own-changes": 4, "end": 0}
         cmd = ("unshare", "-rm", "sh", "-c", BEGIN + "exec unshare -U "
                f"--map-user={DAEMON} sh -c '{inner}'")
-    p = subprocess.run(cmd, capture_output=True, text=True, timeout=60)
+    p = subprocess.run(cmd, capture_output=True, text=True, timeout=240)
     got = {k: int(v) for k, v in (x.split() for x in p.stdout.splitlines())}
     assert got == want, p.stdout + p.stderr

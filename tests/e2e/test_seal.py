@@ -32,7 +32,7 @@ def init(folder, *more, limit=None):
     if limit is not None:
         words = ["sh", "-c", 'ulimit -v $1; shift; exec "$@"', "sh",
                  str(limit), *words]
-    p = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    p = subprocess.run(words, capture_output=True, text=True, timeout=480)
     return p.returncode, json.loads(p.stdout)
 
 
@@ -49,7 +49,7 @@ def sign(folder, key):
     if not prepared.exists():
         subprocess.run([PROGRAM, "catalogue", "prepare", "-o", str(prepared),
                         "--dir", str(folder / "authority")], check=True,
-                       capture_output=True, timeout=60)
+                       capture_output=True, timeout=240)
     facts = json.loads(prepared.read_text())
     facts["root_public_key"] = key.read_bytes()[40:72].hex()
     prepared.write_text(json.dumps(facts))
@@ -57,7 +57,7 @@ def sign(folder, key):
         [PROGRAM, "catalogue", "sign", "--root-key", str(key),
          "--passphrase-file", str(folder / "phrase"), "--prepared",
          str(prepared), str(conf), "-o", str(folder / "acme.muster"),
-         "--json"], capture_output=True, text=True, timeout=120)
+         "--json"], capture_output=True, text=True, timeout=480)
     return p.returncode, json.loads(p.stdout)
 
 

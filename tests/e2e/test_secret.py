@@ -83,7 +83,7 @@ def test_the_secret_is_in_locked_memory_alone(site, tmp_path):
         assert re.search(r"Max core file size +0 +0 ", f.read())
     core = str(tmp_path / "core")
     subprocess.run(["gcore", "-o", core, str(pid)], capture_output=True,
-                   timeout=120)
+                   timeout=480)
     with open(f"{core}.{pid}", "rb") as f:
         data = f.read()
     assert b"musterd" in data and len(data) > 1 << 20

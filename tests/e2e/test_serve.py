@@ -278,7 +278,7 @@ def test_b41_the_operator_and_the_service_share_the_limits(s):
         return subprocess.run(
             [os.path.join(BIN, "muster-authority"), "activate", "--dir",
              s.a.dir, "--file", f, "-o", s.a.path(f"both{i}.cert")],
-            capture_output=True, timeout=60).returncode == 0
+            capture_output=True, timeout=240).returncode == 0
 
     def either(i):
         return s.enrol(asks[i]).status == 201 if i % 2 else command(i)

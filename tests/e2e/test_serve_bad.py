@@ -15,7 +15,7 @@ import pytest
 from service import BAD_DISK, Host, Service, preloaded
 from test_authority import BIN, Authority
 
-PATIENCE_S = 30
+PATIENCE_S = 90
 
 
 @pytest.fixture
@@ -395,7 +395,7 @@ def test_it_starts_where_no_issuing_key_is_in_its_time(tmp_path):
 def refused(s, rc, code, *args):
     p = subprocess.run([os.path.join(BIN, "muster-authority"), "serve",
                         "--config", s.conf, "--json", *args],
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=240)
     assert p.returncode == rc, (p.stdout, p.stderr)
     e = json.loads(p.stdout)["error"]
     assert e["code"] == code and e["message"] and e["next_step"], e
@@ -405,7 +405,7 @@ def refused(s, rc, code, *args):
 def checks(s):
     return subprocess.run(
         [os.path.join(BIN, "muster-authority"), "serve", "--check",
-         "--config", s.conf], timeout=60).returncode == 0
+         "--config", s.conf], timeout=240).returncode == 0
 
 
 def test_what_it_does_not_start_with(tmp_path):
@@ -470,7 +470,7 @@ def test_what_others_can_read_or_change(tmp_path, name, good, bad, code):
                      ["activate", "--file", "none"], ["audit", "verify"]):
             p = subprocess.run([BIN + "/muster-authority", *args, "--config",
                                 s.conf, "--json"], capture_output=True,
-                               text=True, timeout=60)
+                               text=True, timeout=240)
             e = json.loads(p.stdout)["error"]
             assert p.returncode == (78 if args[0] == "serve" else 1)
             assert e["code"] == code and path in e["message"], e

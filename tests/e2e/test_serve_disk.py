@@ -137,7 +137,7 @@ def test_b41_a_checkpoint_whose_sync_failed_ends_the_service(s, disk):
     key, sock = s.a.issue(), s.connect()
     given = s.enrol(Host(1).request(s.a, key), sock=sock).json
     # a log so long that the next commit copies it into the database
-    db = sqlite3.connect(os.path.join(s.a.dir, "authority.db"), timeout=30,
+    db = sqlite3.connect(os.path.join(s.a.dir, "authority.db"), timeout=90,
                          isolation_level=None)
     db.execute("PRAGMA synchronous = OFF")
     db.execute("PRAGMA wal_autocheckpoint = 0")

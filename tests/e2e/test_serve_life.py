@@ -250,6 +250,6 @@ def test_a_backup_onto_a_full_disk_leaves_nothing(s, tmp_path):
               f"{BIN}/muster-authority backup {small}/copy.db --dir {s.a.dir} "
               f"--json; echo code $?; ls -A {small}")
     p = subprocess.run(["unshare", "-rm", "sh", "-c", script], text=True,
-                       capture_output=True, timeout=60)
+                       capture_output=True, timeout=240)
     assert '"full"' in p.stdout + p.stderr, p
     assert p.stdout.endswith("code 1\n"), p

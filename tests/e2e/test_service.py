@@ -16,7 +16,7 @@ import wire
 
 MUSTERD = os.path.join(demo.BIN, "musterd")
 DESKTOP = uuid.UUID(demo.DESKTOP).bytes
-WAIT_S = 10
+WAIT_S = 60
 
 
 class Daemon:
@@ -202,7 +202,7 @@ def test_check_tests_the_settings_and_no_more(tmp_path, text, code, says):
     conf.write_text(text)
     root = tmp_path / "h"
     p = subprocess.run([MUSTERD, "--check", "--root", str(root), "--config",
-                        str(conf)], capture_output=True, text=True, timeout=10)
+                        str(conf)], capture_output=True, text=True, timeout=90)
     assert p.returncode == code, p.stderr
     assert re.search(says, p.stdout + p.stderr)
     assert not root.exists()
@@ -211,5 +211,5 @@ def test_check_tests_the_settings_and_no_more(tmp_path, text, code, says):
 def test_check_of_a_file_that_is_not_there(tmp_path):
     p = subprocess.run([MUSTERD, "--check", "--config",
                         str(tmp_path / "none")], capture_output=True,
-                       text=True, timeout=10)
+                       text=True, timeout=90)
     assert p.returncode == 78 and "none" in p.stderr

@@ -97,7 +97,7 @@ def verify(site, reply, path):
         [os.path.join(demo.BIN, "muster"), "verify", str(path), "--root",
          site.machine(1), "--catalogue", site.catalogue, "--root-key",
          site.path("root.pub"), "--any-machine", "--json"],
-        capture_output=True, text=True, timeout=10)
+        capture_output=True, text=True, timeout=90)
     return p.returncode, json.loads(p.stdout or p.stderr)
 
 

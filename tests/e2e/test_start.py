@@ -16,7 +16,7 @@ MUSTERD = os.path.join(demo.BIN, "musterd")
 
 def start_fails(root, code):
     p = subprocess.run([MUSTERD, "--root", root], capture_output=True,
-                       text=True, timeout=20)
+                       text=True, timeout=90)
     assert p.returncode == code, p.stderr
     return p.stderr
 
@@ -77,7 +77,7 @@ def test_unwritable_state_folder(stopped):
                "--clear-groups", *cmd]
     else:
         os.chmod(folder, 0o500)
-    p = subprocess.run(cmd, capture_output=True, text=True, timeout=20)
+    p = subprocess.run(cmd, capture_output=True, text=True, timeout=90)
     os.chmod(folder, 0o700)
     assert p.returncode == 1, p.stderr
     assert re.search(r"ermission|right|write", p.stderr), p.stderr
@@ -103,7 +103,7 @@ def test_bad_configuration_is_78_with_file_and_line(stopped, text, says):
         f.write("# a comment\n" + text)
     for args in (["--root", stopped], ["--check", "--config", conf]):
         p = subprocess.run([MUSTERD, *args], capture_output=True, text=True,
-                           timeout=10)
+                           timeout=90)
         out = p.stdout + p.stderr
         assert p.returncode == 78, out
         assert re.search(r"musterd\.conf:2", out) and re.search(says, out), out
@@ -127,5 +127,5 @@ def test_started_as_root_without_root_option_is_78():
         cmd = ["unshare", "-r", MUSTERD]
     else:
         cmd = [MUSTERD]
-    p = subprocess.run(cmd, capture_output=True, text=True, timeout=10)
+    p = subprocess.run(cmd, capture_output=True, text=True, timeout=90)
     assert p.returncode == 78 and "root" in p.stderr

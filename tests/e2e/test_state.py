@@ -145,7 +145,7 @@ def test_damage_is_told_to_people_and_without_a_host(served):
     p = subprocess.run(
         [os.path.join(demo.BIN, "muster"), "activate", "--direct", "--root",
          served.machine(2), "--host", "127.0.0.1:1", "--product",
-         demo.SERVER], capture_output=True, text=True, timeout=10)
+         demo.SERVER], capture_output=True, text=True, timeout=90)
     assert p.returncode == 5
     assert f"{path} was damaged; it is kept as {path}.damaged" in p.stderr
     spoil(path)

@@ -12,7 +12,7 @@ import pytest
 
 import demo
 
-WAIT_S = 30
+WAIT_S = 60
 MUSTERD = os.path.join(demo.BIN, "musterd")
 
 

@@ -18,7 +18,7 @@ DESKTOP, SERVER = (uuid.UUID(i).bytes for i in (demo.DESKTOP, demo.SERVER))
 LICENSED, NOTIFICATION = 2, 4
 TWIN = b"\x11" * 16
 DAY = 86400
-WAIT_S = 30
+WAIT_S = 60
 
 
 def wait_for(site, good):

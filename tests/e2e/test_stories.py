@@ -19,7 +19,7 @@ NEW = "5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e04"
 WITH_NEW = demo.PRODUCTS.replace("products = (", f"""products = (
   {{ id = "{NEW}"; name = "Acme Server 2"; group = 1; class = "server";
      threshold = 5; line = 0; level = 2; }},""")
-WAIT_S = 20
+WAIT_S = 60
 
 
 @pytest.fixture()

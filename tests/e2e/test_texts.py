@@ -27,7 +27,7 @@ def a(tmp_path_factory):
 
 def run(*args):
     p = subprocess.run([os.path.join(BIN, "muster-authority"), *args,
-                        "--json"], capture_output=True, timeout=60,
+                        "--json"], capture_output=True, timeout=240,
                        stdin=subprocess.DEVNULL)
     return p.returncode, json.loads(p.stdout)
 

@@ -101,7 +101,7 @@ class World:
         p = subprocess.run(
             [*who, os.path.join(self.folder, "muster"), *args, "--root",
              self.machine.root, "--json"], capture_output=True, text=True,
-            timeout=60, cwd="/", stdin=subprocess.DEVNULL)
+            timeout=240, cwd="/", stdin=subprocess.DEVNULL)
         assert p.stdout, (args, p.returncode, p.stderr)
         return p.returncode, json.loads(p.stdout)
 

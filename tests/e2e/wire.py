@@ -7,7 +7,7 @@ import time
 
 PROGRAM = 536876680
 NULL, ACTIVATE, COVER = 0, 1, 2
-WAIT_S = 10
+WAIT_S = 30
 
 
 def call(proc, args=b"", xid=7, program=PROGRAM, version=1, rpcvers=2,
