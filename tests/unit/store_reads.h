@@ -27,6 +27,22 @@ reads_newest(const void *a, const void *b)
  * may have no time: so often is it tried. */
 #define READS_TRIES 20
 
+/* The whole list, for the others to be held against. */
+static inline int
+reads_list(struct store *s, bool is_desc, uint32_t max)
+{
+	int err;
+
+	(void)is_desc;
+	(void)max;
+	reads_all.n_groups = reads_some.n_groups = 0;
+	reads_all.n_clients = 0;
+	err = store_clients(s, kit_collect, &reads_all);
+	if (err == 0 && reads_all.n_clients > KIT_CLIENTS)
+		err = MUSTER_E_DAMAGED;
+	return err;
+}
+
 /* One page after another, of `max` rows, is the whole in its order?  0, how a
  * read ended, or MUSTER_E_DAMAGED where it is not. */
 static inline int
@@ -36,11 +52,7 @@ reads_recent(struct store *s, bool is_desc, uint32_t max)
 	size_t before;
 	int err;
 
-	reads_all.n_groups = reads_some.n_groups = 0;
-	reads_all.n_clients = reads_some.n_clients = 0;
-	err = store_clients(s, kit_collect, &reads_all);
-	if (err != 0 || reads_all.n_clients > KIT_CLIENTS)
-		return err != 0 ? err : MUSTER_E_DAMAGED;
+	reads_some.n_clients = 0;
 	qsort(reads_all.clients, reads_all.n_clients,
 	    sizeof(reads_all.clients[0]),
 	    is_desc ? reads_newest : reads_oldest);
@@ -72,14 +84,11 @@ reads_scan(struct store *s, bool is_desc, uint32_t max)
 	int err = store_scan_open(s, &scan);
 
 	(void)is_desc; /* it has no order */
-	reads_all.n_groups = reads_some.n_groups = 0;
-	reads_all.n_clients = reads_some.n_clients = 0;
+	reads_some.n_clients = 0;
 	while (err == 0 && !is_over)
 		err = store_scan_next(scan, max, kit_collect, &reads_some,
 		    &is_over);
 	store_scan_close(scan);
-	if (err == 0)
-		err = store_clients(s, kit_collect, &reads_all);
 	if (err != 0 || reads_some.n_clients > KIT_CLIENTS)
 		return err != 0 ? err : MUSTER_E_DAMAGED;
 	qsort(reads_all.clients, reads_all.n_clients,
@@ -102,14 +111,24 @@ reads_try(int (*read)(struct store *, bool, uint32_t), struct store *s,
 	return err == 0;
 }
 
+#define READS_WAYS 4
+
+/* The whole list against one of the ways to read it. */
 static inline bool
-reads_are_whole(struct store *s)
+reads_one_way(struct store *s, unsigned way, uint32_t max)
 {
-	return reads_try(reads_recent, s, true, 7) &&
-	    reads_try(reads_recent, s, false, 7) &&
-	    reads_try(reads_recent, s, true, 1000) &&
-	    reads_try(reads_scan, s, true, 9) &&
-	    reads_try(reads_scan, s, true, 1000);
+	return reads_try(reads_list, s, true, 0) &&
+	    reads_try(way < 2 ? reads_recent : reads_scan, s, way % 2 == 0,
+	        way == 3 ? 1000 : max);
+}
+
+/* In pieces of `max` rows, and in one. */
+static inline bool
+reads_are_whole(struct store *s, uint32_t max)
+{
+	return reads_one_way(s, 0, max) && reads_one_way(s, 1, max) &&
+	    reads_one_way(s, 2, max) && reads_one_way(s, 3, max) &&
+	    reads_one_way(s, 0, 1000);
 }
 
 #endif /* MUSTER_STORE_READS_H */

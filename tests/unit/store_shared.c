@@ -141,6 +141,11 @@ look(struct store *s, int64_t now, struct kit_image *image)
 static bool
 same_images(struct store **s, size_t n, int64_t now)
 {
+	/* the hosts have one inventory, and each piece of it is a connection,
+	 * for which a busy machine takes long: one reads it, in one way */
+	const size_t reader = n - 1 - rnd(2);
+	const unsigned way = rnd(READS_WAYS);
+	const uint32_t piece = 5 + rnd(100);
 	bool is_same = true;
 
 	/* who inserted beyond the limit of rows thins out, another need not */
@@ -152,11 +157,10 @@ same_images(struct store **s, size_t n, int64_t now)
 	 * is closed, as one does that is idle, for the model forgets nothing */
 	for (size_t k = 0; k < n; k++)
 		is_same &= idle_all(s[k], now) == 0;
-	for (size_t k = 1; k < n; k++) {
-		if (!reads_are_whole(s[k])) {
-			printf("# store %zu: not the same in pieces\n", k);
-			is_same = false;
-		}
+	if (!reads_are_whole(s[1], piece) ||
+	    !reads_one_way(s[reader], way, piece)) {
+		printf("# not the same in pieces of %u, way %u\n", piece, way);
+		is_same = false;
 	}
 	for (size_t k = 1; k < n && is_same; k++) {
 		is_same &= kit_same(&images[0], &images[k]);
@@ -178,7 +182,7 @@ test_b11_all_stores_do_what_the_model_does(unsigned long n_ops, uint64_t seed)
 	unsigned bad = 0, n_images = 0;
 
 	printf("# seed %llu\n", (unsigned long long)seed);
-	rng_state = seed;
+	rng_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1; /* 0 stays 0 */
 	fresh_server();
 	set_clock(now);
 	hosts[0] = open_host(100);

@@ -38,19 +38,19 @@ test_pieces_together_are_the_whole(void)
 	unsigned bad = 0;
 
 	store_set_limits(s, 500, 30);
-	bad += !reads_are_whole(s);
+	bad += !reads_are_whole(s, 7);
 	for (int i = 0; i < 40; i++) {
 		some_come(s, 20, T0 + i * DAY);
-		bad += !reads_are_whole(s);
+		bad += !reads_are_whole(s, 7);
 		for (uint32_t k = rnd(3); k > 0; k--)
 			bad += store_idle(s, T0 + i * DAY) == MUSTER_E_IO;
-		bad += !reads_are_whole(s);
+		bad += !reads_are_whole(s, 7);
 	}
 	is(bad, 0);
 	ok(reads_all.n_clients > 100);
 	store_close(s);
 	s = kit_open(kit_path("pieces.db"));
-	ok(reads_are_whole(s));
+	ok(reads_are_whole(s, 7));
 	store_close(s);
 }
 
