@@ -280,7 +280,10 @@ set_up(struct pg_link *link, const char *schema)
 	    " set_config('plan_cache_mode', 'force_generic_plan', false),"
 	    " set_config('enable_seqscan', 'off', false),"
 	    " set_config('enable_hashjoin', 'off', false),"
-	    " set_config('enable_mergejoin', 'off', false)";
+	    " set_config('enable_mergejoin', 'off', false),"
+	    /* what must read a whole table costs more than anything by these,
+	     * and machine code would be made for it, each time */
+	    " set_config('jit', 'off', false)";
 
 	if (PQsendQueryParams(link->conn, text, 1, NULL, &schema, NULL, NULL,
 	        0) == 0)

@@ -392,6 +392,28 @@ test_b11_clean_up_reaches_the_other(void)
 	store_close(b);
 }
 
+/* Reading a whole table costs more than anything where indexes are preferred,
+ * and must not have the server make machine code for it. */
+static void
+test_b11_no_code_is_made_for_a_connection(void)
+{
+	struct store_diag diag = {{0}};
+	struct pg_link link = {.diag = &diag};
+	PGresult *res = NULL;
+
+	sql("ALTER ROLE muster_host SET jit TO on");
+	is(pg_link_open(&link, address, "muster"), 0);
+	is(PQsendQueryParams(link.conn, "SHOW jit", 0, NULL, NULL, NULL, NULL,
+	       0),
+	    1);
+	is(pg_sync(&link), 0);
+	is(pg_take(&link, &res), 0);
+	ok(res != NULL && strcmp(PQgetvalue(res, 0, 0), "off") == 0);
+	PQclear(res);
+	pg_link_close(&link);
+	sql("ALTER ROLE muster_host RESET jit");
+}
+
 /* A server that is behind is tried ever later, like one that is away. */
 static void
 test_b11_a_server_that_is_behind_is_asked_ever_later(void)
@@ -519,6 +541,7 @@ main(int argc, char **argv)
 	test_b11_repairs_reach_the_other();
 	test_b11_what_a_look_repairs_is_written_when_idle();
 	test_b11_clean_up_reaches_the_other();
+	test_b11_no_code_is_made_for_a_connection();
 	test_b11_a_server_that_is_behind_is_asked_ever_later();
 	test_b11_a_large_group_is_read_by_its_differences();
 	test_b11_all_stores_do_what_the_model_does(argc > 3
