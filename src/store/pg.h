@@ -164,7 +164,8 @@ __attribute__((format(printf, 2, 3))) void
 pg_say(struct store_diag *diag, const char *format, ...);
 
 /**
- * pg_link_open(): connect, in pipeline mode, with the schema checked.
+ * pg_link_open(): connect, in pipeline mode, with the schema checked; nothing
+ * is prepared, since who reads the inventory has a connection for each page.
  *
  * In:      address  a connection string without a password
  *          schema   where the tables are
@@ -174,6 +175,25 @@ pg_say(struct store_diag *diag, const char *format, ...);
  */
 MUSTER_NODISCARD int
 pg_link_open(struct pg_link *link, const char *address, const char *schema);
+
+/**
+ * pg_link_prepare(): have the server know what pg_send() names.
+ *
+ * Returns: 0
+ *          MUSTER_E_AGAIN, MUSTER_E_CONNECT  diag says why
+ *          MUSTER_E_SCHEMA  the tables are not what we know
+ */
+MUSTER_NODISCARD int pg_link_prepare(struct pg_link *link, const char *schema);
+
+/**
+ * pg_as_schema(): a missing table or column is another schema, not a passing
+ * failure.
+ *
+ * In:      err  how a statement ended, and diag what was said of it
+ * Returns: err, or MUSTER_E_SCHEMA with a sentence of its own
+ */
+MUSTER_NODISCARD int
+pg_as_schema(struct store_diag *diag, const char *schema, int err);
 
 /**
  * pg_link_close(): end the connection, if there is one.

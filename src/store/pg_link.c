@@ -332,14 +332,13 @@ judge_schema(struct pg_link *link, const PGresult *res, const char *schema)
 	return 0;
 }
 
-/* A missing table or column is another schema, not a passing failure. */
-static int
-as_schema(struct pg_link *link, const char *schema, int err)
+int
+pg_as_schema(struct store_diag *diag, const char *schema, int err)
 {
-	if (err == 0 || strstr(link->diag->text, "(42") == NULL)
+	if (err == 0 || strstr(diag->text, "(42") == NULL)
 		return err;
-	if (strstr(link->diag->text, "(42501)") == NULL)
-		pg_say(link->diag,
+	if (strstr(diag->text, "(42501)") == NULL)
+		pg_say(diag,
 		    "PostgreSQL: schema %s is not what this host knows; run "
 		    "the migrations of " PATH_MIGRATIONS
 		    " that are missing, each as its head says",
@@ -367,15 +366,15 @@ check_schema(struct pg_link *link, const char *schema)
 		err = pg_done(link);
 	if (err != 0)
 		return err;
-	err = as_schema(link, schema, pg_take(link, &res));
+	err = pg_as_schema(link->diag, schema, pg_take(link, &res));
 	if (err == 0)
 		err = judge_schema(link, res, schema);
 	PQclear(res);
 	return err == 0 ? pg_drain(link) : err;
 }
 
-static int
-prepare_all(struct pg_link *link, const char *schema)
+int
+pg_link_prepare(struct pg_link *link, const char *schema)
 {
 	int err = 0;
 
@@ -391,7 +390,7 @@ prepare_all(struct pg_link *link, const char *schema)
 	for (int i = 0; i < PG_STMTS && err == 0; i++)
 		err = pg_done(link);
 	if (err != 0)
-		return as_schema(link, schema, err);
+		return pg_as_schema(link->diag, schema, err);
 	return pg_drain(link);
 }
 
@@ -428,8 +427,6 @@ pg_link_open(struct pg_link *link, const char *address, const char *schema)
 	}
 	if (err == 0)
 		err = check_schema(link, schema);
-	if (err == 0)
-		err = prepare_all(link, schema);
 	if (err != 0)
 		pg_link_close(link);
 	return err == MUSTER_E_CONNECT ? MUSTER_E_AGAIN : err;

@@ -62,10 +62,11 @@ list(struct pg_link *link, store_client_fn *fn, void *arg)
 
 /* How a reader ended: why, where it failed, for whoever asked it. */
 static int
-ended(const struct pg_store *p, const struct store_diag *diag, int err)
+ended(const struct pg_store *p, struct store_diag *diag, int err)
 {
 	if (err == 0)
 		return 0;
+	err = pg_as_schema(diag, p->schema, err);
 	(void)pthread_mutex_lock(&p->aside->lock);
 	p->aside->diag = *diag;
 	(void)pthread_mutex_unlock(&p->aside->lock);

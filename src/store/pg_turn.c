@@ -68,6 +68,8 @@ pg_connect(struct pg_store *p)
 		return MUSTER_E_AGAIN; /* the diag of the last attempt holds */
 	err = pg_link_open(&p->link, p->address, p->schema);
 	if (err == 0)
+		err = pg_link_prepare(&p->link, p->schema);
+	if (err == 0)
 		err = ask_run(p, &run);
 	if (err != 0) {
 		pg_link_close(&p->link);

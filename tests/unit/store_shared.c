@@ -392,6 +392,32 @@ test_b11_clean_up_reaches_the_other(void)
 	store_close(b);
 }
 
+/* Who reads it needs nothing of what a batch has prepared: each page has a
+ * connection of its own. */
+static void
+test_b5_the_inventory_is_read_by_itself(void)
+{
+	struct store_diag diag;
+	struct store *a;
+
+	fresh_server();
+	set_clock(T0);
+	a = open_host(10);
+	for (uint32_t i = 0; i < 60; i++)
+		ok(kit_touch(a, 1, 1 + i % 40, 5, T0) > 0);
+	sql("ALTER TABLE cache RENAME TO away");
+	is(kit_image(a, T0, &images[0]), 0);
+	is((long long)images[0].n_clients, 40);
+	ok(reads_are_whole(a, 7));
+	sql("ALTER TABLE away RENAME TO cache");
+	sql("ALTER TABLE client RENAME chain TO links");
+	is(kit_image(a, T0, &images[0]), MUSTER_E_AGAIN);
+	store_aside_diag(a, &diag);
+	ok(strstr(diag.text, "is not what this host knows") != NULL);
+	sql("ALTER TABLE client RENAME links TO chain");
+	store_close(a);
+}
+
 /* Reading a whole table costs more than anything where indexes are preferred,
  * and must not have the server make machine code for it. */
 static void
@@ -541,6 +567,7 @@ main(int argc, char **argv)
 	test_b11_repairs_reach_the_other();
 	test_b11_what_a_look_repairs_is_written_when_idle();
 	test_b11_clean_up_reaches_the_other();
+	test_b5_the_inventory_is_read_by_itself();
 	test_b11_no_code_is_made_for_a_connection();
 	test_b11_a_server_that_is_behind_is_asked_ever_later();
 	test_b11_a_large_group_is_read_by_its_differences();
