@@ -45,6 +45,7 @@
 #define PG_ROLLBACK_MS 1000
 #define PG_WAIT_MIN_MS 100   /* between two attempts to connect, */
 #define PG_WAIT_MAX_MS 5000  /* doubling up to this */
+#define PG_WAIT_CHANCE 2     /* one in so many parts of it is by chance */
 #define PG_READ_MAX 16384    /* count records read in one answer */
 #define PG_FETCH "1000"      /* clients of a listing read in one answer */
 #define PG_ROWS_MAX TURN_MAX /* rows that one statement writes */
@@ -296,6 +297,16 @@ void pg_put_client(struct pg_store *p, const struct store_client *row);
  * Returns: false when it cannot be one of ours
  */
 bool pg_read_client(const PGresult *res, int i, struct store_client *row);
+
+/**
+ * pg_wait_ms(): a wait, shortened by chance: hosts that have lost one server
+ * do not come back to it at one instant, nor ever after in step.
+ *
+ * In:      wait_ms  at most PG_WAIT_MAX_MS
+ *          draw     random bits
+ * Returns: ms, at most 1/PG_WAIT_CHANCE below wait_ms
+ */
+int64_t pg_wait_ms(int64_t wait_ms, uint32_t draw);
 
 /**
  * pg_connect(): see that there is a connection; not more often than back-off

@@ -5,6 +5,7 @@
  */
 #include "store/pg.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -23,11 +24,18 @@ damaged(struct pg_store *p, const char *what)
 	return MUSTER_E_AGAIN;
 }
 
+int64_t
+pg_wait_ms(int64_t wait_ms, uint32_t draw)
+{
+	return wait_ms - draw % (wait_ms / PG_WAIT_CHANCE + 1);
+}
+
 /* No attempt for a while, and for twice as long after the next failure. */
 static void
 back_off(struct pg_store *p)
 {
-	p->retry_ms = clock_mono_ms() + p->wait_ms;
+	p->retry_ms =
+	    clock_mono_ms() + pg_wait_ms(p->wait_ms, randombytes_random());
 	p->wait_ms *= 2;
 	if (p->wait_ms > PG_WAIT_MAX_MS)
 		p->wait_ms = PG_WAIT_MAX_MS;
