@@ -163,6 +163,22 @@ test_clockwatch_file(void)
 }
 
 /* The right checksum over a field that no agent writes. */
+/* What a reply ends in the midst of its day is a file as any other. */
+static void
+test_clockwatch_file_of_a_confirmed_clock(void)
+{
+	uint8_t buf[CLOCKWATCH_FILE_LEN];
+	struct clockwatch w = {0}, got;
+
+	ok(!see(&w, 1, T0, 60));
+	ok(!see(&w, 1, T0 + HOUR, 60 + HOUR));
+	confirm(&w, 1, T0 + HOUR, 60 + HOUR);
+	is(w.run_s, 0);
+	is(clockwatch_encode(&w, buf), 0);
+	is(clockwatch_decode(buf, sizeof(buf), &got), 0);
+	ok(!got.is_doubtful);
+}
+
 static void
 test_clockwatch_forged_fields(void)
 {
@@ -221,6 +237,7 @@ main(void)
 	test_b36_restarts();
 	test_b36_a_long_pause_begins_the_day_anew();
 	test_clockwatch_file();
+	test_clockwatch_file_of_a_confirmed_clock();
 	test_clockwatch_forged_fields();
 	test_clockwatch_forged_length();
 	return tap_done();

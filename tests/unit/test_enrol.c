@@ -185,6 +185,27 @@ test_enrol_strict(void)
 	}
 }
 
+/* The counter and what it replaces are of one byte: 255, and not one more. */
+static void
+test_enrol_counters_end_at_255(void)
+{
+	struct enrol e = sample("host-1"), got;
+	uint8_t buf[ENROL_MAX];
+
+	for (size_t off = 64; off <= 68; off += 4) {
+		size_t len = encode(&e, buf);
+
+		buf[off + 3] = 255;
+		sign_again(buf, len);
+		is(enrol_decode(buf, len, &got), 0);
+		is(off == 64 ? got.counter : got.replaces, 255);
+		buf[off + 2] = 1;
+		buf[off + 3] = 0;
+		sign_again(buf, len);
+		is(enrol_decode(buf, len, &got), MUSTER_E_RANGE);
+	}
+}
+
 static void
 test_enrol_trailing_bytes_are_refused(void)
 {
@@ -278,6 +299,7 @@ main(void)
 	test_enrol_every_flipped_bit_fails();
 	test_enrol_every_truncation_fails();
 	test_enrol_strict();
+	test_enrol_counters_end_at_255();
 	test_enrol_trailing_bytes_are_refused();
 	test_enrol_bad_host_key();
 	test_enrol_proof();

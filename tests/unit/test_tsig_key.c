@@ -108,6 +108,19 @@ test_tsig_key_refuses(void)
 	}
 }
 
+/* The end is where it is said to be, not where the words end. */
+static void
+test_tsig_key_reads_nothing_behind_the_end(void)
+{
+	static const char text[] =
+	    "key a { secret " SECRET "; algorithm hmac-sha256; };";
+	size_t len = strlen(text) - strlen("6; };");
+
+	is(tsig_key_parse(text, len, &key, &why), MUSTER_E_KIND);
+	is(tsig_key_parse(text, len + 1, &key, &why), MUSTER_E_PROTO);
+	is(tsig_key_parse(text, strlen(text), &key, &why), 0);
+}
+
 static void
 test_tsig_key_limits_of_the_secret(void)
 {
@@ -168,6 +181,7 @@ main(void)
 		return 1;
 	test_tsig_key_as_tsig_keygen_writes_it();
 	test_tsig_key_refuses();
+	test_tsig_key_reads_nothing_behind_the_end();
 	test_tsig_key_limits_of_the_secret();
 	test_tsig_key_limits_of_the_name();
 	test_tsig_key_every_truncation();

@@ -159,6 +159,24 @@ test_b22_walk_takes_the_domains_in_turn(void)
 	is(todo.act, WALK_END);
 }
 
+/* What was added before a look-up failed is nobody's word. */
+static void
+test_b22_walk_asks_nobody_of_a_failed_look_up(void)
+{
+	struct dns_srv srv = {.port = 1688, .weight = 1};
+
+	domains("lab.example", "corp.example");
+	begin();
+	looks_up("lab.example");
+	is(dns_name_parse("a.lab.example", &srv.target), 0);
+	choice_add(&walk.choice, &srv);
+	absent(MUSTER_E_PROTO);
+	looks_up("corp.example");
+	choice_add(&walk.choice, &srv);
+	absent(MUSTER_E_DNS_TIMEOUT);
+	is(todo.act, WALK_END);
+}
+
 static void
 test_b22_walk_has_limits(void)
 {
@@ -475,6 +493,7 @@ main(void)
 {
 	test_b22_walk_of_static_hosts_looks_nothing_up();
 	test_b22_walk_takes_the_domains_in_turn();
+	test_b22_walk_asks_nobody_of_a_failed_look_up();
 	test_b22_walk_has_limits();
 	test_b23_walk_goes_on_until_the_list_is_empty();
 	test_b23_walk_asks_nobody_twice();
