@@ -265,7 +265,7 @@ judge(const char *temp, struct store_diag *diag)
 static int
 restore(const char *path, int from, struct store_diag *diag)
 {
-	char temp[FILE_PATH_MAX], restored[FILE_PATH_MAX];
+	char temp[FILE_PATH_MAX], restored[FILE_PATH_MAX] = "";
 	int err = name_of(temp, path, ".restore");
 
 	if (err == 0)

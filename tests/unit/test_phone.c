@@ -171,6 +171,25 @@ test_b40_an_altered_or_foreign_answer_does_not_verify(void)
 	is(cert_verify(&c, publisher, issuer_pk), MUSTER_E_SIG);
 }
 
+/* The example never ends; each byte that is carried comes back as it was. */
+static void
+test_phone_answer_carries_every_byte(void)
+{
+	static const size_t carried[] = {4, 5, 10, 11, 14, 15, 18, 19, 55, 56,
+	    119};
+	uint8_t cert[CERT_LEN], back[CERT_LEN], answer[PHONE_ANSWER_LEN];
+
+	(void)sodium_hex2bin(cert, sizeof(cert), certificate_hex,
+	    sizeof(certificate_hex) - 1, NULL, NULL, NULL);
+	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
+		cert[carried[i]] ^= 0xa5;
+		memset(answer, 0x3c, sizeof(answer));
+		is(phone_answer(cert, answer), 0);
+		phone_certificate(answer, 305419896, host_pk, back);
+		ok(memcmp(cert, back, CERT_LEN) == 0);
+	}
+}
+
 static void
 test_phone_answer_refuses_what_does_not_fit(void)
 {
@@ -197,6 +216,7 @@ main(void)
 	test_b40_no_other_proof_has_its_length();
 	test_b40_confirmation_id_of_the_example();
 	test_b40_an_altered_or_foreign_answer_does_not_verify();
+	test_phone_answer_carries_every_byte();
 	test_phone_answer_refuses_what_does_not_fit();
 	return tap_done();
 }

@@ -354,6 +354,27 @@ test_store_a_full_journal_is_merged(bool is_sqlite)
 	store_close(s);
 }
 
+/* The first and the last number of a group are numbers as others. */
+static void
+test_store_keeps_the_groups_on_the_edge(void)
+{
+	const char *path = kit_path("edge.db");
+	struct store *s = kit_open(path);
+
+	is(store_reserve(s, kit_publisher[0], 0, 100), 0);
+	is(store_reserve(s, kit_publisher[0], UINT32_MAX, 100), 0);
+	is(kit_touch(s, 0, 7, 5, T0), 1);
+	is(kit_touch(s, UINT32_MAX, 8, 5, T0), 1);
+	is(idle_all(s, T0), 0);
+	is(kit_image(s, T0, &image_a), 0);
+	store_close(s);
+	s = kit_open(path);
+	is(kit_image(s, T0, &image_b), 0);
+	ok(kit_same(&image_a, &image_b));
+	is((long long)image_b.n_cached[0], 1);
+	store_close(s);
+}
+
 static void
 test_b4_nothing_answered_is_lost(void)
 {
@@ -550,6 +571,7 @@ main(int argc, char **argv)
 	kit_dir_make();
 	contract(false);
 	contract(true);
+	test_store_keeps_the_groups_on_the_edge();
 	test_b4_nothing_answered_is_lost();
 	test_b3_capacity_outlives_the_reservation();
 	test_store_locked_database_is_again();

@@ -137,6 +137,43 @@ test_the_log_is_not_held_by_a_scan_that_rests(void)
 	store_close(s);
 }
 
+/* Open descriptors. */
+static int
+n_open(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (dir != NULL && readdir(dir) != NULL)
+		n++;
+	if (dir != NULL)
+		(void)closedir(dir);
+	return n;
+}
+
+/* SQLite may keep a descriptor until the last of a file is closed, no
+ * longer. */
+static void
+test_a_read_leaves_nothing_open(void)
+{
+	const struct store_recent ask = {.max = 10};
+	int before = n_open();
+	struct store *s = kit_open(kit_path("open.db"));
+	struct store_scan *scan = NULL;
+	uint64_t total = 0;
+
+	kit_history(s, 5);
+	is(store_recent_aside(s, &ask, kit_collect, &reads_some, &total), 0);
+	is((long long)total, 5);
+	store_close(s);
+	is(n_open(), before);
+	s = kit_open(kit_path("open.db"));
+	is(store_scan_open(s, &scan), 0);
+	store_scan_close(scan);
+	store_close(s);
+	is(n_open(), before);
+}
+
 static void
 test_the_model_has_none(void)
 {
@@ -159,6 +196,7 @@ main(void)
 	test_pieces_together_are_the_whole();
 	test_a_scan_goes_on_beside_batches_and_merges();
 	test_the_log_is_not_held_by_a_scan_that_rests();
+	test_a_read_leaves_nothing_open();
 	test_the_model_has_none();
 	kit_dir_remove();
 	return tap_done();

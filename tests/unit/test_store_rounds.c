@@ -118,6 +118,30 @@ test_b5_the_limit_is_kept_while_clients_come_again(uint64_t seed)
 	store_close(s);
 }
 
+/* More old records than go at once: the next step is due at once, too. */
+static void
+test_store_old_records_go_in_pieces(const char *path)
+{
+	const uint32_t n = COUNT_CLEANED_MAX + 9;
+	struct store *s = kit_open(path);
+	int64_t now = T0 + COUNT_KEEP_S;
+	unsigned bad = 0;
+
+	is(store_reserve(s, kit_publisher[0], 1, 2 * n), 0);
+	for (uint32_t i = 1; i <= n; i++)
+		bad += kit_touch(s, 1, i, n, T0) != (long long)i;
+	is(bad, 0);
+	while (store_idle(s, T0) == MUSTER_E_AGAIN)
+		;
+	is(store_idle(s, now), MUSTER_E_AGAIN);
+	is(kit_image(s, now, &image_a), 0);
+	is((long long)image_a.n_cached[0], 9);
+	is(store_idle(s, now), 0);
+	is(kit_image(s, now, &image_a), 0);
+	is((long long)image_a.n_cached[0], 0);
+	store_close(s);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -127,6 +151,8 @@ main(int argc, char *argv[])
 	kit_dir_make();
 	test_b4_an_end_in_any_round_loses_nothing(seed);
 	test_b5_the_limit_is_kept_while_clients_come_again(seed);
+	test_store_old_records_go_in_pieces(NULL);
+	test_store_old_records_go_in_pieces(kit_path("old.db"));
 	kit_dir_remove();
 	return tap_done();
 }

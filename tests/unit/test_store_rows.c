@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 
+#define Z15 "000000000000000000000000000000"
 #define Z16 "00000000000000000000000000000000"
 
 static struct kit_image image_a;
@@ -138,6 +139,8 @@ test_store_refuses_a_client_that_cannot_be(void)
 	}
 }
 
+#define FIRST " WHERE cmid = (SELECT min(cmid) FROM client)"
+
 /* Values that could well be: only the checksum of their row tells. */
 static void
 test_store_refuses_what_was_changed(void)
@@ -154,8 +157,23 @@ test_store_refuses_what_was_changed(void)
 	static const char *const client[] = {
 	    "UPDATE client SET last = last + 1",
 	    "UPDATE client SET name = 'pc9'",
+	    "UPDATE client SET first = first - 1",
 	    "UPDATE client SET contacts = 2",
+	    "UPDATE client SET machine = zeroblob(16)",
+	    "UPDATE client SET state = 3",
+	    "UPDATE client SET threshold = 6",
+	    "UPDATE client SET count = count + 1",
+	    "UPDATE client SET address = zeroblob(16)",
+	    "UPDATE client SET is_duplicate = 1",
+	    "UPDATE client SET other_machine = x'01" Z15 "'",
+	    "UPDATE client SET other_name = 'pc9'",
+	    "UPDATE client SET chain = x'01" Z15 Z16 Z16 "0000'",
 	    "UPDATE client SET chk = 7",
+	};
+	static const char *const keys[] = {
+	    "UPDATE client SET publisher = zeroblob(16)" FIRST,
+	    "UPDATE client SET product = zeroblob(16)" FIRST,
+	    "UPDATE client SET cmid = zeroblob(16)" FIRST,
 	};
 	const char *path = kit_path("changed.db");
 	struct store_diag diag;
@@ -173,9 +191,48 @@ test_store_refuses_what_was_changed(void)
 		tamper(path, client[i]);
 		s = kit_open(path);
 		is(kit_touch(s, 1, 1, 5, T0), MUSTER_E_DAMAGED);
+		if (!ok(strstr(store_last_diag(s)->text, "checksum") != NULL))
+			printf("# %s\n", client[i]);
+		store_close(s);
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		make(path);
+		tamper(path, keys[i]);
+		s = kit_open(path);
+		is(kit_image(s, T0, &image_a), MUSTER_E_DAMAGED);
 		ok(strstr(store_last_diag(s)->text, "checksum") != NULL);
 		store_close(s);
 	}
+}
+
+/* A database of an earlier musterd is judged by the same sums. */
+static void
+test_store_sums_stay_what_they_were(void)
+{
+	static const struct {
+		const char *sql;
+		int64_t want;
+	} sums[] = {
+	    {"SELECT chk FROM client" FIRST, INT64_C(-8010622398812990642)},
+	    {"SELECT chk FROM cache WHERE seq = 1",
+	        INT64_C(-5889347190851982629)},
+	    {"SELECT chk FROM grp WHERE seq = 3",
+	        INT64_C(-7066253134257273993)},
+	};
+	const char *path = kit_path("sums.db");
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db;
+
+	make(path);
+	db = open_raw(path);
+	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+		is(sqlite3_prepare_v2(db, sums[i].sql, -1, &st, NULL),
+		    SQLITE_OK);
+		is(sqlite3_step(st), SQLITE_ROW);
+		is(sqlite3_column_int64(st, 0), sums[i].want);
+		(void)sqlite3_finalize(st);
+	}
+	(void)sqlite3_close(db);
 }
 
 /* The end of a process that no merge came before: a copy of the files. */
@@ -424,6 +481,7 @@ main(void)
 	test_store_refuses_a_count_that_cannot_be();
 	test_store_refuses_a_client_that_cannot_be();
 	test_store_refuses_what_was_changed();
+	test_store_sums_stay_what_they_were();
 	test_store_refuses_a_journal_that_cannot_be();
 	test_store_brings_schema_1_up();
 	test_store_brings_schema_2_up();

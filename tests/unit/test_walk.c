@@ -177,6 +177,28 @@ test_b22_walk_asks_nobody_of_a_failed_look_up(void)
 	is(todo.act, WALK_END);
 }
 
+/* Nor does it say anything of the host that is remembered. */
+static void
+test_b24_a_failed_look_up_has_no_priorities(void)
+{
+	static const struct record b[] = {{"b.corp.example", 3}};
+	struct dns_srv srv = {.port = 1688, .weight = 1, .priority = 1};
+
+	domains("lab.example", "corp.example");
+	known("k.corp.example:1688", "corp.example", 5);
+	plan.is_renewal = true;
+	begin();
+	looks_up("lab.example");
+	is(dns_name_parse("a.corp.example", &srv.target), 0);
+	choice_add(&walk.choice, &srv);
+	is(dns_name_parse("k.corp.example", &srv.target), 0);
+	choice_add(&walk.choice, &srv);
+	absent(MUSTER_E_PROTO);
+	looks_up("corp.example");
+	found(b, 1);
+	asks("b.corp.example:1688");
+}
+
 static void
 test_b22_walk_has_limits(void)
 {
@@ -494,6 +516,7 @@ main(void)
 	test_b22_walk_of_static_hosts_looks_nothing_up();
 	test_b22_walk_takes_the_domains_in_turn();
 	test_b22_walk_asks_nobody_of_a_failed_look_up();
+	test_b24_a_failed_look_up_has_no_priorities();
 	test_b22_walk_has_limits();
 	test_b23_walk_goes_on_until_the_list_is_empty();
 	test_b23_walk_asks_nobody_twice();
