@@ -319,7 +319,7 @@ def test_b11_all_stores_do_what_the_model_does(server):
     p = subprocess.run([SHARED, server.address(), owner,
                         os.environ.get("MUSTER_OPERATIONS", "2000"),
                         os.environ.get("MUSTER_SEED", "2")],
-                       capture_output=True, text=True, timeout=1500)
+                       capture_output=True, text=True, timeout=2400)
     assert p.returncode == 0 and "\nnot ok" not in p.stdout, \
         p.stdout[-3000:] + p.stderr
     assert " images" in p.stdout

@@ -38,14 +38,35 @@ number(const char *text)
 	return n;
 }
 
+/* Beside what does not ask the server meanwhile. */
 static void
-set_clock(int64_t now)
+set_clock_begin(int64_t now)
 {
 	char text[80];
 
 	(void)snprintf(text, sizeof(text), "UPDATE now SET at = %lld",
 	    (long long)now);
-	sql(text);
+	if (PQsendQuery(owner, text) == 0)
+		abort();
+}
+
+static void
+set_clock_end(void)
+{
+	PGresult *res;
+
+	while ((res = PQgetResult(owner)) != NULL) {
+		if (PQresultStatus(res) != PGRES_COMMAND_OK)
+			abort();
+		PQclear(res);
+	}
+}
+
+static void
+set_clock(int64_t now)
+{
+	set_clock_begin(now);
+	set_clock_end();
 }
 
 static void
