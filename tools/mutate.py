@@ -251,7 +251,12 @@ def main():
                 stale += 1
                 print(f"killed, though in survivors.txt: {path}:{line + 1} | {text} | {what}")
     shutil.rmtree(WORK, ignore_errors=True)
-    for path, (killed, judged) in sorted(files.items()):
+    folders = {}
+    for path, (killed, judged) in files.items():
+        f = folders.setdefault(os.path.dirname(path) + "/", [0, 0])
+        f[0] += killed
+        f[1] += judged
+    for path, (killed, judged) in sorted(files.items()) + sorted(folders.items()):
         print(f"{path}: {killed} of {judged} killed, {100 * killed / judged:.0f} %")
     killed = count["killed"] + count["out of time"]
     n = killed + count["survived"]
