@@ -7,6 +7,8 @@
 
 #include <sqlite3.h>
 
+#include "store/sqlite.h"
+
 #define Z15 "000000000000000000000000000000"
 #define Z16 "00000000000000000000000000000000"
 
@@ -223,6 +225,9 @@ test_store_sums_stay_what_they_were(void)
 	sqlite3_stmt *st = NULL;
 	sqlite3 *db;
 
+	/* of a batch that waits in the journal: two words and a rest */
+	is(sqlite_batch_sum("nineteen bytes, all", 19),
+	    INT64_C(-6611010016328238927));
 	make(path);
 	db = open_raw(path);
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
