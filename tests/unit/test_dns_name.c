@@ -66,6 +66,7 @@ test_dns_name_read(void)
 	    'p', 'l', 'e', 0, 0xc0, 4, 2, 'n', 's', 0xc0, 13, 9};
 	static const uint8_t loop[] = {1, 'a', 0xc0, 0, 0xc0, 4, 0xc0, 9, 0x40,
 	    0x80, 3, 'a', ' ', 'b', 0, 0xc0};
+	static const uint8_t strange[] = {2, 'a', ' ', 0};
 	struct dns_name name;
 	char text[DNS_TEXT_MAX + 1];
 	size_t at = 0;
@@ -92,6 +93,8 @@ test_dns_name_read(void)
 	is(dns_name_read(loop, sizeof(loop), 9, &at, &name), MUSTER_E_PROTO);
 	is(dns_name_read(loop, sizeof(loop), 15, &at, &name), MUSTER_E_TRUNC);
 	is(at, 20);
+	is(dns_name_read(strange, sizeof(strange), 0, &at, &name),
+	    MUSTER_E_RANGE);
 	is(dns_name_read(loop, sizeof(loop), 10, &at, &name), MUSTER_E_RANGE);
 	is(at, 15);
 }
