@@ -21,6 +21,7 @@ row() { # NAME COMMAND...
 	printf '%-12s %-7s %5d s  %s\n' "$name" "$verdict" \
 	    $(($(date +%s) - begin)) "$(tail -n 1 "build/long-$name.log")" | tee -a "$table"
 }
+# what is instrumented takes several times as long, and has limits to match
 suite() { # BUILD-FOLDER MESON-ARGS...: its unit tests; the last line counts
 	folder=$1
 	shift
@@ -38,7 +39,7 @@ quietly() { # COMMAND...: what it says, where it fails: meson and ninja say why 
 }
 sanitized() {
 	[ -f build/asan/build.ninja ] || quietly meson setup build/asan -Db_sanitize=address,undefined -Db_lundef=false -Doracle=enabled --prefix /usr || return 1
-	quietly ninja -C build/asan && suite build/asan &&
+	quietly ninja -C build/asan && suite build/asan --timeout-multiplier 4 &&
 	    DESTDIR="$PWD/build/asan-stage" meson install -C build/asan --no-rebuild --quiet &&
 	    export MUSTER_BIN="$PWD/build/asan-stage/usr/bin" UBSAN_OPTIONS=halt_on_error=1 || return 1
 	# a sanitizer owns the allocator; libmuster in a program without one
@@ -71,7 +72,7 @@ memcheck() {
 }
 coverage() {
 	[ -f build/cov/build.ninja ] || quietly meson setup build/cov -Db_coverage=true -Doptimization=0 -Doracle=enabled --prefix /usr || return 1
-	quietly ninja -C build/cov && suite build/cov || return 1
+	quietly ninja -C build/cov && suite build/cov --timeout-multiplier 4 || return 1
 	# the shared store has no unit test without a server
 	env TMPDIR=/dev/shm build/cov/tests/test_store_calls each &&
 	    env MUSTER_SHARED="$PWD/build/cov/tests/store_shared" /usr/bin/python3 -m pytest \

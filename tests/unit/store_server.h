@@ -22,7 +22,7 @@ sql(const char *text)
 
 	if (PQresultStatus(res) != PGRES_COMMAND_OK &&
 	    PQresultStatus(res) != PGRES_TUPLES_OK) {
-		printf("# %s: %s\n", text, PQerrorMessage(owner));
+		(void)fprintf(stderr, "%s: %s\n", text, PQerrorMessage(owner));
 		abort();
 	}
 	PQclear(res);
@@ -96,7 +96,8 @@ open_host(uint32_t capacity)
 	int err = muster_store_postgresql.open(address, "muster", &s, &diag);
 
 	if (err != 0 || diag.text[0] != '\0') {
-		printf("# open: %s: %s\n", muster_errname(err), diag.text);
+		(void)fprintf(stderr, "open: %s: %s\n", muster_errname(err),
+		    diag.text);
 		abort();
 	}
 	for (uint32_t pub = 0; pub < 2; pub++) {

@@ -79,8 +79,10 @@ test_b2_a_record_from_the_future_is_repaired(void)
 	uint32_t iter = 0;
 
 	touch(&c, 1, 1, T0 + 4 * 3600);
+	ok(count_is_dirty(&c));
 	touch(&c, 2, 2, T0 + 4 * 3600 + 1);
 	count_flushed(&c);
+	ok(!count_is_dirty(&c));
 	is(count_value(&c, T0), 2);
 	ok(count_next_dirty(&c, &iter, &out, &stored));
 	is(out.seq, 2);
