@@ -183,6 +183,8 @@ one(struct run *r, bool adds)
 static int
 prepare(struct run *r, const char *address, const char *schema)
 {
+	int err;
+
 	randombytes_buf(r->publisher, sizeof(r->publisher));
 	memcpy(r->row.publisher, r->publisher, sizeof(r->publisher));
 	randombytes_buf(r->row.machine, sizeof(r->row.machine));
@@ -196,7 +198,8 @@ prepare(struct run *r, const char *address, const char *schema)
 		if (r->pg.columns[i].p == NULL)
 			return MUSTER_E_NOMEM;
 	}
-	return pg_link_open(&r->pg.link, address, schema);
+	err = pg_link_open(&r->pg.link, address, schema);
+	return err != 0 ? err : pg_link_prepare(&r->pg.link, schema);
 }
 
 /* For so long, after the first of it, which is not counted. */
