@@ -6,9 +6,11 @@ that no figure is copied by hand.
 usage: bench/report.py [--check] [--into FILE] [RUN.json...]
 
 Without runs named, those in bench/runs/; variants.json there is what
-./dev bench variants --json printed.  --check: exit 1 when FILE has others.
+./dev bench variants --json printed.  All are of one commit, without changes,
+and of one machine.  --check: exit 1 when FILE has others.
 """
 import argparse
+import collections
 import glob
 import json
 import os
@@ -17,11 +19,20 @@ import statistics
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+REPO = os.path.dirname(HERE)
+for folder in ("tools", "tests/e2e"):
+    sys.path.insert(0, os.path.join(REPO, folder))
+
+import curves  # noqa: E402
+import rows  # noqa: E402
+import storm  # noqa: E402
+
 RUNS = os.path.join(HERE, "runs")
-DOC = os.path.join(os.path.dirname(HERE), "doc/performance.md")
+DOC = os.path.join(REPO, "doc/performance.md")
 N_RUNS = 3
 BEGIN, END = "<!-- {}: written by bench/report.py -->", "<!-- {}: end -->"
 NONE, NOTHING = "–", "Not measured yet."
+IDLE_SET = f"(set: `{curves.IDLE_SETTINGS.replace(chr(10), ' ').strip()}`)"
 # What is to be reached: text; measure and the beginning of what it shows.
 LINES = (
     ("host CPU, each signed alone, to `limit+sign`", "rows",
@@ -35,16 +46,18 @@ LINES = (
      "p99 half to own p99 at one"),
     ("p99 at half load to that of `limit+sign+fsync`", "rows",
      "p99 half to limit sign fsync"),
-    ("cost beside 10,000 idle connections, times that without", "idle",
-     "cost beside idle connections"),
-    ("RSS with 10,000 idle connections and 100,000 clients", "idle",
-     "RSS with 10,000 idle, 100,000 clients"),
+    (f"cost beside 10,000 idle connections, times that without {IDLE_SET}",
+     "idle", "cost beside idle connections"),
+    (f"RSS with 10,000 idle connections and 100,000 clients {IDLE_SET}",
+     "idle", "RSS with 10,000 idle, 100,000 clients"),
     ("cost from 50 to 1,000,000 clients, merges included, times", "clients",
      "growth over the inventory, merges included"),
     ("allocations by our code, renewals", "allocations",
      "allocations a request by our code, renewals"),
     ("allocations by our code, certificate asked for", "allocations",
      "allocations a request by our code, certificate asked for"),
+    ("allocations by our code, first contacts", "allocations",
+     "allocations a request by our code, first contacts"),
     ("storm of 50,000 renewals", "storm",
      "storm, renewals: the last of 50,000 holds"),
     ("storm of 50,000 first contacts", "storm",
@@ -59,6 +72,29 @@ LINES = (
     ("simulator: client-years a minute on one core", "plan",
      "simulator: client-years a minute, one core"),
 )
+# The rows whose full load a ratio stands on.
+USES = {
+    "cpu own to limit sign": ("musterd-own-signature", "limit+sign"),
+    "cpu shared to limit": ("musterd", "limit"),
+    "cpu shared to limit sign": ("musterd", "limit+sign"),
+    "throughput to stock": ("musterd", "stock"),
+    "p99 half to own p99 at one": ("musterd",),
+    "p99 half to limit sign fsync": ("musterd", "limit+sign+fsync"),
+}
+# Told after the ratio that cannot be less.
+BARE_AFTER = "cpu shared to limit sign"
+BARE_TEXT = "the bare exchange alone, `limit` to `limit+sign`"
+BARE_USES = ("limit", "limit+sign")
+# A storm is met if this is met, too: what began later was a milder one.
+BEGUN = {f"storm, {name}: the last of 50,000 holds":
+         f"storm, {name}: the last has begun"
+         for name in ("renewals", "first contacts")}
+CURVES = {"idle": "idle connections", "clients": "clients in the inventory",
+          "groups": "counting groups"}
+REQUESTS = {"renewals": "renewals", "certificate": "certificate asked for",
+            "first": "first contacts"}
+OF_MACHINE = ("commit", "cpu", "cores", "system", "build", "file_system",
+              "own_network")
 WHAT = {
     "accept": "`accept4`: socket and peer's address",
     "read the call": "at once when the connection is taken: with deferred "
@@ -75,13 +111,15 @@ WHAT = {
     "close": "the kernel takes the connection down, the client's part "
     "included",
     "the loop": "`epoll`, libuv",
-    "the two threads wait": "`futex`: a batch to the store and back",
+    "the two threads wait": "a batch to the store and back: `futex`, and the "
+    "word by `write` and `read`",
+    "read the clock": "no call of the kernel",
     "connections and queue": "`src/host`",
     "the C library": "copies",
 }
 LIMITS = ("≤ 1.25", "≤ 1.8", "≤ 0.6", "≥ 10", "≤ 3", "≤ 2", "≤ 1.15",
-          "≤ 24 MiB", "≤ 1.5", "0", "0", "≤ 60 s", "≤ 60 s", "≤ 200 µs",
-          "≤ 500 µs", "≤ 6 MiB", "0", "≥ 10,000")
+          "≤ 24 MiB", "≤ 1.5", "0", "0", "0", "≤ 60 s", "≤ 60 s",
+          "≤ 200 µs", "≤ 500 µs", "≤ 6 MiB", "0", "≥ 10,000")
 
 
 def number(value):
@@ -90,6 +128,14 @@ def number(value):
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def beside(figure, limit):
+    """As number(); what is not the limit does not look like it."""
+    text = number(figure)
+    if figure != limit and float(text.replace(",", "")) == limit:
+        return f"{figure:,.8g}"
+    return text
 
 
 def table(head, body):
@@ -115,48 +161,200 @@ def limit_text(m):
     return f"{sign} {m['limit']:,g} {m['unit'].replace('×', '')}".strip()
 
 
+def judged(run, measure, begin, limit):
+    """The row, judged by this limit; None: not measured."""
+    m = found(run, measure, begin)
+    if m is not None and limit_text(m) != limit:
+        sys.exit(f"report: {begin}: {limit_text(m)}, not {limit}")
+    return m
+
+
+def seen(run, measure, begin, limit):
+    """What the table shows of one run, and its verdict; None: not
+    measured."""
+    m = judged(run, measure, begin, limit)
+    if m is None:
+        return NONE, None
+    text, of_run = beside(m["figure"], m["limit"]), m["verdict"]
+    if begin in BEGUN:
+        b = judged(run, measure, BEGUN[begin], f"≤ {storm.BEGUN_S:g} s")
+        text += " (begun {})".format(
+            NONE if b is None else beside(b["figure"], b["limit"]))
+        if of_run == "met":
+            of_run = "not known to be one" if b is None else b["verdict"]
+    return text, of_run
+
+
 def verdict(them):
-    if not any(them):
-        return NONE
-    n = sum(m is not None and m["verdict"] == "met" for m in them)
+    """Of the verdicts of the runs; None: one that has not measured it."""
+    have = {x for x in them if x is not None}
+    n = them.count("met")
+    if not have or have == {"not judged"}:
+        return "not judged" if have else NONE
     if n == len(them) == N_RUNS:
         return "met"
     return f"met in {n} of {len(them)}" if n else "**missed**"
 
 
+def by_name(run):
+    return {r["name"]: r for r in run.get("rows", [])}
+
+
+def not_full(runs, names):
+    """Which of these rows had to wait for the load, and in how many runs; one
+    that does not say how busy it was is among them."""
+    weak = collections.Counter(
+        name for run in runs for name in names
+        if by_name(run).get(name, {}).get("busy", 0) < rows.BUSY_SHARE)
+    return "" if not weak else "; not at its full load: " + ", ".join(
+        f"`{name}` in {n} of {len(runs)}" for name, n in weak.items())
+
+
+def wide(text, limit, figures_of, end):
+    """A line of the table, of as many runs as there are."""
+    return [text, limit, *figures_of, *[NONE] * (N_RUNS - len(figures_of)),
+            end]
+
+
+def bare(runs):
+    """What no host is below: of one run the least of its ratio."""
+    them = [by_name(r) for r in runs]
+    have = [r for r, rs in zip(runs, them) if set(BARE_USES) <= set(rs)]
+    return wide(
+        BARE_TEXT, NONE,
+        [number(rs["limit"]["cpu_us"] / rs["limit+sign"]["cpu_us"])
+         if set(BARE_USES) <= set(rs) else NONE for rs in them],
+        "told" + not_full(have, BARE_USES) if have else NONE)
+
+
 def figures(runs):
     body = []
     for (text, measure, begin), limit in zip(LINES, LIMITS, strict=True):
-        them = [found(r, measure, begin) for r in runs]
-        for m in filter(None, them):
-            if limit_text(m) != limit:
-                sys.exit(f"report: {begin}: {limit_text(m)}, not {limit}")
-        seen = [NONE if m is None else number(m["figure"]) for m in them]
-        body.append([text, limit, *seen, *[NONE] * (N_RUNS - len(seen)),
-                     verdict(them)])
+        them = [seen(r, measure, begin, limit) for r in runs]
+        have = [r for r, (_, v) in zip(runs, them) if v is not None]
+        body.append(wide(text, limit, [t for t, _ in them],
+                         verdict([v for _, v in them])
+                         + not_full(have, USES.get(begin, ()))))
+        if begin == BARE_AFTER:
+            body.append(bare(runs))
     return table(["what", "to reach", "run 1", "run 2", "run 3", "verdict"],
                  body)
 
 
+def all_of(them, get, text=number):
+    """One figure of each run; one that is not there is a dash."""
+    out = []
+    for r in them:
+        try:
+            x = get(r)
+        except KeyError:
+            x = None
+        out.append(NONE if x is None else text(x))
+    return " / ".join(out)
+
+
+def grouped(runs, key):
+    """name: what each run has of it; one that lacks it has nothing."""
+    them = [{x["name"]: x for x in r.get(key, [])} for r in runs]
+    return {name: [t.get(name, {}) for t in them]
+            for name in dict.fromkeys(n for t in them for n in t)}
+
+
+def syncs(r):
+    """A host counts its batches, where nobody else may count."""
+    n = r.get("fsyncs_per_activation", r.get("fsyncs"))
+    if n is None:
+        return None
+    by = r.get("fsyncs_by", "perf")
+    return f"{n:.4f}" + ("" if by == "perf" else f" (by {by})")
+
+
+def percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def ms(key, at=None):
+    return lambda r: (r if at is None else r[at])[key] / 1e3
+
+
+TIMES = (("p50, ms", "p50_us"), ("p99, ms", "p99_us"),
+         ("p99.9, ms", "p999_us"), ("worst, ms", "max_us"))
+
+
 def servers(runs):
     """Each row of the servers: the three figures of each column."""
-    by = {}
-    for run in runs:
-        for r in run.get("rows", []):
-            by.setdefault(r["name"], []).append(r)
+    by = grouped(runs, "rows")
+    if not by:
+        return NOTHING
+
+    def part(title, *columns):
+        return title + ":\n\n" + table(
+            ["row", *(c[0] for c in columns)],
+            [[f"`{name}`", *(all_of(them, *c[1:]) for c in columns)]
+             for name, them in by.items()])
+    return "\n\n".join((
+        part("At full load",
+             ("activations a second", lambda r: r["activations_per_s"]),
+             *((head, ms(key)) for head, key in TIMES)),
+        part("At full load, what it costs",
+             ("host CPU, µs", lambda r: r["cpu_us"]),
+             ("peak RSS, MiB", lambda r: r["rss_kib"] / 1024),
+             ("context switches an activation", lambda r: r["switches"],
+              "{:.3f}".format),
+             ("fsyncs an activation", syncs, str),
+             ("busy, of a core", lambda r: r["busy"], percent),
+             ("the load busy", lambda r: r["load_busy"], percent)),
+        part("At half of that rate; last, one at a time",
+             ("activations a second", lambda r: r["half"]["per_s"]),
+             *((head, ms(key, "half")) for head, key in TIMES),
+             ("host CPU, µs", lambda r: r["half"]["cpu_us"]),
+             ("one at a time: p99, ms", ms("p99_us", "one")))))
+
+
+def growth(runs):
+    """Each point of the curves: cost by run, and what stands beside it."""
     body = []
-    for name, them in by.items():
-        def all_of(get):
-            return " / ".join(number(get(r)) for r in them)
-        body.append([
-            f"`{name}`", all_of(lambda r: r["activations_per_s"]),
-            all_of(lambda r: r["cpu_us"]),
-            all_of(lambda r: r["p99_us"] / 1e3),
-            all_of(lambda r: r["half"]["p99_us"] / 1e3),
-            all_of(lambda r: r["one"]["p99_us"] / 1e3)])
-    return table(["row", "activations a second", "host CPU, µs",
-                  "p99 at full load, ms", "at half load, ms",
-                  "one at a time, ms"], body) if body else NOTHING
+    for curve, what in CURVES.items():
+        points = [{p["at"]: p for p in r.get("curves", {}).get(curve, [])}
+                  for r in runs]
+        for at in sorted(set().union(*points)):
+            them = [p.get(at, {}) for p in points]
+            cpu = all_of(them, lambda p: p["cpu_us"]).split(" / ")
+            body.append([f"{at:,} {what}", *cpu,
+                         *[NONE] * (N_RUNS - len(cpu)),
+                         all_of(them, ms("p99_us")),
+                         all_of(them, lambda p: p["rss_kib"] / 1024)])
+    return table(["beside, or with", *(f"host CPU, µs: run {n + 1}"
+                                       for n in range(N_RUNS)),
+                  "p99, ms", "peak RSS, MiB"], body) if body else NOTHING
+
+
+def storms(runs):
+    """What clients met on the way."""
+    columns = (("BUSY", "busy"), ("longest wait told, s", "busy_max_s"),
+               ("connect time-outs", "untaken"),
+               ("clients that had one", "untaken_clients"),
+               ("waited in the host at most", "waiting_max"),
+               ("evicted", "evicted"), ("the last has begun, s", "begun_s"),
+               ("median, s", "p50_us"), ("p99, s", "p99_us"),
+               ("the last holds, s", "last_s"))
+
+    def get(key):
+        return lambda r: r[key] / 1e6 if key.endswith("_us") else r[key]
+    body = [[name, *(all_of(them, get(key)) for _, key in columns)]
+            for name, them in grouped(runs, "storms").items()]
+    return table(["storm of", *(c[0] for c in columns)],
+                 body) if body else NOTHING
+
+
+def allocations(runs):
+    """By whom, of one request."""
+    have = [r.get("allocations", {}) for r in runs]
+    body = [[what, *(all_of(have, lambda r: r[key][who], "{:.4f}".format)
+                     for who in ("own", "sqlite", "libuv", "others"))]
+            for key, what in REQUESTS.items() if any(key in r for r in have)]
+    return table(["allocations a request", "our code", "SQLite", "libuv",
+                  "others"], body) if body else NOTHING
 
 
 def budget(runs):
@@ -173,40 +371,69 @@ def budget(runs):
     return table(["step", *whats, "what is in it"], body) if body else NOTHING
 
 
-def variants(seen):
+def range_of(v):
+    """The ratio with its least and most; where 1 is among them, the pairs do
+    not say which of the two is cheaper."""
+    least, most = v["cpu_us_ratio_of"]
+    noise = ", within noise" if least <= 1 <= most else ""
+    return f"{v['cpu_us_ratio']:.2f} ({least:.2f} to {most:.2f}){noise}"
+
+
+def variants(them):
     body = [[
         f"{v['what']} (`{v['name']}`)", v["state"],
-        f"{v['cpu_us']:.1f}", f"{v['cpu_us_variant']:.1f}",
-        f"{v['cpu_us_ratio']:.2f} ({v['cpu_us_ratio_of'][0]:.2f} to "
-        f"{v['cpu_us_ratio_of'][1]:.2f})",
+        f"{v['cpu_us']:.1f}", f"{v['cpu_us_variant']:.1f}", range_of(v),
         f"{v['per_s_ratio']:.2f}", f"{v['one_p50_us_ratio']:.2f}"]
-        for v in seen]
+        for v in them]
     return table(["what", "", "as it is, µs", "variant, µs",
                   "CPU, times (least to most)", "activations a second, times",
                   "p50 one at a time, times"], body) if body else NOTHING
 
 
-def where(runs):
-    if not runs:
+def one_machine(them):
+    """Of which all are; others, or a commit that is none, are no table."""
+    first, *others = [{k: r["machine"][k] for k in OF_MACHINE} for r in them]
+    for m in others:
+        differs = [f"{k} {first[k]}, {m[k]}" for k in OF_MACHINE
+                   if m[k] != first[k]]
+        if differs:
+            sys.exit("report: different commits or machines: "
+                     + "; ".join(differs))
+    if first["commit"].endswith(" with changes"):
+        sys.exit(f"report: {first['commit']}: of no commit")
+    return first
+
+
+def where(runs, apart=None):
+    """Of what and on what; apart: what the run of the variants printed."""
+    them = [*runs, *([apart] if apart else [])]
+    if not them:
         return NOTHING
-    machines = [{k: r["machine"][k] for k in ("commit", "cpu", "cores",
-                                              "system", "build")}
-                for r in runs]
-    if any(m != machines[0] for m in machines):
-        sys.exit("report: the runs are of different commits or machines: "
-                 + "; ".join(f"{m['commit']}, {m['cpu']}" for m in machines))
-    m = machines[0]
-    loads = ", ".join(f"{r['machine']['load']:.1f}" for r in runs)
-    took = ", ".join(f"{sum(r['took_s'].values()) / 60:.0f}" for r in runs)
-    return (f"Commit {m['commit']}; {m['cores']} cores ({m['cpu']}), "
-            f"{m['system']}, {m['build']}; load at the start {loads}; "
-            f"minutes: {took}.")
+    m = one_machine(them)
+
+    def loads(of):
+        return ", ".join(f"{r['machine']['load']:.1f}" for r in of)
+
+    def took(of):
+        return ", ".join(f"{sum(r['took_s'].values()) / 60:.0f}" for r in of)
+    text = (f"Commit {m['commit']}; {m['cores']} cores ({m['cpu']}), "
+            f"{m['system']}, {m['build']}, {m['file_system']}"
+            + ("" if m["own_network"] else
+               ", in the machine's own network"))
+    if runs:
+        text += f"; load at the start {loads(runs)}; minutes: {took(runs)}"
+    if apart:
+        text += (f"; the variants: load at the start {loads([apart])}; "
+                 f"minutes: {took([apart])}")
+    return text + "."
 
 
-def sections(runs, seen):
-    return {"figures": where(runs) + "\n\n" + figures(runs),
-            "servers": servers(runs), "budget": budget(runs),
-            "variants": variants(seen)}
+def sections(runs, apart):
+    return {"figures": where(runs, apart) + "\n\n" + figures(runs),
+            "servers": servers(runs), "growth": growth(runs),
+            "storms": storms(runs), "budget": budget(runs),
+            "allocations": allocations(runs),
+            "variants": variants(apart["variants"] if apart else [])}
 
 
 def put(text, parts):
@@ -236,11 +463,10 @@ def main():
     paths = args.run or sorted(glob.glob(os.path.join(RUNS, "[0-9]*.json")))
     if len(paths) > N_RUNS:
         sys.exit(f"report: {len(paths)} runs; the table has {N_RUNS}")
-    seen = read(args.variants)["variants"] \
-        if os.path.exists(args.variants) else []
+    apart = read(args.variants) if os.path.exists(args.variants) else None
     with open(args.into) as f:
         before = f.read()
-    after = put(before, sections([read(p) for p in paths], seen))
+    after = put(before, sections([read(p) for p in paths], apart))
     if args.check:
         return 0 if after == before else 1
     with open(args.into, "w") as f:
