@@ -7,11 +7,13 @@ import struct
 
 import curves
 import demo
+import publisher
 import rows
 from publisher import Row
 
 COUNTER = os.path.join(demo.REPO, "build/tests/own_alloc.so")
 WHO = ("our code", "libuv", "SQLite", "others")
+KEYS = ("own", "libuv", "sqlite", "others")
 FORMAT = f"={len(WHO)}Q"
 # The folders of catalogues are listed every two seconds, which is nobody's
 # request; what a request allocates is there in each of these.
@@ -39,10 +41,10 @@ def counted(site, path):
     return s
 
 
-def taken(read, ask, more):
+def taken(read, ask, options):
     """What each one allocates per request, in one window."""
     before = read()
-    n = ask(REQUESTS, *more)
+    n = ask(REQUESTS, options)
     return [(b - a) / n for a, b in zip(before, read())]
 
 
@@ -50,6 +52,18 @@ def least(windows):
     """Of our code the window with the least, of the others the mean."""
     ours, *others = zip(*windows)
     return [min(ours), *map(statistics.mean, others)]
+
+
+def told(site, what, key, windows):
+    """The row, and what --json prints: a request's, by who makes them."""
+    per = least(windows)
+    site.result.setdefault("allocations", {})[key] = dict(zip(KEYS, per))
+    rows.keep_ratio(site, "allocations_" + what.replace(" ", "_"), per[0])
+    return Row(f"allocations a request by {WHO[0]}, {what}", per[0], "", "",
+               0, "the windows: " + ", ".join(f"{w[0]:.6g}" for w in windows)
+               + "; beside it " + ", ".join(
+                   f"{who} {x:.4f}" for who, x in zip(WHO[1:], per[1:]))
+               + publisher.exempt())
 
 
 def allocations(site):
@@ -60,23 +74,20 @@ def allocations(site):
         with open(path, "rb") as f:
             return struct.unpack(FORMAT, f.read())
 
-    def ask(n, *more):
-        return rows.load(s, s.port, [s.daemon.pid], *rows.asking(s, *more),
+    def ask(n, options):
+        return rows.load(s, s.port, [s.daemon.pid], *options(),
                          "--requests", n)["total"]
     try:
-        for shares in (True, False):
-            more = ["--share"] if shares else []
-            ask(WARM, *more)
-            per = least([taken(read, ask, more) for _ in range(WINDOWS)])
-            what = "renewals" if shares else "certificate asked for"
+        for what, key, options in (
+                ("renewals", "renewals", lambda: rows.asking(s, "--share")),
+                ("certificate asked for", "certificate",
+                 lambda: rows.asking(s)),
+                ("first contacts", "first", lambda: rows.first_contacts(s))):
+            ask(WARM, options)
+            windows = [taken(read, ask, options) for _ in range(WINDOWS)]
             if min(read()[:3]) == 0:
                 raise RuntimeError("the counter sees nothing")
-            rows.keep_ratio(site, "allocations_" + what.replace(" ", "_"),
-                            round(per[0], 6))
-            yield Row(f"allocations a request by {WHO[0]}, {what}",
-                      round(per[0], 6), "", "", 0, "beside it " + ", ".join(
-                          f"{who} {x:.4f}" for who, x in zip(WHO[1:],
-                                                             per[1:])))
+            yield told(site, what, key, windows)
     finally:
         s.stop()
 

@@ -31,7 +31,8 @@ def keep(site, curve, x, r, cpu):
 def point_row(what, point):
     return Row(what, point["cpu_us"], "µs CPU", f"{point['p99_us'] / 1e3:.1f} "
                "ms p99", None, f"{point['activations_per_s']:,.0f} a second; "
-               f"RSS {point['rss_kib'] / 1024:.1f} MiB")
+               f"RSS {point['rss_kib'] / 1024:.1f} MiB"
+               + publisher.exempt())
 
 
 def new_site(site, name, settings=""):
@@ -82,13 +83,13 @@ def idle(site):
     without, beside = site.result["curves"]["idle"]
     settings = IDLE_SETTINGS.replace("\n", " ").strip()
     yield Row("cost beside idle connections", rows.keep_ratio(
-        site, "cpu_beside_idle", round(
-            beside["cpu_us"] / without["cpu_us"], 3)), "×", "", IDLE_LIMIT,
-        f"set for it: {settings}")
+        site, "cpu_beside_idle", beside["cpu_us"] / without["cpu_us"]),
+        "×", "", IDLE_LIMIT, f"set for it: {settings}" + publisher.exempt())
     yield Row(f"RSS with {IDLE:,} idle, {MEMORY_CLIENTS:,} clients",
               rows.keep_ratio(site, "rss_mib_beside_idle",
-                              round(beside["rss_kib"] / 1024, 1)),
-              "MiB", "", RSS_MIB)
+                              beside["rss_kib"] / 1024),
+              "MiB", "", RSS_MIB,
+              f"set for it: {settings}" + publisher.exempt())
 
 
 def clients(site):
@@ -107,8 +108,8 @@ def clients(site):
         s.stop()
     points = site.result["curves"]["clients"]
     yield Row("growth over the inventory, merges included", rows.keep_ratio(
-        site, "cpu_growth_clients", round(
-            points[-1]["cpu_us"] / points[0]["cpu_us"], 3)), "×", "",
+        site, "cpu_growth_clients",
+        points[-1]["cpu_us"] / points[0]["cpu_us"]), "×", "",
         CLIENTS_LIMIT)
 
 
@@ -173,8 +174,8 @@ def groups(site):
                                                        cpu))
     points = site.result["curves"]["groups"]
     yield Row("growth over the groups", rows.keep_ratio(
-        site, "cpu_growth_groups", round(
-            points[-1]["cpu_us"] / points[0]["cpu_us"], 3)), "×")
+        site, "cpu_growth_groups",
+        points[-1]["cpu_us"] / points[0]["cpu_us"]), "×")
 
 
 MEASURES = {"idle": idle, "clients": clients, "groups": groups}

@@ -19,6 +19,7 @@ from publisher import PRODUCTS, Row
 STARTS = 20
 START_MS = 200
 CONNECTIONS = (1, 64, 512)
+SOURCES = 1000  # addresses that they come from
 REQUESTS = {1: 2000, 64: 20000, 512: 20000}
 SYNC_S = 1.0  # of bare fsyncs, before and after each load
 SYNC_BYTES = 4096
@@ -109,8 +110,9 @@ def one_load(site, n_connections):
     r = publisher.program("bench_load", "--port", site.port, "--catalogue",
                           site.catalogue, "--product",
                           uuid.UUID(PRODUCTS[0]).hex, "--connections",
-                          n_connections, "--requests", n, "--seed",
-                          secrets.randbits(31) + 1)
+                          n_connections, "--requests", n, "--sources",
+                          SOURCES, "--seed", secrets.randbits(31) + 1,
+                          *publisher.network())
     cpu = cpu_s(site.daemon.pid) - cpu
     syncs.append(syncs_per_s(site.host_root))
     after = host_status(site)
@@ -125,7 +127,8 @@ def one_load(site, n_connections):
         f"{r['p50_us'] / 1e3:.2f} ms; {commits / r['seconds']:,.0f} "
         f"commits/s of {r['ok'] / commits:.1f}; host CPU "
         f"{cpu / r['ok'] * 1e6:.0f} µs each; bare fsync "
-        f"{syncs[0]:,.0f}/s before, {syncs[1]:,.0f}/s after")
+        f"{syncs[0]:,.0f}/s before, {syncs[1]:,.0f}/s after"
+        + publisher.exempt())
 
 
 def load(site):

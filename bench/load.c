@@ -22,6 +22,7 @@
 #define CLIENTS_MAX 10000000
 #define SAMPLES_MAX 200000
 #define SEED UINT64_C(0x6d7573746572)
+#define NETWORK 0x7f010000U /* 127.1.0.0 */
 
 static const char usage[] =
     "usage: bench_load --port P [OPTION...]\n"
@@ -36,7 +37,9 @@ static const char usage[] =
     "  --rate R                  open loop, R a second\n"
     "  --calls N                 on a connection\n"
     "  --idle N                  connections that only stand there\n"
-    "  --sources N               addresses of loopback to come from\n"
+    "  --sources N               addresses to come from; each that is idle\n"
+    "                            has one of its own\n"
+    "  --network A               before the first (127.1.0.0)\n"
     "  --warm S --seconds S      not measured, measured\n"
     "  --requests N              end after so many\n"
     "  --first N                 number of the first request: whose it is\n"
@@ -57,6 +60,7 @@ enum {
 	OPT_CALLS,
 	OPT_IDLE,
 	OPT_SOURCES,
+	OPT_NETWORK,
 	OPT_WARM,
 	OPT_SECONDS,
 	OPT_REQUESTS,
@@ -79,6 +83,7 @@ static const struct option options[] = {
     {"calls", required_argument, NULL, OPT_CALLS},
     {"idle", required_argument, NULL, OPT_IDLE},
     {"sources", required_argument, NULL, OPT_SOURCES},
+    {"network", required_argument, NULL, OPT_NETWORK},
     {"warm", required_argument, NULL, OPT_WARM},
     {"seconds", required_argument, NULL, OPT_SECONDS},
     {"requests", required_argument, NULL, OPT_REQUESTS},
@@ -188,6 +193,8 @@ take(struct load *l, struct wanted *w, int option, const char *text)
 		return take_number(&l->n_idle, text, LOAD_CONNECTIONS_MAX);
 	case OPT_SOURCES:
 		return take_number(&l->n_sources, text, UINT16_MAX);
+	case OPT_NETWORK:
+		return tool_address(text, &l->network);
 	case OPT_WARM:
 		return take_double(&l->warm_s, text);
 	case OPT_SECONDS:
@@ -214,6 +221,7 @@ parse(int argc, char **argv, struct load *l, struct wanted *w)
 	l->n_connections = l->calls = 1;
 	l->seconds = 1;
 	l->crowd.seed = SEED;
+	l->network = NETWORK;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (!take(l, w, option, optarg))
 			return false;

@@ -24,6 +24,7 @@
 #include "watch.h"
 
 #define LOAD_CONNECTIONS_MAX 16384
+#define LOAD_IDLE_FIRST 16384   /* number of the first idle one's address */
 #define LOAD_IN_MAX 1024        /* bytes of a reply; nginx sends headers */
 #define LOAD_WAITING_MAX 262144 /* moments that wait for a connection */
 #define LOAD_BARE_MAX 8192      /* signatures of bare replies kept to verify */
@@ -64,7 +65,8 @@ struct load {
 	uint32_t first;           /* number of the first request */
 	double warm_s, seconds;   /* warm_s: not measured */
 	double rate;              /* a second; 0: closed loop */
-	uint32_t n_sources;       /* addresses of loopback to come from */
+	uint32_t network;         /* the addresses to come from follow it */
+	uint32_t n_sources;       /* so many; each idle one has its own */
 	uint32_t calls;           /* on a connection */
 	const uint8_t *signer_pk; /* LOAD_BARE: replies are signed */
 	uint32_t n_pids;

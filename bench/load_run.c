@@ -17,7 +17,6 @@
 
 #define EVENTS_MAX 256
 #define SILENCE_NS INT64_C(30000000000) /* nothing from the server: give up */
-#define LOOPBACK_FIRST 0x7f010001U      /* 127.1.0.1 and on */
 #define BARE_LEN 250
 #define BARE_SIG_OFFSET 8 /* behind mark and transaction number */
 
@@ -210,21 +209,32 @@ send_call(const struct load *l, struct load_call *c)
 	return 0;
 }
 
+/* Where a connection comes from, in the order of the machine. */
+static uint32_t
+source_of(const struct load *l, const struct load_call *c)
+{
+	uint32_t n = (uint32_t)(c - l->calls_mem);
+
+	if (c->is_idle)
+		return l->network + LOAD_IDLE_FIRST + n - l->n_connections;
+	return l->network + 1 + l->n_started % l->n_sources;
+}
+
 static int
 connect_call(const struct load *l, struct load_call *c)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
 	    .sin_port = htons(l->port),
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in from = {.sin_family = AF_INET,
-	    .sin_addr.s_addr =
-	        htonl(LOOPBACK_FIRST + l->n_started % (l->n_sources + 1))};
+	struct sockaddr_in from = {.sin_family = AF_INET};
 	struct epoll_event ev = {.data.ptr = c};
 	int on = 1;
 
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return -1;
+	if (l->n_sources > 0)
+		from.sin_addr.s_addr = htonl(source_of(l, c));
 	if (l->n_sources > 0 &&
 	    (setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
 	         sizeof(on)) != 0 ||

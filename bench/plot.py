@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT, GAP = 420, 240, 70
 COLOURS = ("#1b6ca8", "#c8553d", "#588b3b", "#8d5fa8", "#b8860b", "#3a8f8f",
-           "#666666")
+           "#666666", "#d4679a", "#6b4c2a")
 
 
 def text(x, y, what, anchor="start", size=11):

@@ -25,7 +25,7 @@ def one_load(site, i, n, connections, *more):
         "bench_load", "--port", site.port, "--connections",
         max(connections // n, 1), "--sources", rows.SOURCES, "--warm",
         min(rows.WARM_S, SECONDS), "--seconds", SECONDS, "--seed", 7 + i,
-        *rows.asking(site, "--share"), *more)
+        *publisher.network(), *rows.asking(site, "--share"), *more)
 
 
 def all_loads(hosts, connections, *more):

@@ -17,14 +17,17 @@ import subprocess
 import time
 import uuid
 
+import host
 import publisher
 from publisher import PRODUCTS, Row, cores, pinned
 
 ROUNDS = 3  # of all rows, in turn; what stands in the table is the middle
 SECONDS, WARM_S = 2, 0.5
 HALF_SHARE, ONE_SHARE = 0.75, 0.5  # of these seconds, for the other two loads
-CONNECTIONS, HALF_CONNECTIONS, SOURCES = 512, 2048, 64
+CONNECTIONS, HALF_CONNECTIONS = 512, 2048
 CLIENTS = 1000
+SOURCES = CLIENTS  # addresses to come from
+SAMPLE = 100  # of so many replies, one is verified
 CALLS = 16  # on one connection, where it stays: what the host takes by default
 APART = 333_333  # clients between the first ones of two runs
 MUST_SYNC = {"limit+sign+fsync", "stock", "musterd", "musterd-own-signature",
@@ -62,39 +65,67 @@ def load(site, port, pids, *options, connections=CONNECTIONS, kind="muster",
     seconds = SECONDS if seconds is None else seconds
     args = ["--port", port, "--kind", kind, "--connections", connections,
             "--sources", SOURCES, "--warm", min(WARM_S, seconds),
-            "--seconds", seconds, *options]
+            "--seconds", seconds, *publisher.network(), *options]
     for pid in pids:
         args += ["--pid", pid]
     r = publisher.program("bench_load", *args, wrap=pinned(cores()[1]))
     wrong = {k: r[k] for k in ("failed", "bad", "busy", "idle_lost") if r[k]}
     if wrong or not r["ok"]:
         raise RuntimeError(f"bench_load: {r['ok']} good, {wrong}")
+    is_signed = kind == "muster" or "--key" in options
+    if is_signed and r["total"] >= SAMPLE and not r["judged"]:
+        raise RuntimeError("bench_load: no reply was verified")
     return r
 
 
-@contextlib.contextmanager
-def counted_syncs(pids):
-    """How often processes synced; a list that gets the number at the end, and
-    stays empty where the kernel does not let us count."""
-    seen = []
+def counter(pids):
+    """perf, which counts from now on; None where it cannot."""
     events = ",".join(f"syscalls:sys_enter_{n}" for n in ("fsync",
                                                           "fdatasync"))
+    (ctl, tell), (hear, ack) = os.pipe(), os.pipe()
     try:
-        p = None if not pids else subprocess.Popen(
-            ["perf", "stat", "-x", ",", "-e", events, "-p",
-             ",".join(map(str, pids))],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        p = subprocess.Popen(
+            ["perf", "stat", "-x", ",", "-D", "-1", "--control",
+             f"fd:{ctl},{ack}", "-e", events, "-p", ",".join(map(str, pids))],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            pass_fds=(ctl, ack))
+        os.close(ack)
+        ack = None
+        os.write(tell, b"enable\n")
+        if os.read(hear, 4) == b"ack\n":
+            return p
+        p.kill()
+        p.communicate()
+        return None
     except OSError:
-        p = None
-    time.sleep(0.2 if p else 0)
+        return None
+    finally:
+        for fd in (ctl, tell, hear, ack):
+            if fd is not None:
+                os.close(fd)
+
+
+@contextlib.contextmanager
+def counted_syncs(pids, musterd_site=None):
+    """How often processes synced; a list that gets the number at the end, and
+    who counted: perf, or musterd, whose store syncs each batch.  It stays
+    empty where neither can."""
+    seen = []
+    p = counter(pids) if pids else None
+    before = batches(musterd_site) if pids and musterd_site else None
     yield seen
-    if p is None:
-        return
-    p.send_signal(signal.SIGINT)
-    _, err = p.communicate()
-    counts = re.findall(r"^(\d+),,syscalls:", err, re.M)
-    if len(counts) == 2:
-        seen.append(sum(map(int, counts)))
+    if p is not None:
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate()
+        counts = re.findall(r"^(\d+),,syscalls:", err, re.M)
+        if len(counts) == 2:
+            seen += [sum(map(int, counts)), "perf"]
+    if not seen and before is not None:
+        seen += [batches(musterd_site) - before, "musterd"]
+
+
+def batches(site):
+    return host.host_status(site)["store"]["batches"]
 
 
 @contextlib.contextmanager
@@ -158,7 +189,7 @@ def musterd(site):
     for thread in os.listdir(f"/proc/{site.daemon.pid}/task"):
         if os.sched_getaffinity(int(thread)) != {cores()[0]}:
             raise RuntimeError("a thread of musterd has another core")
-    yield site.daemon.pid, site.port, None
+    yield site.daemon.pid, site.port, site
 
 
 def asking(site, *more, clients=None):
@@ -216,9 +247,20 @@ def phase(site, name, opened, kind, options, *more, **at):
         options = options() if callable(options) else options
         if kind == "bare" and name != "limit":
             options = [*options, "--key", m[2]]
-        with counted_syncs([pid] if at.pop("counts", False) else []) as syncs:
+        with counted_syncs([pid] if at.pop("counts", False) else [],
+                           m if name.startswith("musterd") else None) as syncs:
             return load(site, port, [pid], *options, *more, kind=kind,
                         **at), syncs
+
+
+def put_syncs(row, n_activations, syncs):
+    """None: not counted, which a row that must sync may not be."""
+    n, row["fsyncs_by"] = syncs or (None, None)
+    if not n and row["name"] in MUST_SYNC:
+        raise RuntimeError(f"{row['name']}: " + (
+            "nobody can count its syncs" if n is None
+            else "nothing was synced"))
+    row["fsyncs_per_activation"] = None if n is None else n / n_activations
 
 
 def one_row(site, name, opened, kind, options):
@@ -233,9 +275,7 @@ def one_row(site, name, opened, kind, options):
         row[key] = full[key]
     row["busy"] = full["cpu_us"] * full["per_s"] / 1e6
     row["load_busy"] = full["own_cpu_s"] / full["seconds"]
-    row["fsyncs"] = round(syncs[0] / full["requests"], 5) if syncs else None
-    if syncs == [0] and name in MUST_SYNC:
-        raise RuntimeError(f"{name}: nothing was synced")
+    put_syncs(row, full["total"], syncs)
     for at, r in (("half", half), ("one", one)):
         row[at] = {k: r[k] for k in ("per_s", "p50_us", "p99_us", "p999_us",
                                      "max_us", "cpu_us", "waited", "curve")}
@@ -252,7 +292,7 @@ def middle(them):
         elif isinstance(x, float | int) and all(r[key] is not None
                                                 for r in them):
             row[key] = statistics.median(r[key] for r in them)
-    if "fsyncs" in row:
+    if "fsyncs_per_activation" in row:
         row["cpu_us_of"] = [f([r["cpu_us"] for r in them])
                             for f in (min, max)]
         # a list cannot be halved: the drawing's curve is a whole run's
@@ -268,7 +308,7 @@ def ratios(rows):
 
     def put(name, top, bottom):
         try:
-            out[name] = round(top() / bottom(), 3)
+            out[name] = top() / bottom()
         except KeyError:
             pass
     cpu = lambda name: lambda: by[name]["cpu_us"]  # noqa: E731
@@ -295,8 +335,8 @@ def keep_ratio(site, name, figure):
 
 
 def shown(r):
-    syncs = "fsyncs not counted" if r["fsyncs"] is None else \
-        f"{r['fsyncs']:.4f} fsyncs"
+    syncs = "fsyncs not counted" if r["fsyncs_by"] is None else \
+        f"{r['fsyncs_per_activation']:.4f} fsyncs, by {r['fsyncs_by']}"
     half, one = r["half"], r["one"]
     least, most = r["reply_bytes"]
     busy = f"busy {r['busy']:.0%}, the load {r['load_busy']:.0%}"
@@ -314,7 +354,8 @@ def shown(r):
         f"{half['p999_us'] / 1e3:.2f}, worst {half['max_us'] / 1e3:.1f} ms; "
         f"one at a time p99 {one['p99_us'] / 1e3:.2f} ms; RSS "
         f"{r['rss_kib'] / 1024:.1f} MiB; {r['switches']:.3f} switches, "
-        f"{syncs}" + sizes)
+        f"{syncs}" + sizes
+        + (publisher.exempt() if r["name"].startswith("musterd") else ""))
 
 
 def rows(site, names=None):

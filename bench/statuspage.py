@@ -82,7 +82,7 @@ def pages(site, s, n_clients, n):
             "return performance.getEntriesByType('resource').length")
     finally:
         driver.quit()
-    middle = round(statistics.median(times), 1)
+    middle = statistics.median(times)
     site.result.setdefault("page", {}).update(
         complete_ms=middle, complete_first_ms=round(first, 1),
         complete_max_ms=round(max(times), 1), requests=n_asked)
@@ -96,7 +96,7 @@ def scrapes(site, s, port, n_clients, n):
     cpu = cpu_ms(s.daemon.pid)
     times = [get(port, SCRAPE)[1] for _ in range(n)]
     cpu = round((cpu_ms(s.daemon.pid) - cpu) / n, 3)
-    middle = round(statistics.median(times), 2)
+    middle = statistics.median(times)
     site.result.setdefault("page", {}).update(
         scrape_ms=middle, scrape_max_ms=round(max(times), 2),
         scrape_cpu_ms=cpu)
@@ -164,7 +164,7 @@ def effect(site, s, port, n_clients, n, seconds):
     site.result.setdefault("page", {}).update(
         p99_alone_ms=round(quiet, 3), p99_watched_ms=round(seen, 3))
     yield Row(f"p99 of activations beside page and scrape each second, "
-              f"{n_clients:,} clients", round(seen / quiet, 3), "×",
+              f"{n_clients:,} clients", seen / quiet, "×",
               f"{max(beside):.2f} ms", EFFECT,
               f"{rate:,.0f} a second; medians of {n}: {quiet:.2f} ms alone, "
               f"{seen:.2f} ms beside {looks} loads; alone "

@@ -34,9 +34,9 @@
 #define LAST_MS 120000    /* then what is not over is given up */
 #define BEGIN_MS 1000     /* they begin within it */
 #define EVENTS_MAX 256
-#define DUE_MAX 8  /* that begin before events are looked at again */
-#define SOURCES 64 /* addresses of loopback to come from */
-#define LOOPBACK_FIRST 0x7f020001U    /* 127.2.0.1 and on */
+#define DUE_MAX 8           /* that begin before events are looked at again */
+#define SOURCES 65000       /* as many machines: all have their own */
+#define NETWORK 0x7f020000U /* 127.2.0.0 */
 #define SEED UINT64_C(0x6d7573746572) /* as load.c's */
 #define MS_NS INT64_C(1000000)
 #define NOBODY UINT32_MAX
@@ -46,6 +46,7 @@ enum phase { WAITS, CONNECTS, ASKED, HOLDS };
 struct one {
 	int fd;
 	enum phase phase;
+	bool was_untaken;
 	uint32_t number;
 	uint32_t next, prev; /* in the list of its millisecond */
 	uint32_t due_ms;
@@ -57,6 +58,7 @@ struct one {
 
 struct storm {
 	uint16_t port;
+	uint32_t network; /* the addresses to come from follow it */
 	uint32_t n_clients, first;
 	int64_t at_ns;
 	struct crowd crowd;
@@ -66,7 +68,8 @@ struct storm {
 	uint32_t now_ms; /* since at_ns; done up to here */
 	uint32_t due[LAST_MS + 1];
 	/* what was seen */
-	uint32_t n_holds, n_busy, n_untaken, n_failed, busy_max_s;
+	uint32_t n_holds, n_busy, n_untaken, n_untaken_clients, n_failed,
+	    busy_max_s;
 	int64_t last_begun_ns, last_ns;
 	struct hist hist;
 };
@@ -145,7 +148,7 @@ static int
 make_ready(struct storm *s, struct one *c)
 {
 	struct sockaddr_in from = {.sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(LOOPBACK_FIRST + c->number % SOURCES)};
+	    .sin_addr.s_addr = htonl(s->network + 1 + c->number % SOURCES)};
 	int on = 1;
 	int err = crowd_request(&s->crowd, c->number, s->xid++, clock_unix_s(),
 	    &c->req);
@@ -202,10 +205,13 @@ on_due(struct storm *s, struct one *c)
 		begin(s, c);
 		return;
 	}
-	if (c->phase == CONNECTS)
+	if (c->phase == CONNECTS) {
 		s->n_untaken++;
-	else
+		s->n_untaken_clients += !c->was_untaken;
+		c->was_untaken = true;
+	} else {
 		fail(s, "connection", "taken, and no answer in its time");
+	}
 	end(s, c, WAITS, 0);
 }
 
@@ -352,10 +358,11 @@ tell(struct storm *s)
 	uint32_t n_bad = crowd_judge(&s->crowd);
 
 	(void)printf("{\"clients\":%u,\"holds\":%u,\"bad\":%u,\"busy\":%u,"
-	             "\"busy_max_s\":%u,\"untaken\":%u,\"failed\":%u,"
+	             "\"busy_max_s\":%u,\"untaken\":%u,"
+	             "\"untaken_clients\":%u,\"failed\":%u,"
 	             "\"begun_s\":%.3f,\"last_s\":%.3f,",
 	    s->n_clients, s->n_holds - n_bad, n_bad, s->n_busy, s->busy_max_s,
-	    s->n_untaken, s->n_failed,
+	    s->n_untaken, s->n_untaken_clients, s->n_failed,
 	    (double)(s->last_begun_ns - s->at_ns) / 1e9,
 	    (double)(s->last_ns - s->at_ns) / 1e9);
 	crowd_tell_sizes(&s->crowd);
@@ -392,6 +399,8 @@ take(struct storm *s, struct wanted *w, int option, const char *text)
 	case 'a':
 		s->at_ns = strtoll(text, NULL, 10);
 		return s->at_ns > 0;
+	case 'w':
+		return tool_address(text, &s->network);
 	case 'r':
 		s->crowd.shares = true;
 		return true;
@@ -412,6 +421,7 @@ parse(int argc, char **argv, struct storm *s, struct wanted *w)
 	    {"first", required_argument, NULL, 'f'},
 	    {"seed", required_argument, NULL, 's'},
 	    {"at", required_argument, NULL, 'a'},
+	    {"network", required_argument, NULL, 'w'},
 	    {"renew", no_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
 	int option;
 
@@ -426,13 +436,16 @@ parse(int argc, char **argv, struct storm *s, struct wanted *w)
 int
 main(int argc, char **argv)
 {
-	static struct storm storm = {.crowd.seed = SEED, .first = 1};
+	static struct storm storm = {.crowd.seed = SEED,
+	    .first = 1,
+	    .network = NETWORK};
 	static struct wanted wanted;
 
 	if (!parse(argc, argv, &storm, &wanted)) {
 		(void)fputs("usage: bench_storm --port P --catalogue FILE "
 		            "--certificate FILE --product HEX --clients N\n"
-		            "  [--first K] [--seed N] [--at NS] [--renew]\n",
+		            "  [--first K] [--seed N] [--at NS] [--network A] "
+		            "[--renew]\n",
 		    stderr);
 		return 2;
 	}

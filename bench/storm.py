@@ -27,6 +27,7 @@ def options(s, n, first, at_ns, renews, seed):
             "--port", s.port, "--catalogue", s.catalogue, "--certificate",
             rows.certificate(s), "--product", uuid.UUID(PRODUCTS[0]).hex,
             "--clients", n, "--first", first, "--at", at_ns,
+            *publisher.network(),
             *(["--renew"] if renews else ["--seed", seed])]
 
 
@@ -55,7 +56,8 @@ def one_storm(s, name, renews):
     seen = processes(s, renews)
     after = host.host_status(s)
     r = {k: sum(x[k] for x in seen)
-         for k in ("clients", "holds", "bad", "busy", "untaken", "failed")}
+         for k in ("clients", "holds", "bad", "busy", "untaken",
+                   "untaken_clients", "failed")}
     r.update({k: max(x[k] for x in seen)
               for k in ("busy_max_s", "begun_s", "last_s", "p99_us")})
     r["name"] = name
@@ -76,12 +78,14 @@ def shown(r):
         f"storm, {r['name']}: the last of {r['clients']:,} holds",
         r["last_s"], "s", f"{r['p99_us'] / 1e6:.1f} s p99", STORM_S,
         f"BUSY {r['busy']:,} times, "
-        f"with up to {r['busy_max_s']} s; connect time-outs {r['untaken']}, "
-        "each tried again at once, as by its user; "
+        f"with up to {r['busy_max_s']} s; {r['untaken_clients']:,} clients "
+        f"asked again after a connect time-out, as by the hand of their user, "
+        f"{r['untaken']:,} times in all; "
         f"{r['waiting_max']:,} waited at most; median "
         f"{r['p50_us'] / 1e6:.1f} s; host CPU {r['cpu_us']:.0f} µs a client; "
         f"replies of {r['reply_bytes'][0]} to {r['reply_bytes'][1]} bytes; "
-        f"{r['evicted']} evicted; all replies verified")
+        f"{r['evicted']} evicted; all replies verified"
+        + publisher.exempt())
 
 
 def storm(site):

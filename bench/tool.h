@@ -8,6 +8,7 @@
 #ifndef MUSTER_BENCH_TOOL_H
 #define MUSTER_BENCH_TOOL_H
 
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,6 +62,23 @@ tool_number(const char *text, uint32_t max)
 	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
 		return 0;
 	return n <= max ? (uint32_t)n : 0;
+}
+
+/**
+ * tool_address(): an IPv4 address.
+ *
+ * Out:     out  in the order of the machine
+ * Returns: false for anything else
+ */
+static inline bool
+tool_address(const char *text, uint32_t *out)
+{
+	struct in_addr address;
+
+	if (inet_pton(AF_INET, text, &address) != 1)
+		return false;
+	*out = ntohl(address.s_addr);
+	return true;
 }
 
 /**

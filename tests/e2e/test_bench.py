@@ -177,6 +177,8 @@ def test_rows_small(site, small):
         assert r["activations_per_s"] > 0 and r["cpu_us"] > 0, r
         assert 0 < r["p50_us"] <= r["p99_us"] <= r["p999_us"] <= r["max_us"]
         assert r["half"]["p99_us"] > 0 and r["rss_kib"] > 0, r
+        if r["name"] in rows.MUST_SYNC:
+            assert 0 < r["fsyncs_per_activation"] < 2, r
     assert set(site.result["ratios"]) >= {*rows.RATIOS,
                                           "cpu_first_contact_to_limit_sign"}
     # each of them was a new one
@@ -227,11 +229,11 @@ def test_connections_that_stay(site, small):
 
 
 def test_the_middle_of_three():
-    them = [{"cpu_us": x, "fsyncs": None, "curve": [x], "p99_us": x,
+    them = [{"cpu_us": x, "fsyncs_per_activation": None, "curve": [x], "p99_us": x,
              "half": {"p99_us": 10 * x}, "reply_bytes": [1, 2]}
             for x in (3, 1, 2)]
     assert rows.middle(them) == {
-        "cpu_us": 2, "cpu_us_of": [1, 3], "fsyncs": None, "curve": [2],
+        "cpu_us": 2, "cpu_us_of": [1, 3], "fsyncs_per_activation": None, "curve": [2],
         "p99_us": 2, "half": {"p99_us": 20}, "reply_bytes": [1, 2]}
 
 
@@ -304,7 +306,14 @@ def test_allocations_small(site, monkeypatch):
     monkeypatch.setattr(allocs, "WARM", 100)
     monkeypatch.setattr(rows, "CONNECTIONS", 20)
     got = list(allocs.allocations(site))
-    assert [(r.figure, r.limit) for r in got] == [(0, 0), (0, 0)]
+    assert [(r.figure, r.limit) for r in got] == 3 * [(0, 0)]
+    assert [r.what.rpartition(", ")[2] for r in got] == [
+        "renewals", "certificate asked for", "first contacts"]
+    assert all(len(re.findall(r"[\d.]+", r.note.partition(";")[0]))
+               == allocs.WINDOWS for r in got), got
+    told = site.result["allocations"]
+    assert list(told) == ["renewals", "certificate", "first"]
+    assert all(t["own"] == 0 < t["sqlite"] for t in told.values()), told
     # what others allocate is seen
     assert all(re.search(r"SQLite [0-9.]*[1-9]", r.note) for r in got), got
 
