@@ -34,6 +34,7 @@ import rows  # noqa: E402
 import statuspage  # noqa: E402
 import steps  # noqa: E402
 import storm  # noqa: E402
+import tables  # noqa: E402
 import variants  # noqa: E402
 
 MEASURES = {**rows.MEASURES, **curves.MEASURES, **storm.MEASURES,
@@ -41,7 +42,8 @@ MEASURES = {**rows.MEASURES, **curves.MEASURES, **storm.MEASURES,
             **authority.MEASURES, **planner.MEASURES,
             **statuspage.MEASURES,
             **postgresql.MEASURES}
-BY_NAME = {**variants.BY_NAME}  # of what is not measured unless it is named
+BY_NAME = {**variants.BY_NAME,
+           **tables.BY_NAME}  # of what is not measured unless it is named
 # Of what is judged there, server and load have a core each.
 APART = {"rows", "idle", "clients", "groups", "storm", "authority", "page"}
 LINE = "{:<46} {:>17} {:>22} {:>9}  {}"

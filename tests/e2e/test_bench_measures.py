@@ -20,6 +20,7 @@ import publisher  # noqa: E402
 import rows  # noqa: E402
 import steps  # noqa: E402
 import storm  # noqa: E402
+import tables  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +172,38 @@ def test_b19_samples_without_a_step_are_no_measure():
     assert steps.shared_out(known, 10)["accept"] == 7.5
     with pytest.raises(RuntimeError, match="26 of 101 samples"):
         steps.shared_out(known + collections.Counter({steps.REST[1]: 1}), 10)
+
+
+def test_tables_hold_what_was_merged(site, monkeypatch):
+    """In each form: all clients, those that came again with a newer contact,
+    and what the measure is about is in force."""
+    monkeypatch.setattr(tables, "CLIENTS", 3000)
+    monkeypatch.setattr(tables, "MERGED", 1024)
+    ended = []
+
+    def merged(db, columns, rows, words):
+        into(db, columns, rows, words)
+        again = {r[columns.index("cmid")] for r in rows}
+        newest = min(r[columns.index("last")] for r in rows)
+        n, now = db.execute("SELECT count(*), count(*) FILTER (WHERE last >= "
+                            "?) FROM client", (newest,)).fetchone()
+        assert (n, now) == (2999, len(again))
+        ended.append((
+            db.execute("PRAGMA page_size").fetchone()[0],
+            db.execute("PRAGMA cache_size").fetchone()[0],
+            db.execute("SELECT count(*) FROM sqlite_schema WHERE name = "
+                       "'client_last'").fetchone()[0],
+            db.execute("PRAGMA journal_mode").fetchone()[0]))
+    into = tables.merged
+    monkeypatch.setattr(tables, "merged", merged)
+    by = list(tables.measure(site))
+    assert len(by) == len(ended) == len(tables.FORMS)
+    assert all(row.figure > 0 for row in by)
+    plain = (4096, -2000, 1, "wal")
+    assert ended == [plain, plain, plain, (4096, -8192, 1, "wal"),
+                     (2048, -2000, 1, "wal"), plain, (4096, -2000, 0, "wal"),
+                     (4096, -2000, 0, "wal")]
+    assert [t["form"] for t in site.result["tables"]] == list(tables.FORMS)
 
 
 def said(monkeypatch, **more):
