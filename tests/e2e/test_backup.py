@@ -309,6 +309,7 @@ def test_an_earlier_schema_is_kept_before_it_is_changed(site):
             INSERT INTO cache SELECT * FROM cache_2; DROP TABLE cache_2;
             DROP TABLE journal;
             CREATE TABLE journal AS SELECT 1 AS seq, * FROM client LIMIT 0;
+            CREATE TABLE room AS SELECT zeroblob(40000) AS b; DROP TABLE room;
             PRAGMA user_version = 1""")
     old = contents(site)["host.db"]
     # no room for the copy, but for SQLite's 32 KiB: refused, nothing changed
