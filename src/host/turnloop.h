@@ -42,7 +42,7 @@ struct turnloop_stats {
 	uint32_t largest;     /* items of the largest batch */
 	uint32_t waiting_max; /* requests that waited at one time */
 	int outcome;          /* of the last batch; of a shared store, or of
-	                         the last look at it */
+	                         the last store_upkeep() */
 };
 
 /**

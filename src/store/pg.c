@@ -38,8 +38,8 @@ pg_begin(struct store *s)
 	return outcome(err);
 }
 
-static int
-check_clock(struct pg_store *p, int64_t host_unix_s)
+int
+pg_check_clock(struct pg_store *p, int64_t host_unix_s)
 {
 	int64_t ahead_s = p->base.shared_unix_s - host_unix_s;
 
@@ -67,7 +67,7 @@ pg_room(struct store *s, struct turn_item *items, size_t n, int64_t *now_unix_s)
 	clients_clear(&p->rows);
 	err = pg_open_transaction(p, wanted, items, n, &p->base.shared_unix_s);
 	if (err == 0)
-		err = check_clock(p, *now_unix_s);
+		err = pg_check_clock(p, *now_unix_s);
 	if (err != 0)
 		return err;
 	*now_unix_s = p->base.shared_unix_s;
@@ -171,7 +171,7 @@ commit_answers(struct pg_store *p)
 static void
 close_transaction(struct pg_store *p)
 {
-	p->is_open = false;
+	p->is_open = p->is_writing = false;
 	p->n_sent = 0;
 	for (uint32_t i = 0; i < p->base.n_caches; i++)
 		p->groups[i].is_locked = p->groups[i].is_written = false;
@@ -195,6 +195,7 @@ pg_commit(struct store *s)
 	if (err != 0)
 		return err;
 	(void)!pg_drain(&p->link); /* it is committed all the same */
+	p->write_err = 0;
 	for (uint32_t i = 0; i < s->n_caches; i++) {
 		if (!p->groups[i].is_written)
 			continue;
@@ -235,7 +236,13 @@ pg_rollback(struct store *s, int err)
 	struct pg_store *p = pg_of(s);
 	const struct store_diag cause = s->diag;
 
-	if (err == MUSTER_E_UNSURE || err == MUSTER_E_CONNECT)
+	if (p->is_writing) {
+		p->write_err = outcome(err);
+		p->write_ms = clock_mono_ms();
+		p->write_diag = cause;
+	}
+	/* none is open where a look says only how the last write ended */
+	if (p->is_open && (err == MUSTER_E_UNSURE || err == MUSTER_E_CONNECT))
 		pg_link_close(&p->link);
 	if (p->link.conn != NULL && p->is_open)
 		roll_back(p);

@@ -35,6 +35,7 @@
 
 #include "store/backend.h"
 #include "store/module.h"
+#include "turn/admit.h"
 
 #define PG_SCHEMA 3          /* migrations that this module knows */
 #define PG_CONNECT_S "2"     /* per address; libpq has no less */
@@ -52,7 +53,10 @@
 #define PG_COLUMNS 18        /* of the inventory */
 #define PG_UPKEEP_S 60       /* between two looks at the inventory */
 #define PG_COUNT_S 3600      /* between two counts of it */
-#define PG_TEXT_MAX 1024     /* of a connection string */
+/* After a write that failed upkeep writes, if nobody else has: whoever was told
+ * BUSY has come again by then. */
+#define PG_PROVE_MS ((ADMIT_TROUBLE_S + 5) * INT64_C(1000))
+#define PG_TEXT_MAX 1024 /* of a connection string */
 
 #define PG_CLIENT_KEY "publisher, product, cmid"
 #define PG_CLIENT_COLUMNS                                               \
@@ -135,6 +139,7 @@ struct pg_store {
 	                     again once a transaction has its locks */
 	bool is_open;     /* a transaction */
 	bool is_looking;  /* it reads, locks nothing and adds nothing */
+	bool is_writing;  /* it locks groups, to change them */
 	unsigned n_sent;  /* statements of it whose answers are owed */
 	struct pg_group groups[STORE_GROUPS_MAX];
 	struct clients rows; /* of the batch */
@@ -145,6 +150,10 @@ struct pg_store {
 	int64_t upkept_unix_s;  /* wall clock */
 	int64_t counted_unix_s; /* wall clock */
 	bool has_more;          /* to be thinned out */
+	/* a look does not make good what could not be written */
+	int write_err; /* of the last that locked groups; 0: it is committed */
+	int64_t write_ms;
+	struct store_diag write_diag;
 };
 
 /**
@@ -315,6 +324,13 @@ int64_t pg_wait_ms(int64_t wait_ms, uint32_t draw);
  * Returns: 0; as pg_link_open()
  */
 MUSTER_NODISCARD int pg_connect(struct pg_store *p);
+
+/**
+ * pg_check_clock(): is the server's clock near enough to the host's?
+ *
+ * Returns: 0; MUSTER_E_AGAIN, with the difference as diag
+ */
+MUSTER_NODISCARD int pg_check_clock(struct pg_store *p, int64_t host_unix_s);
 
 /**
  * pg_open_transaction(): lock groups and make our copies current.

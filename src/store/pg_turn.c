@@ -426,8 +426,10 @@ int
 pg_open_transaction(struct pg_store *p, const bool *wanted,
     const struct turn_item *items, size_t n, int64_t *now_unix_s)
 {
-	int err = ask(p, wanted, items, n);
+	int err;
 
+	p->is_writing = !p->is_looking;
+	err = ask(p, wanted, items, n);
 	if (err == 0)
 		err = answers(p, wanted, now_unix_s);
 	if (err == 0)

@@ -218,12 +218,15 @@ owes_writing(const struct pg_store *p, bool has_looked)
 	return false;
 }
 
-/* Copies as they stand; the locks only when there is something to write. */
+/* Copies as they stand; the locks only when there is something to write, or
+ * when nobody has come to find out whether that can be done again. */
 static int
-look_or_lock(struct pg_store *p, bool *flushes_out)
+look_or_lock(struct pg_store *p, int64_t now_unix_s, bool *flushes_out)
 {
 	bool wanted[STORE_GROUPS_MAX];
-	bool owes = owes_writing(p, false);
+	bool proves =
+	    p->write_err != 0 && clock_mono_ms() - p->write_ms >= PG_PROVE_MS;
+	bool owes = proves || owes_writing(p, false);
 	int err = 0;
 
 	memset(wanted, 1, sizeof(wanted));
@@ -236,6 +239,12 @@ look_or_lock(struct pg_store *p, bool *flushes_out)
 	if (owes)
 		err = pg_open_transaction(p, wanted, NULL, 0,
 		    &p->base.shared_unix_s);
+	if (err == 0 && owes && p->write_err != 0)
+		err = pg_check_clock(p, now_unix_s);
+	if (err == 0 && !owes && p->write_err != 0) {
+		p->base.diag = p->write_diag;
+		err = p->write_err;
+	}
 	*flushes_out = owes;
 	return err;
 }
@@ -254,7 +263,7 @@ pg_upkeep(struct store *s, int64_t now_unix_s, struct store_step *step_out)
 	}
 	p->link.deadline_ms = clock_mono_ms() + PG_BATCH_MS;
 	if (err == 0 && s->n_caches > 0)
-		err = look_or_lock(p, &step_out->flushes);
+		err = look_or_lock(p, now_unix_s, &step_out->flushes);
 	if (err != 0)
 		return err;
 	step_out->now_unix_s = p->base.shared_unix_s;

@@ -206,6 +206,10 @@ MUSTER_NODISCARD int store_idle(struct store *store, int64_t now_unix_s);
 /**
  * store_upkeep(): the same, with what waits apart from what failed.
  *
+ * A shared store has nothing to write most times, and only looks.  After a
+ * batch that failed that proves nothing: it fails in the batch's words, until a
+ * batch succeeds or, when none comes for a while, a write of its own.
+ *
  * Out:     has_more_out  another piece waits
  * Returns: 0, or an outcome
  */

@@ -17,6 +17,7 @@ import tcpproxy
 import test_admin as admin
 import wire
 from cluster import BUSY, OK, cmid
+from test_status import get, port_of
 
 TABLES = "muster.grp, muster.cache, muster.client"
 
@@ -283,6 +284,36 @@ def test_b11_a_host_that_is_idle_commits_nothing(host, server):
         server.configure("RESET synchronous_standby_names")
         server.configure("RESET autovacuum")
     assert host.ask(cmid(2)) == (OK, 2)
+
+
+def test_b11_a_look_does_not_make_a_host_ready(host, server):
+    """While the synchronous standby is missing every machine is told BUSY; the
+    host looks at the counts each second, and can.  It is ready again when it
+    has answered one."""
+    looks = ("SELECT query_start FROM pg_stat_activity WHERE state = 'idle' "
+             f"AND usename = '{pgserver.ROLE}'")
+
+    def ready():
+        return get(port_of(host), "/readyz").status == 200
+
+    assert host.ask(cmid(1)) == (OK, 1)
+    assert ready()
+    server.configure("SET synchronous_standby_names = 'nobody'")
+    try:
+        assert host.ask(cmid(2))[0] == BUSY
+        seen = set()
+        while len(seen) < 4:
+            seen |= set(server.sql(looks).split("\n")) - {""}
+            assert not ready(), host.log()[-3000:]
+        assert host.status()["store"]["state"] == "failing"
+        up = get(port_of(host), "/metrics").body.decode()
+        assert "\nmuster_host_store_up 0\n" in up
+    finally:
+        server.configure("RESET synchronous_standby_names")
+    assert "answers again" not in host.log()
+    assert host.until(OK, cmid(2)) == 2
+    assert ready()
+    assert host.log().count("answers again") == 1
 
 
 def test_b11_a_missing_synchronous_standby_is_not_waited_for(host, server):

@@ -88,6 +88,14 @@ own_clock(void)
 	    " VOLATILE AS 'SELECT at FROM now'");
 }
 
+/* Those of the hosts, to the last of them. */
+static void
+end_sessions(void)
+{
+	sql("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+	    " WHERE usename = 'muster_host'");
+}
+
 static struct store *
 open_host(uint32_t capacity)
 {

@@ -7,6 +7,7 @@
  * usage: store_shared HOST-ADDRESS OWNER-ADDRESS [OPERATIONS [SEED]]
  */
 #define KIT_CLIENTS 400
+#include "store_outages.h"
 #include "store_reads.h"
 #include "store_server.h"
 
@@ -445,46 +446,6 @@ test_b11_no_code_is_made_for_a_connection(void)
 	sql("ALTER ROLE muster_host RESET jit");
 }
 
-/* A server that is behind is tried ever later, like one that is away. */
-static void
-test_b11_a_server_that_is_behind_is_asked_ever_later(void)
-{
-	struct store *a;
-	struct pg_store *p;
-	int64_t wait_ms = PG_WAIT_MIN_MS;
-
-	fresh_server();
-	set_clock(T0);
-	a = open_host(100);
-	p = pg_of(a);
-	is(kit_touch(a, 1, 1, 5, T0), 1);
-	is(kit_touch(a, 1, 2, 5, T0), 2);
-	sql("UPDATE grp SET seq = 1, epoch = 1 WHERE seq = 2");
-	sql("DELETE FROM cache WHERE seq = 2");
-	for (int i = 0; i < 8; i++) {
-		is(p->wait_ms, wait_ms);
-		is(kit_touch(a, 1, 3, 5, T0), MUSTER_E_AGAIN);
-		ok(strstr(store_last_diag(a)->text, "1 of 2 commits") != NULL);
-		ok(p->retry_ms > 0);
-		wait_ms =
-		    2 * wait_ms < PG_WAIT_MAX_MS ? 2 * wait_ms : PG_WAIT_MAX_MS;
-		p->retry_ms = 0; /* the while is over */
-	}
-	is(wait_ms, PG_WAIT_MAX_MS);
-	sql("UPDATE grp SET seq = 2 WHERE seq = 1");
-	is(kit_touch(a, 1, 3, 5, T0), 2);
-	is(p->wait_ms, PG_WAIT_MIN_MS);
-	store_close(a);
-}
-
-/* Those of the hosts, to the last of them. */
-static void
-end_sessions(void)
-{
-	sql("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-	    " WHERE usename = 'muster_host'");
-}
-
 /* The first byte of the CMID that a host holds under a seq. */
 static int
 held_at(struct store *s, uint64_t seq)
@@ -575,6 +536,8 @@ main(int argc, char **argv)
 	test_b5_the_inventory_is_read_by_itself();
 	test_b11_no_code_is_made_for_a_connection();
 	test_b11_a_server_that_is_behind_is_asked_ever_later();
+	test_b11_a_look_proves_no_write();
+	test_b11_upkeep_writes_where_no_batch_comes();
 	test_b11_a_large_group_is_read_by_its_differences();
 	test_b11_all_stores_do_what_the_model_does(argc > 3
 	        ? strtoul(argv[3], NULL, 10)
