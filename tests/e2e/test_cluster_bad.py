@@ -3,14 +3,17 @@
 names the cause, and goes on by itself; nothing answered is lost, nobody is
 counted twice (b11)."""
 import os
+import re
 import shutil
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
 import cluster
+import demo
 import pgserver
 import service
 import tcpproxy
@@ -253,6 +256,42 @@ def test_b11_an_idle_host_without_its_server_is_not_ready(host, server):
     host.wait_status("ok")
     host.wait_log("store: answers again")
     assert host.ask(cmid(2)) == (OK, 2)
+
+
+def test_b11_a_host_has_no_more_connections_than_the_manual_says(host, server):
+    """More lists are asked for at once than are read at once, and each waits
+    for a person who holds the table."""
+    with open(os.path.join(demo.REPO, "doc/cluster.md")) as f:
+        most = int(re.search("`max_connections` to ([0-9]+) for each host",
+                             f.read())[1])
+    assert host.ask(cmid(1)) == (OK, 1)
+    sessions = ("SELECT count(*) FROM pg_stat_activity WHERE usename = "
+                f"'{pgserver.ROLE}'")
+    done = threading.Event()
+
+    def lists(how, *args):
+        while not done.is_set():
+            how(*args)
+
+    asking = [threading.Thread(target=lists, args=args)
+              for args in ((get, port_of(host), "/v1/clients"),
+                           (admin.muster, host, "host", "clients"))
+              for _ in range(4)]
+    seen = []
+    with server.holding("LOCK TABLE muster.client; SELECT 'held'"):
+        for t in asking:
+            t.start()
+        try:
+            end = time.monotonic() + cluster.WAIT_S
+            # the batches' one, and one for each of libuv's threads
+            while len(seen) < 30 or max(seen) < 5:
+                seen.append(int(server.sql(sessions)))
+                assert time.monotonic() < end, seen
+        finally:
+            done.set()
+    for t in asking:
+        t.join()
+    assert max(seen) <= most
 
 
 def test_b11_a_host_that_is_idle_commits_nothing(host, server):
