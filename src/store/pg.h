@@ -174,6 +174,16 @@ __attribute__((format(printf, 2, 3))) void
 pg_say(struct store_diag *diag, const char *format, ...);
 
 /**
+ * pg_say_unconnected(): why there is no connection, and the next step; of
+ * several servers the last one's words, and as many of the others' as fit.
+ *
+ * In:      text     libpq's, a line or more for each server
+ *          asked_password  the last server did
+ */
+void pg_say_unconnected(struct store_diag *diag, const char *text,
+    bool asked_password);
+
+/**
  * pg_link_open(): connect, in pipeline mode, with the schema checked; nothing
  * is prepared, since who reads the inventory has a connection for each page.
  *

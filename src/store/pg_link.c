@@ -12,6 +12,10 @@
 #include "base/clock.h"
 #include "base/paths.h"
 
+#define NO_WRITES                                                           \
+	"none of these servers takes writes: start the primary, promote a " \
+	"standby, or name all servers in `store`"
+
 /* By the first bytes of SQLSTATE: what a person can do. */
 static const struct {
 	const char *state, *next;
@@ -28,6 +32,48 @@ static const struct {
         "session with SyncRep waits for the synchronous standby"},
     {"57014", "the server is slow: see pg_stat_activity"},
     {"57P", "the server restarts; musterd connects again"},
+};
+
+/*
+ * A connection that does not come about has no SQLSTATE for us, only words: of
+ * the server, in its language, or of libpq, in English.  What is said of any of
+ * several servers counts, and what stands first here before what comes later.
+ */
+static const struct {
+	const char *words;
+	const char *state; /* whose advice it is; NULL: next */
+	const char *next;
+} unconnected[] = {
+    {"no encryption", NULL,
+        "see to pg_hba.conf; where that demands TLS, set sslmode=verify-full "
+        "in `store`"},
+    {"no pg_hba.conf entry", "28000", NULL},
+    {"does not support SSL", NULL,
+        "set ssl = on at the server, or another sslmode in `store`"},
+    {"root certificate file", NULL, "name the right sslrootcert in `store`"},
+    {"certificate verify failed", NULL,
+        "name the authority of the server's certificate by sslrootcert in "
+        "`store`"},
+    {"server certificate for", NULL,
+        "name the server in `store` as its certificate does"},
+    {"password", "28P01", NULL},
+    {"too many", "53300", NULL},
+    {"remaining connection slots", "53300", NULL},
+    {"permission denied for database", NULL,
+        "grant the role CONNECT on the database"},
+    {"role \"", "28000", NULL},
+    {"\" does not exist", "3D000", NULL},
+    {"starting up", "57P03", NULL},
+    {"shutting down", "57P03", NULL},
+    {"recovery mode", "57P03", NULL},
+    {"not accepting connections", "57P03", NULL},
+    {"read-only", NULL, NO_WRITES},
+    {"hot standby mode", NULL, NO_WRITES},
+    {"could not translate host name", NULL,
+        "see to the name in `store`, and to DNS"},
+    {"Connection refused", NULL,
+        "start the server, or see to its port and listen_addresses"},
+    {"timeout expired", NULL, "see to network and firewall"},
 };
 
 void
@@ -58,6 +104,66 @@ next_step(const char *state)
 			return advice[i].next;
 	}
 	return "see the log of the server";
+}
+
+/* libpq's lines as one, without what it asks after a tab ("Is the server
+ * running on that host ...?"): that is in the next step. */
+static size_t
+fold(char *out, size_t cap, const char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t at = 0; at < len;) {
+		const char *eol = memchr(text + at, '\n', len - at);
+		size_t end = eol == NULL ? len : (size_t)(eol - text);
+
+		if (text[at] != '\t' && end > at && n + 1 < cap)
+			n += (size_t)snprintf(out + n, cap - n, "%s%.*s",
+			    n > 0 ? " " : "", (int)(end - at), text + at);
+		at = end + 1;
+	}
+	return n < cap ? n : cap - 1;
+}
+
+static const char *
+connect_step(const char *text, bool asked_password)
+{
+	for (size_t i = 0; i < sizeof(unconnected) / sizeof(unconnected[0]);
+	     i++) {
+		if (strstr(text, unconnected[i].words) != NULL)
+			return unconnected[i].state == NULL
+			    ? unconnected[i].next
+			    : next_step(unconnected[i].state);
+	}
+	return next_step(asked_password ? "28" : "");
+}
+
+void
+pg_say_unconnected(struct store_diag *diag, const char *text,
+    bool asked_password)
+{
+	static const char begin[] = "connection to server ", gap[] = " ... ";
+	const char *next = connect_step(text, asked_password);
+	const size_t room =
+	    sizeof(diag->text) - sizeof("PostgreSQL: ; ") - strlen(next);
+	char first[STORE_DIAG_MAX] = "", last[STORE_DIAG_MAX] = "";
+	const char *of_last = text;
+	size_t n_first, n_last;
+
+	for (const char *p = strstr(text, begin); p != NULL;
+	     p = strstr(p + 1, begin))
+		of_last = p;
+	n_first = fold(first, sizeof(first), text, (size_t)(of_last - text));
+	n_last = fold(last, sizeof(last), of_last, strlen(of_last));
+	if (n_first == 0)
+		pg_say(diag, "PostgreSQL: %.*s; %s", (int)room, last, next);
+	else if (n_first + 1 + n_last <= room)
+		pg_say(diag, "PostgreSQL: %s %s; %s", first, last, next);
+	else if (n_last + sizeof(gap) <= room)
+		pg_say(diag, "PostgreSQL: %.*s%s%s; %s",
+		    (int)(room - n_last - strlen(gap)), first, gap, last, next);
+	else
+		pg_say(diag, "PostgreSQL: %.*s; %s", (int)room, last, next);
 }
 
 static int
@@ -414,8 +520,8 @@ pg_link_open(struct pg_link *link, const char *address, const char *schema)
 	if (link->conn == NULL)
 		return MUSTER_E_AGAIN;
 	if (PQstatus(link->conn) != CONNECTION_OK) {
-		pg_say(link->diag, "PostgreSQL: %.200s",
-		    PQerrorMessage(link->conn));
+		pg_say_unconnected(link->diag, PQerrorMessage(link->conn),
+		    PQconnectionUsedPassword(link->conn) != 0);
 		err = MUSTER_E_AGAIN;
 	}
 	if (err == 0) {

@@ -187,7 +187,8 @@ def test_b11_the_loop_waits_for_no_silent_server(host, proxy, server):
 
 @pytest.mark.parametrize("breaks, mends, says", [
     (f"ALTER ROLE {pgserver.ROLE} CONNECTION LIMIT 0",
-     f"ALTER ROLE {pgserver.ROLE} CONNECTION LIMIT -1", "too many connections"),
+     f"ALTER ROLE {pgserver.ROLE} CONNECTION LIMIT -1",
+     f'too many connections for role "{pgserver.ROLE}"; raise max_connections'),
     (f"ALTER ROLE {pgserver.ROLE} SET default_transaction_read_only = on",
      f"ALTER ROLE {pgserver.ROLE} RESET default_transaction_read_only",
      "read-only"),
@@ -454,6 +455,7 @@ def test_b11_passwords_and_tls(host, server, tmp_path):
         restart()
         assert host.ask(cmid(1))[0] == BUSY
         host.wait_log("password authentication failed")
+        host.wait_log("; see to the role, its password file and pg_hba.conf")
         word(pgserver.PASSWORD)
         assert host.until(OK, cmid(1)) == 1
         service.make_certificates(str(tmp_path))
@@ -468,12 +470,18 @@ def test_b11_passwords_and_tls(host, server, tmp_path):
         server.allow("scram-sha-256", kind="hostssl")
         server.end_sessions()
         assert host.until(BUSY, cmid(2)) >= 1
-        host.wait_log("no encryption")
+        host.wait_log("no encryption; see to pg_hba.conf; where that demands "
+                      "TLS, set sslmode")
         restart(sslmode="verify-ca", sslrootcert=str(tmp_path / "ca.pem"))
         assert host.until(OK, cmid(2)) == 2
         assert server.sql("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN "
                           "pg_stat_activity USING (pid) WHERE usename = "
                           f"'{pgserver.ROLE}'") == "t\n"
+        host.stop()
+        host.settings = host.settings.replace("/muster?", "/nowhere?")
+        host.start()
+        assert host.ask(cmid(3))[0] == BUSY
+        host.wait_log('"nowhere" does not exist; create the database')
     finally:
         server.allow("trust")
 
