@@ -221,6 +221,42 @@ def test_b11_a_migration_is_run_from_the_package_before_it(server, tmp_path):
     server.sql("SELECT host FROM early.client")
 
 
+def by_the_manual(server, *begins):
+    """Lines of the manual that begin so, as the server's administrator."""
+    with open(os.path.join(demo.REPO, "doc/cluster.md")) as f:
+        text = f.read()
+    lines = [re.search(f"^    ({begin} .*)$", text, re.M)[1]
+             for begin in begins]
+    pgserver.run("env", "-C", server.folder, f"PATH={server.bin}:/usr/bin:/bin",
+                 f"PGHOST={server.folder}", f"PGPORT={server.port}",
+                 "PGUSER=postgres", "sh", "-euc", "\n".join(lines))
+
+
+def test_b11_a_backup_of_the_server_is_given_back(two, server):
+    """The manual's lines: the hosts are started anew and count on from there;
+    one that was left running refuses a server that lacks its commits."""
+    a, b = two.hosts
+    for n in range(1, 4):
+        assert two.hosts[n % 2].ask(cmid(n)) == (OK, n)
+    by_the_manual(server, "pg_dump -n")
+    assert b.ask(cmid(4)) == (OK, 4)
+    a.stop()
+    by_the_manual(server, "psql -c 'ALTER SCHEMA", "pg_restore -1")
+    try:
+        a.start()
+        assert {c["cmid"] for c in a.clients()} == {
+            cmid(n).hex() for n in (1, 2, 3)}
+        b.busy_until_log("is behind: it has 3 of 4 commits", cmid(5))
+        b.stop()
+        b.start()
+        assert a.ask(cmid(1)) == (OK, 3)
+        assert b.ask(cmid(5)) == (OK, 4)
+        assert server.sql("SELECT count(*) FROM muster_before.cache") == "4\n"
+        assert server.sql("SELECT max(number) FROM muster.migration") == "3\n"
+    finally:
+        server.sql("DROP SCHEMA muster_before CASCADE")
+
+
 def test_b11_of_different_catalogues_t_is_the_larger(two, server):
     """Server activates from 5 by the one host's catalogue, and from 60 by the
     other's, which is newer: more than the first has kept place for.  Both keep
