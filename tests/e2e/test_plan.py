@@ -81,6 +81,25 @@ def test_two_hosts_split_the_count_and_one_count_mends_it():
     assert mended == together
 
 
+def test_ten_million_ask_as_the_paper_says():
+    """The line in the file, and the figures that doc/cluster.md takes from it."""
+    with open(os.path.join(SITES, "ten-million.conf")) as f:
+        line = re.search("^#   muster plan (.*)$", f.read(), re.M)[1]
+    with open(os.path.join(REPO, "doc/cluster.md")) as f:
+        text = f.read()
+    assert f"`muster plan {line}`" in text
+    a_day = float(re.search("They make ([0-9]+) requests a day", text)[1])
+    least, most = re.search("Each host has ([0-9.]+) to ([0-9.]+) requests", text).groups()
+    path, *args = line.split()
+    got = json.loads(plan(os.path.join(REPO, path), *args, "--json").stdout)
+    assert got["machines"] == 4000 and got["days"] == 90 and got["seeds"] == 2
+    hosts = got["hosts"]
+    assert round(sum(h["requests_a_day"]["mean"] for h in hosts)) == a_day
+    busiest = [h["busiest_minute"]["mean"] for h in hosts]
+    assert (min(busiest), max(busiest)) == (float(least), float(most))
+    assert got["stays_activated"]["probability"] == 1
+
+
 def test_b3_count_stays_within_twice_the_threshold():
     got = json.loads(plan("--desktops", "80", "--seeds", "2", "--days", "100", "--json").stdout)
     assert of_desktops(got)["stays_above"]["probability"] == 1

@@ -8,6 +8,8 @@
 
 #define NOW 1000
 #define STORM 50000
+#define HOSTS 4
+#define OUT 60000 /* machines that they do not answer */
 #define RATE 8000 /* answers a second of the host in test_admit_storm */
 
 static struct admit a;
@@ -161,6 +163,47 @@ test_admit_pages_are_turned(void)
 }
 
 /* A source that is refused takes no second from the others. */
+/*
+ * doc/cluster.md: hosts of one count that have lost their database.  A machine
+ * hears BUSY from each of them in one round, and comes back to all after the
+ * least of their waits; so each is asked by all, and no faster than it has
+ * written into its diary.
+ */
+static void
+test_admit_hosts_of_one_count_are_asked_as_one_is(void)
+{
+	static struct admit host[HOSTS];
+	static uint32_t due[OUT];
+	uint32_t n_asked = 0, longest_s = 0;
+
+	for (int h = 0; h < HOSTS; h++)
+		admit_init(&host[h]);
+	for (uint32_t i = 0; i < OUT; i++)
+		due[i] = NOW + i / ADMIT_RETURN_MIN;
+	for (uint32_t now_s = NOW; now_s < NOW + 400; now_s++) {
+		for (uint32_t i = 0; i < OUT; i++) {
+			uint32_t least_s = UINT32_MAX;
+
+			for (int h = 0; h < HOSTS && due[i] == now_s; h++) {
+				uint32_t wait_s = admit_busy_s(&host[h], now_s,
+				    ADMIT_TROUBLE_S, draw());
+
+				if (wait_s < least_s)
+					least_s = wait_s;
+			}
+			if (least_s == UINT32_MAX)
+				continue;
+			due[i] = now_s + least_s;
+			n_asked += now_s >= NOW + 200;
+			if (now_s >= NOW + 200 && least_s > longest_s)
+				longest_s = least_s;
+		}
+	}
+	printf("# %u a second, at most %u s\n", n_asked / 200, longest_s);
+	ok(n_asked / 200 <= ADMIT_RETURN_MIN);
+	is(longest_s, OUT / ADMIT_RETURN_MIN);
+}
+
 static void
 test_admit_refused_are_not_in_the_diary(void)
 {
@@ -251,6 +294,7 @@ main(void)
 	test_admit_no_second_is_overbooked();
 	test_admit_the_diary_has_an_end();
 	test_admit_pages_are_turned();
+	test_admit_hosts_of_one_count_are_asked_as_one_is();
 	test_admit_refused_are_not_in_the_diary();
 	test_admit_same_draw_same_wait();
 	test_admit_storm_ends(RATE, true, 30);
