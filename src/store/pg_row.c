@@ -158,6 +158,16 @@ number(const PGresult *res, int i, int column, int64_t max, int64_t *out)
 	return *out >= 0 && *out <= max;
 }
 
+/* A host of migration 2 says that there are two machines, and not since when;
+ * as for migration 3, they were there at the last contact. */
+static uint32_t
+twin_of(const struct store_client *row, bool is_duplicate, int64_t twin_unix_s)
+{
+	if (twin_unix_s == 0 && is_duplicate)
+		twin_unix_s = row->last_unix_s;
+	return twin_unix_s > UINT32_MAX ? UINT32_MAX : (uint32_t)twin_unix_s;
+}
+
 bool
 pg_read_client(const PGresult *res, int i, struct store_client *row)
 {
@@ -193,6 +203,6 @@ pg_read_client(const PGresult *res, int i, struct store_client *row)
 	row->threshold = (uint32_t)threshold;
 	row->count = (uint32_t)count;
 	row->contacts = (uint64_t)contacts;
-	row->twin_unix_s = (uint32_t)twin_unix_s;
+	row->twin_unix_s = twin_of(row, is_duplicate != 0, twin_unix_s);
 	return true;
 }

@@ -2,7 +2,7 @@
 -- CMID last (seconds since 1970; 0: never), so that the warning goes once the
 -- second one has not come for 30 days.  Run it once, as the owner of the
 -- tables; hosts that know migration 2 go on beside it, and leave the time as it
--- was:
+-- was; where they alone have told two machines apart it is the last contact:
 --
 --   psql -v group=muster -f 003-twin.sql DATABASE
 \set ON_ERROR_STOP on
