@@ -47,7 +47,8 @@ config_read_store(struct config_parse *parse,
 	} else if (text == NULL || !is_address(text)) {
 		config_say(parse, LOG_ERROR, line,
 		    "%s must be \"sqlite\", or an address such as "
-		    "\"postgresql://musterd@db1,db2/muster\"",
+		    "\"postgresql://muster_host@db1,db2/muster"
+		    "?sslmode=verify-full\"",
 		    option->name);
 	} else if (strlen(text) >= CONFIG_STORE_MAX) {
 		config_say(parse, LOG_ERROR, line,

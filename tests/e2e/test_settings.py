@@ -85,6 +85,21 @@ def test_the_manual_names_what_waits_for_the_next_start():
     assert set(re.findall(r"^\.Cm (\w+)", told, re.M)) == start
 
 
+def test_a_shared_count_has_one_example():
+    """Of the recipe's role, over TLS that looks at the server's certificate."""
+    found = []
+    for path in ("doc/cluster.md", "doc/musterd.conf", "doc/man/musterd.conf.5"):
+        with open(os.path.join(demo.REPO, path)) as f:
+            found += re.findall(r'postgresql://\w+@db1[^\s"]*',
+                                f.read().replace("\\\n", ""))
+    assert len(found) == 3 and len(set(found)) == 1, found
+    with open(os.path.join(demo.REPO, "src/host/config_store.c")) as f:
+        said = re.search(r'\\"(postgresql://.*?)\\"',
+                         re.sub(r'"\n\s*"', "", f.read()))[1]
+    assert said.startswith("postgresql://muster_host@db1,db2/muster?")
+    assert said.endswith("sslmode=verify-full") and found[0].startswith(said)
+
+
 def test_a_reload_changes_what_can_change(host):
     s = host("inventory_rows = 100;\n")
     for n in range(4):
