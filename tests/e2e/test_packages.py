@@ -287,6 +287,16 @@ def test_images_are_as_the_units(package, unit, port):
     assert named <= set(packages())
 
 
+def test_the_manual_says_what_the_image_of_the_host_lacks():
+    image = text("packaging/Containerfile").split(" AS host\n")[1]
+    image = image.split("\nFROM ")[0]
+    told = text("doc/packages.md").split("## Images\n")[1].split("\n## ")[0]
+    has = set(re.findall(r"/debs/([a-z0-9-]+)_\*", image))
+    assert has == {"muster-cli", "muster-host"}
+    lacks = re.findall(r"`([a-z0-9-]+)`[^`.]*\bis not in it\.", told)
+    assert lacks == ["muster-host-postgresql"] and set(lacks) <= set(packages())
+
+
 SHIPS = {"DEBFULLNAME": "Acme releases", "DEBEMAIL": "releases@acme.example",
          "HOMEPAGE": "https://acme.example/muster"}
 
