@@ -15,6 +15,9 @@
 #include "host/conn_guard.h"
 
 #define ACCEPT_LOG_MS 60000
+/* Without a file to be had anywhere; as OpenSSH rests.  Ten turns a second cost
+ * nothing, and who waits in the backlog hardly notices. */
+#define REST_MS 100
 
 union address {
 	struct sockaddr any;
@@ -22,7 +25,7 @@ union address {
 	struct sockaddr_in6 in6;
 };
 
-static void listen_again(struct conn_server *srv);
+static void listen_start(struct conn_server *srv);
 
 static void
 unrank(struct conn *c)
@@ -83,7 +86,8 @@ conn_pool_release(struct conn *c)
 	c->next = srv->free;
 	srv->free = c;
 	srv->stats.open--;
-	listen_again(srv);
+	srv->is_full = false;
+	listen_start(srv);
 	all_closed(srv);
 }
 
@@ -165,25 +169,55 @@ set_address(struct conn *c, const union address *from)
 
 /* The backlog holds who comes until somebody is done, or gives way. */
 static void
+listen_stop(struct conn_server *srv)
+{
+	srv->is_listening = false;
+	for (uint32_t i = 0; i < srv->n_listeners; i++)
+		(void)uv_poll_stop(&srv->listens[i].poll);
+}
+
+static void
 make_room(struct conn_server *srv)
 {
 	srv->is_full = true;
-	for (uint32_t i = 0; i < srv->n_listeners; i++)
-		(void)uv_poll_stop(&srv->listens[i].poll);
+	listen_stop(srv);
 	if (srv->oldest != NULL) {
 		srv->stats.evicted++;
 		conn_close(srv->oldest);
 	}
 }
 
+static void
+on_rested(uv_timer_t *timer)
+{
+	struct conn_server *srv = timer->data;
+
+	srv->is_resting = false;
+	if (srv->spare_fd < 0)
+		srv->spare_fd = eventfd(0, EFD_CLOEXEC);
+	listen_start(srv);
+}
+
+/* Whoever waits would wake us up at once, again and again. */
+static void
+rest(struct conn_server *srv)
+{
+	srv->is_resting = true;
+	listen_stop(srv);
+	(void)uv_timer_start(&srv->rest_timer, on_rested, REST_MS, 0);
+}
+
 /* Without a file for it a connection would wait for ever, and wake us up for
- * ever: those that wait are closed, by a file that is kept for this. */
+ * ever: those that wait are closed, by a file that is kept for this.  Another
+ * thread or process may have taken that one meanwhile. */
 static void
 shed(struct conn_server *srv, int listen_fd)
 {
+	bool has_none;
 	int fd = -1;
 
-	(void)close(srv->spare_fd);
+	if (srv->spare_fd >= 0)
+		(void)close(srv->spare_fd);
 	errno = EINTR;
 	/* who goes on coming meanwhile waits for the loop's next round */
 	for (int n = 0; n < CONN_BACKLOG && (fd >= 0 || errno == EINTR); n++) {
@@ -191,7 +225,10 @@ shed(struct conn_server *srv, int listen_fd)
 		if (fd >= 0)
 			(void)close(fd);
 	}
+	has_none = fd < 0 && (errno == EMFILE || errno == ENFILE);
 	srv->spare_fd = eventfd(0, EFD_CLOEXEC);
+	if (has_none || srv->spare_fd < 0)
+		rest(srv);
 }
 
 /* May the next one be tried at once? */
@@ -278,11 +315,12 @@ on_connection(uv_poll_t *poll, int status, int events)
 }
 
 static void
-listen_again(struct conn_server *srv)
+listen_start(struct conn_server *srv)
 {
-	if (!srv->is_full || srv->is_stopping)
+	if (srv->is_listening || srv->is_full || srv->is_resting ||
+	    srv->is_stopping)
 		return;
-	srv->is_full = false;
+	srv->is_listening = true;
 	for (uint32_t i = 0; i < srv->n_listeners; i++)
 		(void)uv_poll_start(&srv->listens[i].poll, UV_READABLE,
 		    on_connection);
@@ -312,6 +350,9 @@ conn_server_new(uv_loop_t *loop, const struct host_config *config,
 		conn_server_free(srv);
 		return MUSTER_E_NOMEM;
 	}
+	srv->is_listening = true; /* each from its first moment on */
+	(void)uv_timer_init(loop, &srv->rest_timer);
+	srv->rest_timer.data = srv;
 	*srv_out = srv;
 	return 0;
 }
@@ -505,6 +546,7 @@ conn_server_stop(struct conn_server *srv, conn_stopped_fn *stopped, void *arg)
 	srv->is_stopping = true;
 	srv->stopped = stopped;
 	srv->arg = arg;
+	uv_close((uv_handle_t *)&srv->rest_timer, NULL);
 	for (uint32_t i = 0; i < srv->n_listeners; i++) {
 		uv_close((uv_handle_t *)&srv->listens[i].poll, NULL);
 		(void)close(srv->listens[i].fd);

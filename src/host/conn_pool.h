@@ -75,8 +75,11 @@ struct conn_server {
 	struct conn_stats stats;
 	bool is_stopping;
 	bool is_deferred;
-	bool is_full; /* the pool: who comes waits in the backlog */
-	int spare_fd; /* given up to close whom there is no file for */
+	/* the listeners are polled, but where the pool is full, or no file is
+	 * to be had: who comes waits in the backlog */
+	bool is_listening, is_full, is_resting;
+	uv_timer_t rest_timer;
+	int spare_fd; /* given up to close whom there is no file for; or -1 */
 	conn_stopped_fn *stopped;
 	void *arg;
 	int64_t told_ms; /* a failing accept() was logged */

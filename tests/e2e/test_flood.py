@@ -235,6 +235,40 @@ def test_no_open_file_is_left(host):
     assert [ask(site, "127.0.5.2") for _ in range(9)] == [0] * 9
 
 
+def test_not_even_the_file_in_reserve_is_left(host):
+    """As where another took it as well: who comes waits, and is served when
+    there are files again."""
+    site = host(LONG)
+    pid = site.daemon.pid
+    limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    waiting = connect(site, "127.0.5.2")
+    waiting.sendall(REQUEST)
+    waiting.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        waiting.recv(1)
+    used = -cpu_s(pid)
+    time.sleep(2)
+    used += cpu_s(pid)
+    assert used < 0.5, "a busy loop"
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    waiting.settimeout(30)
+    assert len(waiting.recv(4096)) > 28
+    # the one in reserve is back: who comes when no other is left is closed
+    taken = {int(x) for x in os.listdir(f"/proc/{pid}/fd")}
+    free = next(n for n in range(len(taken) + 1) if n not in taken)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, limit[1]))
+    last = connect(site, "127.0.5.2")
+    last.settimeout(30)
+    with contextlib.suppress(ConnectionError):
+        last.sendall(REQUEST)
+    assert is_closed(last)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    assert_served(site)
+    waiting.close()
+    last.close()
+
+
 def assert_served(site):
     """Soon: the host has yet to see that one has gone."""
     end = time.monotonic() + 30
