@@ -306,6 +306,9 @@ sandbox(const struct admin_host *host)
 	    json_string(host->sandbox->has_files ? "on" : "absent"));
 	(void)json_object_set_new(out, "seccomp",
 	    json_string(host->sandbox->has_calls ? "on" : "absent"));
+	(void)json_object_set_new(out, "key_memory",
+	    json_string(
+	        state_keys_locked(host->state) ? "locked" : "unlocked"));
 	return out;
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "host/keymem.h"
 #include "trust/phone.h"
 
 #define SEAL_MAGIC "MUSTERS1"
@@ -171,31 +172,41 @@ unseal(const struct publisher *pub, uint32_t *number_out, uint8_t *pk,
 	return err;
 }
 
+static void
+hold(struct publisher *pub, uint8_t *sk, int lock_err)
+{
+	if (lock_err != 0)
+		keymem_tell(pub->catalogue->head.name, lock_err);
+	(void)sodium_mprotect_readonly(sk);
+	pub->host_sk = sk;
+	pub->is_sk_locked = lock_err == 0;
+}
+
 static int
 load_identity(struct publisher *pub, struct problem *problem)
 {
-	uint8_t *sk = sodium_malloc(SECKEY_LEN);
-	uint8_t pk[PUBKEY_LEN], whole[SECKEY_LEN];
-	int err;
+	uint8_t *sk = NULL, *whole = NULL;
+	uint8_t pk[PUBKEY_LEN];
+	int lock_err = 0;
+	int err = keymem_new(&sk, &lock_err, problem);
 
-	if (sk == NULL)
-		return problem_set(problem, MUSTER_E_NOMEM, 500, "no_memory",
-		    "raise the limit of locked memory", "no locked memory");
-	err = get(pub, "identity.key", sk, SECKEY_LEN, true, problem);
+	/* what is made of the seed is as secret as the seed */
+	if (err == 0)
+		err = keymem_new(&whole, &lock_err, problem);
+	if (err == 0)
+		err = get(pub, "identity.key", sk, SECKEY_LEN, true, problem);
 	if (err == 0) {
 		(void)crypto_sign_seed_keypair(pk, whole, sk);
 		if (sodium_memcmp(whole, sk, SECKEY_LEN) != 0)
 			err = problem_set(problem, MUSTER_E_PROTO, 500,
 			    "damaged", NEXT_RESTORE,
 			    "%s/identity.key is damaged", pub->folder);
-		sodium_memzero(whole, sizeof(whole));
 	}
-	if (err == 0) {
-		(void)sodium_mprotect_readonly(sk);
-		pub->host_sk = sk;
-	} else {
+	sodium_free(whole);
+	if (err == 0)
+		hold(pub, sk, lock_err);
+	else
 		sodium_free(sk);
-	}
 	return err == MUSTER_E_NOENT ? 0 : err;
 }
 
@@ -203,23 +214,21 @@ static int
 make_identity(struct publisher *pub, struct problem *problem)
 {
 	uint8_t pk[PUBKEY_LEN];
-	uint8_t *sk;
+	uint8_t *sk = NULL;
+	int lock_err = 0;
 	int err;
 
 	if (pub->host_sk != NULL)
 		return 0;
-	sk = sodium_malloc(SECKEY_LEN);
-	if (sk == NULL)
-		return problem_set(problem, MUSTER_E_NOMEM, 500, "no_memory",
-		    "raise the limit of locked memory", "no locked memory");
+	err = keymem_new(&sk, &lock_err, problem);
+	if (err != 0)
+		return err;
 	(void)crypto_sign_keypair(pk, sk);
 	err = put(pub, "identity.key", sk, SECKEY_LEN, 0600, problem);
-	if (err == 0) {
-		(void)sodium_mprotect_readonly(sk);
-		pub->host_sk = sk;
-	} else {
+	if (err == 0)
+		hold(pub, sk, lock_err);
+	else
 		sodium_free(sk);
-	}
 	return err;
 }
 

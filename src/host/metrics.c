@@ -104,6 +104,7 @@ put_sandbox(FILE *f, const struct admin_host *host)
 	    "1 where the kernel holds it, else 0: musterd runs without it.");
 	labelled(f, name, "part", "landlock", host->sandbox->has_files);
 	labelled(f, name, "part", "seccomp", host->sandbox->has_calls);
+	labelled(f, name, "part", "key_memory", state_keys_locked(host->state));
 }
 
 static void

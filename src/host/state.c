@@ -154,6 +154,18 @@ out:
 	return err;
 }
 
+bool
+state_keys_locked(const struct state *state)
+{
+	for (uint32_t i = 0; i < state->n; i++) {
+		const struct publisher *pub = &state->publishers[i];
+
+		if (pub->host_sk != NULL && !pub->is_sk_locked)
+			return false;
+	}
+	return true;
+}
+
 void
 state_close(struct state *state)
 {

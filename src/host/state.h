@@ -41,7 +41,8 @@ struct publisher {
 	char folder[FILE_PATH_MAX];
 	struct catalogue *catalogue;
 	uint8_t catalogue_hash[HASH_LEN];
-	uint8_t *host_sk; /* SECKEY_LEN in locked memory, or NULL */
+	uint8_t *host_sk; /* SECKEY_LEN, keymem.h; or NULL */
+	bool is_sk_locked;
 	bool has_hostkey;
 	uint32_t key_number;
 	uint32_t counter;
@@ -110,6 +111,13 @@ MUSTER_NODISCARD int state_open(const char *root, uint32_t renewal_min,
  */
 void state_set_intervals(struct state *state, uint32_t renewal_min,
     uint32_t retry_min);
+
+/**
+ * state_keys_locked(): is every identity key in locked memory?
+ *
+ * Returns: true also where there is none
+ */
+bool state_keys_locked(const struct state *state);
 
 /**
  * state_close(): wipe and free; NULL is fine.

@@ -3,6 +3,7 @@
 in no core file, and in one file that is its own alone."""
 import glob
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import subprocess
 import pytest
 
 import demo
+from test_metrics import metrics, samples
 
 pytestmark = [pytest.mark.bare, pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root: to read the memory of others")]
@@ -88,6 +90,39 @@ def test_the_secret_is_in_locked_memory_alone(site, tmp_path):
         data = f.read()
     assert b"musterd" in data and len(data) > 1 << 20
     assert not [n for n, x in secret.items() if x in data]
+
+
+UNLOCKED = ("prlimit", "--memlock=0:0", "setpriv", "--bounding-set=-ipc_lock")
+
+
+@pytest.mark.parametrize("wrap,is_locked", [(UNLOCKED, False), ((), True)])
+def test_memory_that_is_not_locked_is_told(tmp_path, wrap, is_locked):
+    """In the log, when the key is made and when it is read, in the status and
+    as a metric; the host serves.  Who has CAP_IPC_LOCK knows no limit."""
+    site = demo.Site(str(tmp_path))
+    site.publish()
+    site.wrap = wrap
+    site.start()
+    try:
+        site.activate_host()
+        site.stop()
+        site.start()
+        site.activate(1, demo.SERVER)
+        pid = site.daemon.pid
+        (_, flags), = hits(pid, {"seed": needles(identity(site))["seed"]})
+        assert ("lo" in flags, "dd" in flags) == (is_locked, True)
+        told = json.loads(demo.run("muster", "host", "status", "--root",
+                                   site.host_root, "--json"))
+        assert told["sandbox"]["key_memory"] == \
+            ("locked" if is_locked else "unlocked")
+        m = samples(metrics(site))
+        assert m['muster_host_sandbox{part="key_memory"}'] == is_locked
+    finally:
+        site.stop()
+    with open(site.path("musterd.log")) as f:
+        lines = [x for x in f if x.startswith("key: the identity key")]
+    assert len(lines) == (0 if is_locked else 2), lines
+    assert all("LimitMEMLOCK=" in x for x in lines)
 
 
 def test_the_secret_is_in_its_file_alone(site):
