@@ -40,8 +40,13 @@ TWICE_S = 8
 SAYS_S = 60  # until a program says that it listens
 WORKERS = 2 * (os.cpu_count() or 1)  # half of a case is waiting
 
-# without memory, at a start
+SEEN_LEN = 64  # of nth_alloc's file
+# they take no care where they have no memory; at a start, when nothing was
+# promised yet
 CARELESS = ("libconfig.", "libtasn1.", "libgnutls.", "libseccomp.")
+# libseccomp, without memory, may load a filter that lacks calls, and libuv
+# ends the process at the first of them
+FILTERED = (*CARELESS, "libuv.")
 
 FILE = ("EIO", "ENOMEM", "EMFILE", "ENFILE", "EINTR")
 NET = ("ENOMEM", "EIO", "EINTR", "EAGAIN", "EPIPE")
@@ -79,11 +84,11 @@ ERRORS = {
 
 
 class Fault:
-    """How the program is run: wrap, environment, the words for it, and where
-    strace says which call it made fail."""
+    """How the program is run: wrap, environment, the words for it, where
+    strace says which call it made fail, and nth_alloc in whose code it died."""
 
-    def __init__(self, words="none", wrap=(), env=None, log=None):
-        self.words, self.wrap, self.log = words, wrap, log
+    def __init__(self, words="none", wrap=(), env=None, log=None, seen=None):
+        self.words, self.wrap, self.log, self.seen = words, wrap, log, seen
         self.env = {**os.environ, **(env or {})}
 
     def is_libuvs(self):
@@ -99,6 +104,17 @@ class Fault:
             return False
         with open(self.log, errors="replace") as f:
             return has_failed_inside(f, ANY, library)
+
+    def died_in(self):
+        """The name of the object, where an allocation was made to fail."""
+        if self.seen is None:
+            return ""
+        with open(self.seen, "rb") as f:
+            return f.read()[8:].partition(b"\0")[0].decode()
+
+    def has_died(self, rc, objects):
+        """By its own fault, and in the code of one of these."""
+        return rc in (-6, -11) and self.died_in().startswith(objects)
 
 
 NONE = Fault()
@@ -243,10 +259,8 @@ class Host(Scenario):
         cmids = [bytes([n] * 16) for n in range(1, 4)]
         rc, err, said, statuses = self.serve(fault, cmids)
         answered = {c for c, s in statuses.items() if s == OK}
-        # libseccomp, without memory, may load a filter that lacks calls, and
-        # libuv ends the process at the first of them: before any answer
-        if rc in (-6, -11) and set(statuses.values()) <= {None} and \
-                fault.words.startswith("allocation"):
+        # before any answer
+        if set(statuses.values()) <= {None} and fault.has_died(rc, FILTERED):
             rc = 1
         # a catalogue that could not be read is read again, but not yet
         may = {OK, BUSY, None} | ({UNKNOWN} if "passed over" in said else set())
@@ -418,20 +432,22 @@ SCENARIOS = {c.name: c for c in (Host, Agent, Client, Issue, Serve)}
 
 def alloc_faults(scenario, folder):
     """Every allocation, once and for ever."""
-    def fault(folder, n, ever):
-        seen = os.path.join(folder, "seen")
-        with open(seen, "wb") as f:
-            f.write(bytes(8))
-        return Fault(f"allocation {n}{' and all after it' if ever else ''}",
-                     env={"LD_PRELOAD": PRELOAD, "MUSTER_NTH_ALLOC":
-                          f"{n} {ever} {seen}"})
-    rc, said, wrong = scenario.run(fault(folder, 0, 0))
+    rc, said, wrong = scenario.run(alloc_fault(folder, 0, 0))
     assert rc == 0 and wrong is None, (rc, said, wrong)
     with open(os.path.join(folder, "seen"), "rb") as f:
-        n_all, = struct.unpack("=Q", f.read())
+        n_all, = struct.unpack("=Q", f.read(8))
     assert n_all > 10
-    return [(lambda folder, n=n, e=e: fault(folder, n, e))
+    return [(lambda folder, n=n, e=e: alloc_fault(folder, n, e))
             for n in range(1, n_all + 1) for e in (0, 1)]
+
+
+def alloc_fault(folder, n, ever):
+    seen = os.path.join(folder, "seen")
+    with open(seen, "wb") as f:
+        f.write(bytes(SEEN_LEN))
+    return Fault(f"allocation {n}{' and all after it' if ever else ''}",
+                 seen=seen, env={"LD_PRELOAD": PRELOAD, "MUSTER_NTH_ALLOC":
+                                 f"{n} {ever} {seen}"})
 
 
 def call_faults(scenario, folder):
@@ -476,9 +492,7 @@ def judge(scenario, fault):
     except (Exception, SystemExit) as e:
         return f"{fault.words}: {e!r}"
     said = str(said)
-    # at a start nothing was promised yet, and some libraries take no care
-    if rc in (-6, -11) and "listening: " not in said and \
-            any(f"died in {x}" in said for x in CARELESS):
+    if "listening: " not in said and fault.has_died(rc, CARELESS):
         rc = 1
     # it ends the process where it cannot wake its own thread at the stop
     if rc == -6 and "Fatal error in GNU libmicrohttpd" in said and \
@@ -506,7 +520,7 @@ def judge(scenario, fault):
     if rc == "it hangs" and fault.is_libuvs():
         rc = 1
     if wrong is None and rc not in EXITS:
-        wrong = f"exit {rc}"
+        wrong = f"exit {rc} in {fault.died_in() or 'nobody knows whose code'}"
     return None if wrong is None else \
         f"{fault.words}: {wrong}; {said[-600:]}"
 

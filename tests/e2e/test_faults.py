@@ -2,7 +2,9 @@
 """Goal: an allocation or a system call that fails costs an answer or a start,
 never a crash, a hang or a word that is not so.  A sample, drawn by a seed;
 faults.py tries all."""
+import json
 import sys
+import uuid
 
 import pytest
 
@@ -78,6 +80,47 @@ def test_a_program_that_aborts_is_not_excused(folder, program, is_good):
     assert faults.judge(one, faults.NONE) is None
     wrong = faults.judge(one, faults.call_fault(folder, "write", 1, "EIO"))
     assert (wrong is None) is is_good, wrong
+
+
+@pytest.mark.parametrize("careless,is_good", [
+    ((), False), (("libconfig.", "libuv."), False), (("python3",), True)])
+def test_who_dies_without_memory_is_excused_by_name(folder, monkeypatch,
+                                                    careless, is_good):
+    class Program(faults.Scenario):
+        def run(self, fault):
+            return *self.command(fault, sys.executable, "-c",
+                                 "import os; os.abort()"), None
+    monkeypatch.setattr(faults, "CARELESS", careless)
+    wrong = faults.judge(Program(folder), faults.alloc_fault(folder, 0, 0))
+    assert (wrong is None) is is_good, wrong
+    assert is_good or "exit -6 in python3" in wrong
+
+
+@pytest.mark.parametrize("object_,is_good", [
+    ("libuv.so.1", True), ("libseccomp.so.2", True), ("musterd", False),
+    ("libsqlite3.so.0", False), ("", False)])
+@pytest.mark.parametrize("status", [None, 0])
+def test_a_host_that_dies_is_excused_by_name(folder, monkeypatch, object_,
+                                             is_good, status):
+    """And before any answer."""
+    host = faults.Host.__new__(faults.Host)  # it begins no program
+    monkeypatch.setattr(host, "fresh", lambda: None)
+    fault = faults.alloc_fault(folder, 0, 0)
+    with open(fault.seen, "r+b") as f:
+        f.seek(8)
+        f.write(object_.encode())
+    cmids = [bytes([n] * 16) for n in range(1, 4)]
+    said = "listening: 127.0.0.1 port 1\n"
+    lists = {"clients": [{"cmid": str(uuid.UUID(bytes=c))} for c in cmids]}
+
+    def serve(what, machines):
+        host.listed = json.dumps(lists) if what is faults.NONE else None
+        if what is faults.NONE:
+            return 0, "", said, dict.fromkeys(machines, 0)
+        return -6, "", said, dict.fromkeys(machines, status)
+    monkeypatch.setattr(host, "serve", serve)
+    wrong = faults.judge(host, fault)
+    assert (wrong is None) is (is_good and status is None), wrong
 
 
 def test_a_host_that_hangs_at_its_start_is_ended(folder, monkeypatch):

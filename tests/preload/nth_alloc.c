@@ -6,10 +6,12 @@
  *   NTH   from 1, in the order in which they come, all threads together; 0:
  *         none fails
  *   EVER  1: and all that follow
- *   FILE  of eight bytes, mapped: how many there were, as a number
+ *   FILE  of SEEN_LEN bytes, mapped: how many there were, as a number of eight
+ *         bytes, and of a crash in whose code it was, the C library's left
+ *         out: the file name of its object, ended by a zero.  It needs no call
+ *         for this, so that it is there where a sandbox lets none pass
  *
- * What the loader asks for comes before.  Of a crash it says in whose code it was, the C library's left out:
- * "nth_alloc: died in OBJECT".
+ * What the loader asks for comes before.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,8 +27,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static _Atomic uint64_t unseen;
-static _Atomic uint64_t *n_seen = &unseen;
+#define SEEN_LEN 64
+
+struct seen {
+	_Atomic uint64_t n;
+	char died_in[SEEN_LEN - sizeof(uint64_t)];
+};
+
+static struct seen unseen;
+static struct seen *seen = &unseen;
 static unsigned long nth;
 static int ever;
 
@@ -38,7 +47,7 @@ void *__libc_memalign(size_t align, size_t n);
 static int
 fails(void)
 {
-	uint64_t now = atomic_fetch_add(n_seen, 1) + 1;
+	uint64_t now = atomic_fetch_add(&seen->n, 1) + 1;
 
 	if (nth == 0 || (ever ? now < nth : now != nth))
 		return 0;
@@ -84,7 +93,6 @@ posix_memalign(void **out, size_t align, size_t n)
 static void
 died(int number)
 {
-	static const char said[] = "nth_alloc: died in ";
 	void *at[32];
 	int n = backtrace(at, 32);
 	Dl_info info;
@@ -99,9 +107,8 @@ died(int number)
 		if (strncmp(name, "libc.", 5) == 0 ||
 		    strncmp(name, "nth_alloc", 9) == 0)
 			continue;
-		(void)!write(STDERR_FILENO, said, sizeof(said) - 1);
-		(void)!write(STDERR_FILENO, name, strlen(name));
-		(void)!write(STDERR_FILENO, "\n", 1);
+		for (size_t k = 0; k + 1 < sizeof(seen->died_in); k++)
+			seen->died_in[k] = *name == '\0' ? '\0' : *name++;
 		break;
 	}
 	(void)signal(number, SIG_DFL);
@@ -123,14 +130,14 @@ begin(void)
 		abort();
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
-		p = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE,
-		    MAP_SHARED, fd, 0);
+		p = mmap(NULL, SEEN_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    0);
 	if (p == MAP_FAILED)
 		abort();
 	(void)close(fd);
 	(void)backtrace(at, 1); /* it allocates the first time */
 	(void)signal(SIGSEGV, died);
 	(void)signal(SIGABRT, died);
-	n_seen = p;
+	seen = p;
 	nth = first;
 }
