@@ -9,6 +9,7 @@ by itself and put before the archives in the link of each test that includes
 the file's header; the rest of build/ is as it stands. A test that fails or does
 not end within its limit has killed it; the latter are said, too. What survives and cannot be told apart
 stands in tests/survivors.txt: "FILE | LINE | CHANGE | REASON"; it counts as alive.
+An entry that is no mutant of the code as it is, its line being gone, is a failure.
 
 Every mutant has the same chance to be in a sample. The seed is the commit's, so
 that each commit draws others and a run can be had again: tests fitted to one
@@ -207,6 +208,12 @@ def known():
     return out
 
 
+def gone():
+    """Entries of survivors.txt that are no mutant any more."""
+    can = {(p, open(p).read().split("\n")[m[0]].strip(), m[2]) for p in sources() for m in mutants(p)}
+    return [" | ".join(k) for k in known() if k not in can]
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--seed", type=int, default=commit_seed())
@@ -216,6 +223,11 @@ def main():
     ap.add_argument("--tests", default="", help="judge by these alone, while one is written")
     ap.add_argument("--lines", default="1-1000000")
     args = ap.parse_args()
+    lost = gone()
+    for row in lost:
+        print(f"in survivors.txt, and no mutant: {row}")
+    if lost:
+        return 1
     first, last = (int(n) for n in args.lines.split("-"))
     if os.path.isdir("/dev/shm"):  # no verdict hangs on how long a sync takes
         os.environ["TMPDIR"] = "/dev/shm"

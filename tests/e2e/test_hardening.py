@@ -15,16 +15,27 @@ import demo
 pytestmark = pytest.mark.bare
 
 PROGRAMS = ["muster", "musterd", "muster-agent", "muster-authority",
-            "libmuster.so"]
+            "muster-plan", "libmuster.so", "store_postgresql.so"]
+
+
+def installed():
+    """Every file of machine code by its name, a library's without version."""
+    out = {}
+    for at, _, names in os.walk(os.path.dirname(demo.BIN)):
+        for n in names:
+            path = os.path.join(at, n)
+            with open(path, "rb") as f:
+                if not os.path.islink(path) and f.read(4) == b"\x7fELF":
+                    out[re.sub(r"\.so\..*", ".so", n)] = path
+    return out
 
 
 def file_of(name):
-    path = os.path.join(demo.BIN, name)
-    if name.endswith(".so"):
-        lib = os.path.join(os.path.dirname(demo.BIN), "lib")
-        path, *_ = [os.path.join(at, n) for at, _, names in os.walk(lib)
-                    for n in names if n == name]
-    return path
+    return installed()[name]
+
+
+def test_every_binary_is_looked_at():
+    assert sorted(installed()) == sorted(PROGRAMS)
 
 
 def readelf(name):

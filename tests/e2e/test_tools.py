@@ -78,6 +78,22 @@ def test_each_target_of_the_fuzzer_has_seeds_and_words():
         assert len(lines) > 5 and all(map(ENTRY.match, lines)), t
 
 
+def test_what_survives_is_a_mutant(monkeypatch):
+    """Where a line is gone, so is the reason for which it is excused."""
+    monkeypatch.chdir(demo.REPO)
+    monkeypatch.syspath_prepend(os.path.join(demo.REPO, "tools"))
+    import mutate
+    known = mutate.known()
+    assert known and mutate.gone() == []
+    (path, line, change), why = next(iter(known.items()))
+    for wrong in ((path, line + " x", change), (path, line, "1 to 7"),
+                  ("src/wire/msg.c", line, change)):
+        monkeypatch.setattr(mutate, "known", lambda: {**known, wrong: why})
+        assert mutate.gone() == [" | ".join(wrong)]
+    monkeypatch.setattr("sys.argv", ["mutate.py"])
+    assert mutate.main() == 1
+
+
 @pytest.mark.parametrize("tool", ["test-long", "soak"])
 def test_who_builds_packages_has_what_they_need(tool):
     with open(os.path.join(demo.REPO, "tools", tool + ".sh")) as f:
