@@ -81,6 +81,7 @@ ERRORS = {
     "prctl": ("EIO",), "ioctl": ("EIO",), "statfs": ("EIO",),
     "getrandom": ("EINTR",), "sysinfo": ("EIO",),
 }
+UNFAILED = set()  # calls that a scenario makes and of which none is failed
 
 
 class Fault:
@@ -462,6 +463,8 @@ def call_faults(scenario, folder):
             m = re.match(r"(\d+) +(\w+)\(", line)
             if m and m.group(2) in ERRORS:
                 counts[m.groups()] += 1
+            elif m:
+                UNFAILED.add(m.group(2))
     most = {}
     for (_, name), n in counts.items():  # each thread has its own first
         most[name] = max(n, most.get(name, 0))
@@ -565,6 +568,8 @@ def main():
         for w in wrong:
             print("  ", w.replace("\n", "\n   "))
         total, bad = total + tried, bad + len(wrong)
+    if UNFAILED:
+        print("made and not failed:", *sorted(UNFAILED))
     print(f"{kind}: {total} faults in {len(SCENARIOS)} scenarios, {bad} wrong")
     return 1 if bad else 0
 

@@ -3,11 +3,14 @@
 never a crash, a hang or a word that is not so.  A sample, drawn by a seed;
 faults.py tries all."""
 import json
+import os
+import re
 import sys
 import uuid
 
 import pytest
 
+import demo
 import faults
 
 pytestmark = pytest.mark.bare
@@ -25,6 +28,17 @@ def folder(tmp_path):
 def test_a_fault_costs_no_more_than_an_answer(folder, kind, name):
     n_all, tried, wrong = faults.play(kind, name, folder, FEW)
     assert n_all > 50 and tried == FEW and not wrong, wrong
+
+
+def test_calls_that_are_not_failed_are_said(folder):
+    """As the page of figures has them."""
+    issue = faults.Issue(folder)
+    assert faults.call_faults(issue, folder)
+    with open(os.path.join(demo.REPO, "doc/reliability.md")) as f:
+        words = f.read().partition("Calls that are not failed")[2]
+    told = set(re.findall(r"`(\w+)`", words.partition("\n\n")[0]))
+    assert faults.UNFAILED and faults.UNFAILED <= told, faults.UNFAILED - told
+    assert not told & set(faults.ERRORS)
 
 
 def test_a_start_without_memory_for_the_settings(folder):
