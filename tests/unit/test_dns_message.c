@@ -150,6 +150,29 @@ test_dns_records_bad(void)
 	is(count(msg, sizeof(msg)), MUSTER_E_TRUNC);
 }
 
+/* It ends with its fixed part, and the message with it. */
+static void
+test_dns_a_record_without_data(void)
+{
+	uint8_t msg[DNS_HEADER_LEN + 26 + 12];
+	const struct dns_name name = name_of("_muster._tcp.example");
+	struct dns_reader r;
+	struct dns_record rec;
+
+	memcpy(msg, reply, sizeof(msg));
+	msg[7] = 1;  /* an answer */
+	msg[11] = 0; /* and no more */
+	msg[sizeof(msg) - 1] = 0;
+	is(dns_answers(msg, sizeof(msg), 0x1234, &name, DNS_SRV, &r), 0);
+	is(dns_next(&r, &rec), 1);
+	is(rec.rdata_len, 0);
+	is(rec.rdata, sizeof(msg));
+	is(rec.ttl_s, 3600);
+	is(dns_next(&r, &rec), 0);
+	for (size_t len = 38; len < sizeof(msg); len++)
+		is(count(msg, len), MUSTER_E_TRUNC);
+}
+
 static void
 test_dns_srv_bad(void)
 {
@@ -211,6 +234,30 @@ test_dns_header_flags(void)
 	}
 }
 
+/* RFC 1035 4.1.1: the 16 bits, none of them set by another. */
+static void
+test_dns_header_bits(void)
+{
+	for (unsigned v = 0; v < 1U << 12; v++) {
+		const struct dns_header h = {.is_reply = (v & 1) != 0,
+		    .is_authoritative = (v & 2) != 0,
+		    .is_truncated = (v & 4) != 0,
+		    .opcode = (uint8_t)(v >> 4 & 15),
+		    .rcode = (uint8_t)(v >> 8 & 15)};
+		bool is_recursive = (v & 8) != 0;
+		uint8_t msg[DNS_HEADER_LEN];
+		struct wr w = wr_init(msg, sizeof(msg));
+
+		dns_header_write(&w, &h, is_recursive);
+		if (msg[2] !=
+		        (h.is_reply << 7 | h.opcode << 3 |
+		            h.is_authoritative << 2 | h.is_truncated << 1 |
+		            is_recursive) ||
+		    msg[3] != h.rcode)
+			is(v, -1);
+	}
+}
+
 static void
 test_dns_one_question_is_read_once(void)
 {
@@ -244,7 +291,9 @@ main(void)
 	test_dns_records();
 	test_dns_records_bad();
 	test_dns_srv_bad();
+	test_dns_a_record_without_data();
 	test_dns_header_flags();
+	test_dns_header_bits();
 	test_dns_one_question_is_read_once();
 	return tap_done();
 }

@@ -121,6 +121,25 @@ test_tsig_key_reads_nothing_behind_the_end(void)
 	is(tsig_key_parse(text, strlen(text), &key, &why), 0);
 }
 
+/* A word in quotes that do not end: up to the end, whatever lies behind it. */
+static void
+test_tsig_key_a_quote_without_an_end(void)
+{
+	static const char *const behind[] = {"x\"; secret \"AA\"; };",
+	    "\"; secret \"AA\"; };", "6\"; secret \"AA\"; };", ""};
+	static const char before[] = "key a { algorithm \"hmac-sha256";
+	char text[128];
+
+	for (size_t i = 0; i < N(behind); i++) {
+		(void)snprintf(text, sizeof(text), "%s%s", before, behind[i]);
+		is(tsig_key_parse(text, sizeof(before) - 1, &key, &why),
+		    MUSTER_E_PROTO);
+		/* a letter less is another algorithm */
+		is(tsig_key_parse(text, sizeof(before) - 2, &key, &why),
+		    MUSTER_E_KIND);
+	}
+}
+
 static void
 test_tsig_key_limits_of_the_secret(void)
 {
@@ -182,6 +201,7 @@ main(void)
 	test_tsig_key_as_tsig_keygen_writes_it();
 	test_tsig_key_refuses();
 	test_tsig_key_reads_nothing_behind_the_end();
+	test_tsig_key_a_quote_without_an_end();
 	test_tsig_key_limits_of_the_secret();
 	test_tsig_key_limits_of_the_name();
 	test_tsig_key_every_truncation();
