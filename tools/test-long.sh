@@ -124,6 +124,7 @@ row secret-modes env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cach
 row store-calls env TMPDIR=/dev/shm build/tests/test_store_calls each
 row allocations /usr/bin/python3 tests/e2e/faults.py alloc 250
 row calls /usr/bin/python3 tests/e2e/faults.py calls 250
+row end-to-end /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider -n 2 --dist loadfile -m long tests/e2e
 row sanitizers sanitized_row
 row analysis sh tools/analyse.sh
 row threads threads

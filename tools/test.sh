@@ -36,7 +36,7 @@ failed=$((failed + bad))
 
 if ls tests/e2e/test_*.py >/dev/null 2>&1; then
 	# most of their time is waiting; the tests of a file stay together
-	/usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider -n 4 --dist loadfile tests/e2e >build/e2e.log 2>&1
+	/usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider -n 4 --dist loadfile -m "not long" tests/e2e >build/e2e.log 2>&1
 	status=$?
 	last=$(tail -n 1 build/e2e.log)
 	n_ok=$(echo "$last" | sed -n 's/.*\b\([0-9][0-9]*\) passed.*/\1/p')

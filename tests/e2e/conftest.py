@@ -26,6 +26,9 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "bare: needs programs as they ship, without a sanitizer: it "
         "fakes time or a disk, counts allocations, or holds them by strace")
+    config.addinivalue_line(
+        "markers", "long: left to ./dev test-long, so that ./dev test stays "
+        "short")
     if config.option.basetemp is None and not is_worker(config):
         config.option.basetemp = tempfile.mkdtemp(prefix="m.", dir="/tmp")
 

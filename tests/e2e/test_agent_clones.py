@@ -187,6 +187,7 @@ def test_an_older_catalogue_is_told_as_what_it_is(made):
     assert "rights" not in log
 
 
+@pytest.mark.long
 def test_a_seventeenth_publisher_keeps_nothing_from_the_others(
         made, tmp_path):
     m = made()

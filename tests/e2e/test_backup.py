@@ -248,6 +248,7 @@ def killed_at(site, call, n):
     return p.returncode == -signal.SIGKILL
 
 
+@pytest.mark.long
 @pytest.mark.bare
 def test_cut_off_anywhere_it_is_the_old_or_the_new(site):
     """Killed at each call that changes a name; the old one has a log."""

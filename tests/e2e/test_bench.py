@@ -145,6 +145,7 @@ def test_load_takes_no_refusal_for_an_answer(site):
                 "--connections", 2, "--requests", 10)
 
 
+@pytest.mark.long
 def test_authority_small(tmp_path):
     s = publisher.BenchSite(str(tmp_path))
     rows = list(authority.authority(s, few=60, many=200, asks=50))
@@ -255,6 +256,7 @@ def test_a_ratio_is_of_its_two_rows():
     assert rows.ratios([row("limit", 10, 1, 1, 1)]) == {}
 
 
+@pytest.mark.long
 def test_curves_small(site, small, monkeypatch):
     monkeypatch.setattr(curves, "IDLE", 50)
     monkeypatch.setattr(curves, "MEMORY_CLIENTS", 300)
@@ -269,6 +271,7 @@ def test_curves_small(site, small, monkeypatch):
     xml.dom.minidom.parseString(plot.svg(site.result))
 
 
+@pytest.mark.long
 def test_looking_small(site, small):
     """All but the browser, which has tests of its own."""
     s = statuspage.filled(site, "look", 300)
@@ -300,6 +303,7 @@ def test_the_page_s_requests_are_those_of_a_browser():
     assert asked - {"/uplot.txt"} == set(statuspage.PAGE) - {"/"}
 
 
+@pytest.mark.long
 @pytest.mark.bare
 def test_allocations_small(site, monkeypatch):
     monkeypatch.setattr(allocs, "REQUESTS", 300)
@@ -318,6 +322,7 @@ def test_allocations_small(site, monkeypatch):
     assert all(re.search(r"SQLite [0-9.]*[1-9]", r.note) for r in got), got
 
 
+@pytest.mark.long
 def test_storm_small(site, monkeypatch):
     """A storm of two processes; with a store that stands still it is larger
     than the queue, and those sent away come back and hold a reply as well."""
@@ -334,6 +339,7 @@ def test_storm_small(site, monkeypatch):
     assert site.result["storms"][1]["reply_bytes"] == [244, 244]
 
 
+@pytest.mark.long
 def test_b11_postgresql_small(site, monkeypatch):
     """Hosts with one count, and the same batch without them."""
     monkeypatch.setattr(postgresql, "SECONDS", 0.3)
@@ -345,6 +351,7 @@ def test_b11_postgresql_small(site, monkeypatch):
         (None if two.figure >= 25000 else 0.7, True), (1, True), (25, False)]
 
 
+@pytest.mark.long
 @pytest.mark.bare
 def test_a_storm_over_the_bound_is_told_when_to_come_back(
         site, monkeypatch, tmp_path):

@@ -46,7 +46,8 @@ class Published(Host):
             return f.read()
 
 
-@pytest.fixture(params=[nameserver.Bind, nameserver.Knot])
+@pytest.fixture(params=[nameserver.Bind, pytest.param(
+    nameserver.Knot, marks=pytest.mark.long)])
 def site(request, tmp_path_factory):
     """Two hosts and a third with another secret; a name server; all stop."""
     tmp_path = tmp_path_factory.mktemp("crowd")

@@ -137,6 +137,7 @@ def test_a_host_that_dies_is_excused_by_name(folder, monkeypatch, object_,
     assert (wrong is None) is (is_good and status is None), wrong
 
 
+@pytest.mark.long
 def test_a_host_that_hangs_at_its_start_is_ended(folder, monkeypatch):
     """libuv holds back all signals while it waits for its byte."""
     monkeypatch.setattr(faults, "SAYS_S", 20)

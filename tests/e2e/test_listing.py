@@ -157,6 +157,7 @@ def test_b5_the_first_page_reads_no_other_row(full):
             "SELECT cmid FROM client " + order.format(way))], query
 
 
+@pytest.mark.long
 def test_b5_the_summary_of_a_large_inventory_has_each_row_once(full):
     """Read in pieces, between which machines come: none of it twice."""
     base = page.Database(full).settled()

@@ -364,6 +364,7 @@ def test_a_variant_fits_this_tree(v):
     assert p.returncode == 0, p.stdout
 
 
+@pytest.mark.long
 @pytest.mark.bare  # it is built as build/ is, without a sanitizer
 def test_a_variant_is_built_and_compared(monkeypatch):
     """One that is seen from outside: nobody shares a signature any more."""

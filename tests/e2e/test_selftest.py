@@ -6,6 +6,8 @@ import re
 import subprocess
 import time
 
+import pytest
+
 import demo
 from test_status import get, port_of, read
 
@@ -60,6 +62,7 @@ def loopback(site, state):
                     "set", "lo", state], check=True, timeout=WAIT_S)
 
 
+@pytest.mark.long
 def test_what_does_not_answer_is_told_when_it_changes(tmp_path):
     """In a network of its own, whose loopback goes away and comes back."""
     s = demo.Site(str(tmp_path))
