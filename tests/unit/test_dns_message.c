@@ -115,6 +115,7 @@ test_dns_records(void)
 	is(dns_next(&r, &rec), 1);
 	is(rec.section, DNS_ANSWER);
 	is(rec.type, DNS_SRV);
+	is(rec.class, DNS_IN);
 	is(rec.ttl_s, 3600);
 	is(rec.start, 38);
 	is(dns_srv_read(&r, &rec, &srv), 0);
