@@ -6,8 +6,10 @@
  * is not here: each is answered by the same words, /slow by a thread.
  *
  * Holds: a body is within its limit; who passes for our own host is an
- * address or localhost; what was judged is answered, and nothing else is; what
- * is sent has no byte beyond ASCII, so nothing of the client's.
+ * address or localhost; what was judged is answered, unless the connection is
+ * closed (libmicrohttpd takes no answer to a body of no bytes that was to be
+ * continued), and nothing else is; what is sent has no byte beyond ASCII, so
+ * nothing of the client's.
  */
 #include "target.h"
 
@@ -131,7 +133,8 @@ turns(int client)
 		is_open = receive(client);
 		n_quiet = n_got == before ? n_quiet + 1 : 0;
 	}
-	HOLDS(count_answers() == n_judged);
+	HOLDS(count_answers() == n_judged ||
+	    (!is_open && count_answers() < n_judged));
 	for (size_t i = 0; i < n_got; i++)
 		HOLDS(got[i] == '\r' || got[i] == '\n' ||
 		    (got[i] >= ' ' && got[i] <= '~'));
