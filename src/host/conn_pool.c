@@ -86,8 +86,10 @@ conn_pool_release(struct conn *c)
 	c->next = srv->free;
 	srv->free = c;
 	srv->stats.open--;
-	srv->is_full = false;
-	listen_start(srv);
+	if (srv->is_full) {
+		srv->is_full = false;
+		listen_start(srv);
+	}
 	all_closed(srv);
 }
 
@@ -167,15 +169,14 @@ set_address(struct conn *c, const union address *from)
 	}
 }
 
-/* The backlog holds who comes until somebody is done, or gives way. */
 static void
 listen_stop(struct conn_server *srv)
 {
-	srv->is_listening = false;
 	for (uint32_t i = 0; i < srv->n_listeners; i++)
 		(void)uv_poll_stop(&srv->listens[i].poll);
 }
 
+/* The backlog holds who comes until somebody is done, or gives way. */
 static void
 make_room(struct conn_server *srv)
 {
@@ -317,10 +318,8 @@ on_connection(uv_poll_t *poll, int status, int events)
 static void
 listen_start(struct conn_server *srv)
 {
-	if (srv->is_listening || srv->is_full || srv->is_resting ||
-	    srv->is_stopping)
+	if (srv->is_full || srv->is_resting || srv->is_stopping)
 		return;
-	srv->is_listening = true;
 	for (uint32_t i = 0; i < srv->n_listeners; i++)
 		(void)uv_poll_start(&srv->listens[i].poll, UV_READABLE,
 		    on_connection);
@@ -350,7 +349,6 @@ conn_server_new(uv_loop_t *loop, const struct host_config *config,
 		conn_server_free(srv);
 		return MUSTER_E_NOMEM;
 	}
-	srv->is_listening = true; /* each from its first moment on */
 	(void)uv_timer_init(loop, &srv->rest_timer);
 	srv->rest_timer.data = srv;
 	*srv_out = srv;

@@ -75,9 +75,9 @@ struct conn_server {
 	struct conn_stats stats;
 	bool is_stopping;
 	bool is_deferred;
-	/* the listeners are polled, but where the pool is full, or no file is
-	 * to be had: who comes waits in the backlog */
-	bool is_listening, is_full, is_resting;
+	/* the pool is, or no file is to be had: no listener is polled, and who
+	 * comes waits in the backlog */
+	bool is_full, is_resting;
 	uv_timer_t rest_timer;
 	int spare_fd; /* given up to close whom there is no file for; or -1 */
 	conn_stopped_fn *stopped;
