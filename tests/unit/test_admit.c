@@ -162,7 +162,6 @@ test_admit_pages_are_turned(void)
 	is(sum, 1);
 }
 
-/* A source that is refused takes no second from the others. */
 /*
  * doc/cluster.md: hosts of one count that have lost their database.  A machine
  * hears BUSY from each of them in one round, and comes back to all after the
@@ -204,6 +203,7 @@ test_admit_hosts_of_one_count_are_asked_as_one_is(void)
 	is(longest_s, OUT / ADMIT_RETURN_MIN);
 }
 
+/* A source that is refused takes no second from the others. */
 static void
 test_admit_refused_are_not_in_the_diary(void)
 {
