@@ -7,32 +7,41 @@ import random
 import resource
 import shutil
 import sqlite3
-import uuid
+from dataclasses import dataclass
 
 import curves
-import publisher
-from publisher import PRODUCTS, Row
+from publisher import Row
 
 CLIENTS = 1000000
 MERGED = 20480
 ROUND, PIECE = 4096, 512  # as STORE_OVERLAY_MAX and STORE_PIECE
 KEY = ("publisher", "product", "cmid")
 SEED = 1
-FORMS = {  # what is done to a copy, and the order in a round, or its pieces
-    "as it is": (),
-    "a round in the order of the key": ("sorted",),
-    "a round in one piece": ("whole",),
-    "a cache of 8 MiB": ("PRAGMA cache_size = -8192",),
-    "pages of 2 KiB": ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 2048",
-                       "VACUUM"),
-    "a table with a rowid": (
+
+
+@dataclass
+class Form:
+    """What is done to a copy, and how clients come into it."""
+    sql: tuple = ()
+    by_key: bool = False
+    piece: int = PIECE
+
+
+NO_INDEX = "DROP INDEX client_last"
+FORMS = {
+    "as it is": Form(),
+    "a round in the order of the key": Form(by_key=True),
+    "a round in one piece": Form(piece=ROUND),
+    "a cache of 8 MiB": Form(("PRAGMA cache_size = -8192",)),
+    "pages of 2 KiB": Form(("PRAGMA journal_mode = DELETE",
+                            "PRAGMA page_size = 2048", "VACUUM")),
+    "a table with a rowid": Form((
         "CREATE TABLE other AS SELECT * FROM client ORDER BY random()",
         "DROP TABLE client", "ALTER TABLE other RENAME TO client",
         "CREATE UNIQUE INDEX by_key ON client (publisher, product, cmid)",
-        "CREATE INDEX client_last ON client (contacts > 1, last)"),
-    "without the index of last contacts": ("DROP INDEX client_last",),
-    "without index, in the order of the key": ("DROP INDEX client_last",
-                                               "sorted"),
+        "CREATE INDEX client_last ON client (contacts > 1, last)")),
+    "without the index of last contacts": Form((NO_INDEX,)),
+    "without index, in the order of the key": Form((NO_INDEX,), by_key=True),
 }
 
 
@@ -40,9 +49,8 @@ def filled(site):
     """The database of a host that knows CLIENTS, and has ended."""
     s = curves.new_site(site, "tables")
     s.running()
+    curves.fill(s, 1, CLIENTS)
     s.stop()
-    publisher.program("bench_fill", curves.database(s), s.catalogue,
-                      uuid.UUID(PRODUCTS[0]).hex, 1, CLIENTS, prints=False)
     return curves.database(s)
 
 
@@ -72,37 +80,35 @@ def drawn(db, n):
     return columns, rows
 
 
-def merged(db, columns, rows, words):
+def merged(db, columns, rows, form):
     """Round after round, piece after piece, a transaction each."""
     rest = [c for c in columns if c not in KEY]
     sql = (f"INSERT INTO client ({', '.join(columns)}) VALUES "
            f"({', '.join('?' * len(columns))}) ON CONFLICT "
            f"({', '.join(KEY)}) DO UPDATE SET "
            + ", ".join(f"{c} = excluded.{c}" for c in rest))
-    n = ROUND if "whole" in words else PIECE
     for i in range(0, len(rows), ROUND):
         a_round = rows[i:i + ROUND]
-        if "sorted" in words:
+        if form.by_key:
             a_round = sorted(a_round, key=lambda row: row[:len(KEY)])
-        for j in range(0, len(a_round), n):
+        for j in range(0, len(a_round), form.piece):
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(sql, a_round[j:j + n])
+            db.executemany(sql, a_round[j:j + form.piece])
             db.execute("COMMIT")
 
 
-def one(path, words):
+def one(path, form):
     """µs of CPU, KiB read, KiB written, for each client."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
-        for w in words:
-            if " " in w or w == "VACUUM":
-                db.execute(w)
+        for statement in form.sql:
+            db.execute(statement)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         columns, rows = drawn(db, MERGED)
         before, io = resource.getrusage(resource.RUSAGE_SELF), moved()
-        merged(db, columns, rows, words)
+        merged(db, columns, rows, form)
         after, now = resource.getrusage(resource.RUSAGE_SELF), moved()
     finally:
         db.close()
@@ -114,11 +120,11 @@ def one(path, words):
 
 def measure(site):
     source = filled(site)
-    for what, words in FORMS.items():
+    for what, form in FORMS.items():
         path = site.path("tables.db")
         shutil.copy(source, path)
         try:
-            cpu, read, written = one(path, words)
+            cpu, read, written = one(path, form)
         finally:
             for end in ("", "-wal", "-shm"):
                 if os.path.exists(path + end):

@@ -181,8 +181,8 @@ def test_tables_hold_what_was_merged(site, monkeypatch):
     monkeypatch.setattr(tables, "MERGED", 1024)
     ended = []
 
-    def merged(db, columns, rows, words):
-        into(db, columns, rows, words)
+    def merged(db, columns, rows, form):
+        into(db, columns, rows, form)
         again = {r[columns.index("cmid")] for r in rows}
         newest = min(r[columns.index("last")] for r in rows)
         n, now = db.execute("SELECT count(*), count(*) FILTER (WHERE last >= "
