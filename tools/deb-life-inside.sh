@@ -15,8 +15,12 @@ is() { # WHAT WANTED GOT
 	fi
 }
 apt() { # COMMAND...: it has to succeed
-	apt-get -y -qq "$@" >/tmp/apt.log 2>&1 || tail -n 8 /tmp/apt.log
-	is "apt-get $1" "" "$(dpkg --audit)"
+	code=0
+	apt-get -y -qq "$@" >/tmp/apt.log 2>&1 || {
+		code=$?
+		tail -n 8 /tmp/apt.log
+	}
+	is "apt-get $1" "0 " "$code $(dpkg --audit)"
 }
 active() { systemctl is-active musterd.socket musterd muster-agent.socket muster-agent muster-authority | xargs; }
 enabled() { systemctl is-enabled musterd.socket musterd muster-agent.socket muster-agent muster-authority | xargs; }
