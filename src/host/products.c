@@ -59,7 +59,7 @@ products_lease_end(const struct products *products,
 {
 	const struct product_line *line = products_of(products, client);
 
-	if (line == NULL || client->count < client->threshold)
+	if (line == NULL || client->granted_unix_s == 0)
 		return 0;
-	return client->last_unix_s + (int64_t)line->validity_days * DAY_S;
+	return client->granted_unix_s + (int64_t)line->validity_days * DAY_S;
 }

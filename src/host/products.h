@@ -40,10 +40,12 @@ const struct product_line *
 products_of(const struct products *products, const struct store_client *client);
 
 /**
- * products_lease_end(): when the lease of a row's last answer ends.
+ * products_lease_end(): when the lease in force ends: that of the last
+ * answer whose count reached the client's threshold; a later one below it takes
+ * no lease away (b31).
  *
- * Returns: seconds since 1970; 0: it had not reached the client's threshold,
- *          or the product is not known
+ * Returns: seconds since 1970; 0: there was no such answer, or the product is
+ *          not known
  */
 int64_t products_lease_end(const struct products *products,
     const struct store_client *client);

@@ -219,6 +219,12 @@ void client_chain_encode(const struct turn_chain *chain, uint8_t *out);
 bool client_chain_decode(const uint8_t *in, struct turn_chain *chain);
 
 /**
+ * client_see_granted(): after each contact, and where a row is read: an earlier
+ * schema, or another host with one, does not say.
+ */
+void client_see_granted(struct store_client *row);
+
+/**
  * client_key(): an empty row with the item's key.
  *
  * Returns: the row

@@ -189,6 +189,14 @@ client_chain_decode(const uint8_t *in, struct turn_chain *chain)
 	    chain->next_superseded < TURN_SUPERSEDED_MAX;
 }
 
+/* What an answer below the threshold follows keeps its time. */
+void
+client_see_granted(struct store_client *row)
+{
+	if (row->count >= row->threshold)
+		row->granted_unix_s = row->last_unix_s;
+}
+
 struct store_client
 client_key(const struct turn_item *item)
 {

@@ -37,7 +37,7 @@
 #include "store/module.h"
 #include "turn/admit.h"
 
-#define PG_SCHEMA 3          /* migrations that this module knows */
+#define PG_SCHEMA 4          /* migrations that this module knows */
 #define PG_CONNECT_S "2"     /* per address; libpq has no less */
 #define PG_BATCH_MS 5000     /* half of what a client waits for an answer */
 #define PG_LOCK_MS "2000"    /* for a group's row, as SQLite's lock */
@@ -50,7 +50,7 @@
 #define PG_READ_MAX 16384    /* count records read in one answer */
 #define PG_FETCH "1000"      /* clients of a listing read in one answer */
 #define PG_ROWS_MAX TURN_MAX /* rows that one statement writes */
-#define PG_COLUMNS 18        /* of the inventory */
+#define PG_COLUMNS 19        /* of the inventory */
 #define PG_UPKEEP_S 60       /* between two looks at the inventory */
 #define PG_COUNT_S 3600      /* between two counts of it */
 /* After a write that failed upkeep writes, if nobody else has: whoever was told
@@ -62,7 +62,8 @@
 #define PG_CLIENT_COLUMNS                                               \
 	PG_CLIENT_KEY ", machine, name, state, threshold, first, last," \
 	              " count, contacts, address, is_duplicate,"        \
-	              " other_machine, other_name, chain, host, twin"
+	              " other_machine, other_name, chain, host, twin,"  \
+	              " granted"
 
 enum pg_stmt {
 	PG_BEGIN,

@@ -15,7 +15,7 @@ enum { OID_UUID = 2950 };
 static const uint32_t client_types[PG_COLUMNS] = {OID_UUID, OID_UUID, OID_UUID,
     OID_UUID, OID_TEXT, OID_INT8, OID_INT8, OID_INT8, OID_INT8, OID_INT8,
     OID_INT8, OID_BYTEA, OID_BOOL, OID_UUID, OID_TEXT, OID_BYTEA, OID_TEXT,
-    OID_INT8};
+    OID_INT8, OID_INT8};
 
 static void
 put_u32(uint8_t *out, uint32_t v)
@@ -114,6 +114,7 @@ pg_put_client(struct pg_store *p, const struct store_client *row)
 	pg_array_put(&c[15], chain, CLIENT_CHAIN_LEN);
 	pg_array_put(&c[16], row->host, strlen(row->host));
 	pg_array_put_int(&c[17], row->twin_unix_s);
+	pg_array_put_int(&c[18], row->granted_unix_s);
 }
 
 static bool
@@ -196,7 +197,8 @@ pg_read_client(const PGresult *res, int i, struct store_client *row)
 	    fixed(res, i, 15, chain, CLIENT_CHAIN_LEN) &&
 	    client_chain_decode(chain, &row->chain) && contacts > 0 &&
 	    name(res, i, 16, row->host) &&
-	    number(res, i, 17, UINT32_MAX, &twin_unix_s);
+	    number(res, i, 17, UINT32_MAX, &twin_unix_s) &&
+	    number(res, i, 18, INT64_MAX, &row->granted_unix_s);
 	if (!is_good)
 		return false;
 	row->state = (enum wire_state)state;
@@ -204,5 +206,6 @@ pg_read_client(const PGresult *res, int i, struct store_client *row)
 	row->count = (uint32_t)count;
 	row->contacts = (uint64_t)contacts;
 	row->twin_unix_s = twin_of(row, is_duplicate != 0, twin_unix_s);
+	client_see_granted(row);
 	return true;
 }

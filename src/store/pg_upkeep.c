@@ -46,7 +46,7 @@ const char *const pg_statements[PG_STMTS] = {
         " $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],"
         " $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[],"
         " $13::boolean[], $14::uuid[], $15::text[], $16::bytea[],"
-        " $17::text[], $18::bigint[])"
+        " $17::text[], $18::bigint[], $19::bigint[])"
         " ON CONFLICT (" KEY ") DO UPDATE SET"
         " machine = excluded.machine, name = excluded.name,"
         " state = excluded.state, threshold = excluded.threshold,"
@@ -55,7 +55,8 @@ const char *const pg_statements[PG_STMTS] = {
         " address = excluded.address, is_duplicate = excluded.is_duplicate,"
         " other_machine = excluded.other_machine,"
         " other_name = excluded.other_name, chain = excluded.chain,"
-        " host = excluded.host, twin = excluded.twin",
+        " host = excluded.host, twin = excluded.twin,"
+        " granted = excluded.granted",
     [PG_DELETE] = "DELETE FROM cache WHERE publisher = $1::uuid"
                   " AND grp = $2::bigint AND seq = ANY($3::bigint[])",
     [PG_BELOW] = "DELETE FROM cache WHERE publisher = $1::uuid"

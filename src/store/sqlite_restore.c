@@ -228,8 +228,9 @@ static void
 sweep(const char *path)
 {
 	static const char *const ends[] = {"", "-wal", "-shm", ".lock",
-	    ".schema-1", ".schema-1.new", ".schema-2", ".schema-2.new"};
-	_Static_assert(STORE_SCHEMA <= 3, "two names for each earlier schema");
+	    ".schema-1", ".schema-1.new", ".schema-2", ".schema-2.new",
+	    ".schema-3", ".schema-3.new"};
+	_Static_assert(STORE_SCHEMA <= 4, "two names for each earlier schema");
 	char name[FILE_PATH_MAX + 32];
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {

@@ -10,6 +10,9 @@
 #include "base/cursor.h"
 
 #define CHAIN_LEN CLIENT_CHAIN_LEN
+/* In a record's state: the time of the answer in force stands at its end; those
+ * that schema 3 has left do not have it. */
+#define HAS_GRANTED 0x100
 #define CHAIN_PADDED 52 /* to a multiple of four, as XDR has it */
 
 static bool
@@ -55,6 +58,9 @@ client_sum(const struct store_client *row, const uint8_t *chain)
 	sum = sqlite_sum_int(sum, row->twin_unix_s);
 	sum = sqlite_sum(sum, row->other_machine, WIRE_ID_LEN);
 	sum = sqlite_sum(sum, row->other_name, strlen(row->other_name) + 1);
+	/* else it follows from the rest; rows of schema 3 have none */
+	if (row->granted_unix_s != 0 && row->count < row->threshold)
+		sum = sqlite_sum_int(sum, row->granted_unix_s);
 	return (int64_t)sqlite_sum(sum, chain, CHAIN_LEN);
 }
 
@@ -87,8 +93,10 @@ sqlite_client_read(struct sqlite_store *q, sqlite3_stmt *st,
 	row->contacts = (uint64_t)contacts;
 	if (!is_good || state > WIRE_NOTIFICATION || contacts <= 0)
 		return sqlite_damaged(q, "a row of the inventory");
+	row->granted_unix_s = sqlite3_column_int64(st, 17);
 	if (sqlite3_column_int64(st, 16) != client_sum(row, chain))
 		return sqlite_damaged(q, "the checksum of a client");
+	client_see_granted(row);
 	return 0;
 }
 
@@ -121,6 +129,7 @@ sqlite_client_write(struct sqlite_store *q, const struct store_client *row)
 	(void)sqlite3_bind_text(st, 15, row->other_name, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_blob(st, 16, chain, CHAIN_LEN, SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 17, client_sum(row, chain));
+	(void)sqlite3_bind_int64(st, 18, row->granted_unix_s);
 	return sqlite_run(q, ST_CLIENT_PUT, "writing a client");
 }
 
@@ -147,7 +156,7 @@ sqlite_record_write(struct wr *w, const struct sqlite_record *record)
 	wr_bytes(w, row->machine, WIRE_ID_LEN);
 	wr_bytes(w, row->address, TURN_ADDRESS_LEN);
 	wr_bytes(w, row->other_machine, WIRE_ID_LEN);
-	wr_u32(w, row->state);
+	wr_u32(w, row->state | HAS_GRANTED);
 	wr_u32(w, row->threshold);
 	wr_i64(w, row->first_unix_s);
 	wr_i64(w, row->last_unix_s);
@@ -157,6 +166,7 @@ sqlite_record_write(struct wr *w, const struct sqlite_record *record)
 	wr_bytes(w, chain, CHAIN_PADDED);
 	write_name(w, row->name);
 	write_name(w, row->other_name);
+	wr_i64(w, row->granted_unix_s);
 }
 
 static void
@@ -200,6 +210,10 @@ sqlite_record_read(struct rd *r, struct sqlite_record *record_out)
 	rd_fixed(r, chain, CHAIN_PADDED);
 	read_name(r, row->name);
 	read_name(r, row->other_name);
+	if ((state & HAS_GRANTED) != 0)
+		row->granted_unix_s = rd_i64(r);
+	client_see_granted(row);
+	state &= ~(uint32_t)HAS_GRANTED;
 	row->state = (enum wire_state)state;
 	return r->err == 0 && client_chain_decode(chain, &row->chain) &&
 	    chain[CHAIN_LEN] == 0 && chain[CHAIN_LEN + 1] == 0 &&

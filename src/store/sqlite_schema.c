@@ -21,11 +21,14 @@
 	"chain BLOB NOT NULL CHECK(length(chain) = 50),"                 \
 	"chk INTEGER NOT NULL"
 
+#define GRANTED "granted INTEGER NOT NULL DEFAULT 0"
+
 #define CLIENT_KEY "publisher, product, cmid"
-#define CLIENT_COLUMNS                                                      \
+#define COLUMNS_3                                                           \
 	CLIENT_KEY ", machine, name, state, threshold, first, last, count," \
 	           "contacts, address, is_duplicate, other_machine,"        \
 	           "other_name, chain, chk"
+#define CLIENT_COLUMNS COLUMNS_3 ", granted"
 
 #define GRP_TABLE                                          \
 	"CREATE TABLE grp (publisher BLOB NOT NULL"        \
@@ -52,8 +55,8 @@
 	                              STORE_SCHEMA) ";"
 
 static const char schema[] = GRP_TABLE CACHE_TABLE
-    "CREATE TABLE client (" CLIENT_TYPES ", PRIMARY KEY (" CLIENT_KEY
-    ")) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE client (" CLIENT_TYPES "," GRANTED
+    ", PRIMARY KEY (" CLIENT_KEY ")) STRICT, WITHOUT ROWID;"
     "CREATE INDEX client_last ON client (contacts > 1, last);" JOURNAL_TABLE
         MARK;
 
@@ -65,7 +68,7 @@ static const char schema[] = GRP_TABLE CACHE_TABLE
 	" (?1, ?2, ?3, ?4)"
 #define IN_ORDER(way) " ORDER BY last " way ", 1 " way ", 2 " way ", 3 " way
 
-#define CLIENT_UPSERT                                                        \
+#define UPSERT_3                                                             \
 	" ON CONFLICT (" CLIENT_KEY ") DO UPDATE SET"                        \
 	" machine = excluded.machine, name = excluded.name,"                 \
 	" state = excluded.state, threshold = excluded.threshold,"           \
@@ -75,19 +78,22 @@ static const char schema[] = GRP_TABLE CACHE_TABLE
 	" other_machine = excluded.other_machine,"                           \
 	" other_name = excluded.other_name, chain = excluded.chain,"         \
 	" chk = excluded.chk"
+#define CLIENT_UPSERT UPSERT_3 ", granted = excluded.granted"
 
-/* In schema 2 `is_duplicate` was 0 or 1; from 3 on it is the time at which two
+/* Schema 4 has the time of the answer that is in force; what it is in a row of
+ * an earlier one, client_see_granted() says.  In schema 2 `is_duplicate` was 0 or 1; from 3 on it is the time at which two
  * machines were told apart last, so that a mark of schema 2 is one of long ago.
  * In schema 1 the journal had a row for each request, and a record of the
  * cache stood under its CMID. */
-static const char upgrade[] =
-    "INSERT INTO client (" CLIENT_COLUMNS ")"
-    " SELECT " CLIENT_COLUMNS " FROM journal WHERE 1 ORDER BY seq" CLIENT_UPSERT
-    ";"
+static const char to_4[] = "ALTER TABLE client ADD COLUMN " GRANTED ";" MARK;
+static const char from_1[] =
+    "INSERT INTO client (" COLUMNS_3 ")"
+    " SELECT " COLUMNS_3 " FROM journal WHERE 1 ORDER BY seq" UPSERT_3 ";"
     "DROP TABLE journal;"
     "ALTER TABLE cache RENAME TO cache_1;" CACHE_TABLE
     "INSERT INTO cache SELECT * FROM cache_1;"
-    "DROP TABLE cache_1;" JOURNAL_TABLE MARK;
+    "DROP TABLE cache_1;" JOURNAL_TABLE "ALTER TABLE client ADD COLUMN " GRANTED
+    ";" MARK;
 
 const char *const sqlite_statements[ST_N] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -115,7 +121,7 @@ const char *const sqlite_statements[ST_N] = {
     [ST_CLIENT_PUT] =
         "INSERT INTO client (" CLIENT_COLUMNS ") VALUES"
         " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
-        " ?16, ?17)" CLIENT_UPSERT,
+        " ?16, ?17, ?18)" CLIENT_UPSERT,
     [ST_CLIENT_NEWEST] =
         BEHIND("0", "<") " UNION ALL " BEHIND("1", "<") IN_ORDER("DESC"),
     [ST_CLIENT_OLDEST] =
@@ -159,5 +165,5 @@ sqlite_make_tables(sqlite3 *db)
 bool
 sqlite_upgrade(sqlite3 *db, int from)
 {
-	return in_transaction(db, from == 1 ? upgrade : MARK);
+	return in_transaction(db, from == 1 ? from_1 : to_4);
 }

@@ -192,6 +192,7 @@ note_contact(struct store_client *row, const struct turn_item *item,
 	row->last_unix_s = now_unix_s;
 	row->count = item->grant.count;
 	row->contacts++;
+	client_see_granted(row);
 }
 
 static int

@@ -43,7 +43,7 @@
 #define STORE_TWIN_S COUNT_WINDOW_S
 #define STORE_BUSY_MS 2000         /* wait for SQLite's lock */
 #define STORE_CHECK_MAX (32 << 20) /* bytes; larger: only the counts' trees */
-#define STORE_SCHEMA 3
+#define STORE_SCHEMA 4
 #define STORE_APPLICATION_ID 0x4d555354 /* "MUST", in the file's header */
 #define STORE_DIAG_MAX 256
 
@@ -73,6 +73,9 @@ struct store_client {
 	int64_t first_unix_s;
 	int64_t last_unix_s;
 	uint32_t count; /* last given */
+	/* the last answer whose count reached the client's threshold: the lease
+	 * in force; 0: none */
+	int64_t granted_unix_s;
 	uint64_t contacts;
 	uint8_t address[TURN_ADDRESS_LEN];
 	/* when two machines were told apart under the CMID, by chain or by

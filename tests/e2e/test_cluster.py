@@ -158,27 +158,27 @@ def test_b11_another_schema_is_refused_by_name(two, server):
     a, _ = two.hosts
     a.stop()
     table = "muster.migration"
-    server.sql(f"INSERT INTO {table} VALUES (4, 'later', 1)")
+    server.sql(f"INSERT INTO {table} VALUES (5, 'later', 1)")
     a.start()
     assert a.ask(cmid(1)) == (OK, 1)
     a.stop()
-    server.sql(f"UPDATE {table} SET works_with = 4 WHERE number = 4")
+    server.sql(f"UPDATE {table} SET works_with = 5 WHERE number = 5")
     text = start_fails(a)
-    assert "is at migration 4" in text and "upgrade musterd" in text
+    assert "is at migration 5" in text and "upgrade musterd" in text
     # what the one cannot go on with, the next one does not mend
-    server.sql(f"INSERT INTO {table} VALUES (5, 'later still', 1)")
+    server.sql(f"INSERT INTO {table} VALUES (6, 'later still', 1)")
     text = start_fails(a)
-    assert "needs hosts that know 4" in text, text
-    server.sql(f"DELETE FROM {table} WHERE number > 4")
-    server.sql(f"UPDATE {table} SET works_with = 1 WHERE number = 4")
+    assert "needs hosts that know 5" in text, text
+    server.sql(f"DELETE FROM {table} WHERE number > 5")
+    server.sql(f"UPDATE {table} SET works_with = 1 WHERE number = 5")
     server.sql(f"DELETE FROM {table} WHERE number = 2")
     text = start_fails(a)
-    assert "is at migration 4 and has run 3" in text, text
+    assert "is at migration 5 and has run 4" in text, text
     server.sql(f"DELETE FROM {table} WHERE number > 1")
     text = start_fails(a)
-    assert "is at migration 1, this host needs 3" in text
+    assert "is at migration 1, this host needs 4" in text
     server.sql(f"INSERT INTO {table} VALUES (2, 'host', 1), "
-               "(3, 'twin', 1)")
+               "(3, 'twin', 1), (4, 'granted', 1)")
     server.sql("ALTER TABLE muster.client RENAME chain TO links")
     text = start_fails(a)
     assert "is not what this host knows" in text
@@ -252,7 +252,7 @@ def test_b11_a_backup_of_the_server_is_given_back(two, server):
         assert a.ask(cmid(1)) == (OK, 3)
         assert b.ask(cmid(5)) == (OK, 4)
         assert server.sql("SELECT count(*) FROM muster_before.cache") == "4\n"
-        assert server.sql("SELECT max(number) FROM muster.migration") == "3\n"
+        assert server.sql("SELECT max(number) FROM muster.migration") == "4\n"
     finally:
         server.sql("DROP SCHEMA muster_before CASCADE")
 
@@ -288,7 +288,7 @@ def test_b11_a_migration_is_run_while_older_hosts_serve(two, server):
     server.sql("""BEGIN;
         ALTER TABLE muster.client ADD place text NOT NULL DEFAULT 'here';
         ALTER TABLE muster.grp ADD later bigint NOT NULL DEFAULT 0;
-        INSERT INTO muster.migration VALUES (4, 'places', 1);
+        INSERT INTO muster.migration VALUES (5, 'places', 1);
         COMMIT""")
     try:
         assert a.ask(cmid(1)) == (OK, 1)
@@ -306,7 +306,7 @@ def test_b11_a_migration_is_run_while_older_hosts_serve(two, server):
     finally:
         server.sql("""ALTER TABLE muster.client DROP place;
             ALTER TABLE muster.grp DROP later;
-            DELETE FROM muster.migration WHERE number = 4""")
+            DELETE FROM muster.migration WHERE number = 5""")
 
 
 def test_b11_hosts_whose_clocks_differ_go_by_the_servers(two, server):

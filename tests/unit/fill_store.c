@@ -2,9 +2,11 @@
 /*
  * fill_store.c -- a database with many clients, for the end-to-end tests.
  *
- * usage: fill_store DATABASE PUBLISHER GROUP PRODUCT N [UNIX_S THRESHOLD]
+ * usage: fill_store DATABASE PUBLISHER GROUP PRODUCT N [UNIX_S THRESHOLD
+ *        [FIRST]]
  * PUBLISHER and PRODUCT are 32 hex digits each; UNIX_S is when all of them
- * asked, and begins their CMIDs, so that those of several times differ.
+ * asked, and begins their CMIDs, so that those of several times differ, unless
+ * FIRST does.
  */
 #include <stdlib.h>
 
@@ -23,18 +25,20 @@ main(int argc, char **argv)
 	uint32_t group, n, first = 0, threshold = THRESHOLD;
 	int64_t at = T0;
 
-	if ((argc != 6 && argc != 8) ||
+	if ((argc != 6 && argc != 8 && argc != 9) ||
 	    hex_decode(argv[2], strlen(argv[2]), publisher, PUBLISHER_LEN) !=
 	        0 ||
 	    hex_decode(argv[4], strlen(argv[4]), product, WIRE_ID_LEN) != 0)
 		return 2;
 	group = (uint32_t)strtoul(argv[3], NULL, 10);
 	n = (uint32_t)strtoul(argv[5], NULL, 10);
-	if (argc == 8) {
+	if (argc >= 8) {
 		at = strtoll(argv[6], NULL, 10);
 		first = (uint32_t)at;
 		threshold = (uint32_t)strtoul(argv[7], NULL, 10);
 	}
+	if (argc == 9)
+		first = (uint32_t)strtoul(argv[8], NULL, 10);
 	if (store_open_sqlite(argv[1], STORE_MAKE_IF_EMPTY, &s, &diag) != 0 ||
 	    store_reserve(s, publisher, group, 2 * THRESHOLD) != 0) {
 		(void)fprintf(stderr, "%s\n", diag.text);

@@ -220,6 +220,7 @@ kit_same(const struct kit_image *a, const struct kit_image *b)
 		    x->last_unix_s != y->last_unix_s ||
 		    x->contacts != y->contacts ||
 		    memcmp(x->address, y->address, TURN_ADDRESS_LEN) != 0 ||
+		    x->granted_unix_s != y->granted_unix_s ||
 		    x->twin_unix_s != y->twin_unix_s ||
 		    memcmp(x->other_machine, y->other_machine, WIRE_ID_LEN) !=
 		        0 ||

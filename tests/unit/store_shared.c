@@ -7,6 +7,7 @@
  * usage: store_shared HOST-ADDRESS OWNER-ADDRESS [OPERATIONS [SEED]]
  */
 #define KIT_CLIENTS 400
+#include "store_older.h"
 #include "store_outages.h"
 #include "store_reads.h"
 #include "store_server.h"
@@ -398,35 +399,6 @@ test_b11_clean_up_reaches_the_other(void)
 	store_close(b);
 }
 
-/* A host of migration 2 beside ours tells two machines apart, and has no place
- * for the time. */
-static void
-test_b5_two_machines_that_an_older_host_saw_are_told(void)
-{
-	struct store *a;
-
-	fresh_server();
-	set_clock(T0);
-	a = open_host(10);
-	is(kit_touch(a, 1, 1, 5, T0), 1);
-	is(kit_touch(a, 1, 2, 5, T0), 2);
-	sql("UPDATE client SET last = last + 60, contacts = contacts + 1,"
-	    " is_duplicate = get_byte(uuid_send(cmid), 0) = 1");
-	is(number("SELECT count(*) FROM client WHERE is_duplicate"), 1);
-	is(kit_image(a, T0, &images[0]), 0);
-	is(images[0].clients[0].twin_unix_s, T0 + 60);
-	is(images[0].clients[1].twin_unix_s, 0);
-	/* it is kept by whoever serves the machine next */
-	set_clock(T0 + 3600);
-	is(kit_touch(a, 1, 1, 5, T0 + 3600), 2);
-	is(number("SELECT twin FROM client WHERE is_duplicate"), T0 + 60);
-	/* a time that is there is the time */
-	sql("UPDATE client SET twin = 7 WHERE is_duplicate");
-	is(kit_image(a, T0, &images[0]), 0);
-	is(images[0].clients[0].twin_unix_s, 7);
-	store_close(a);
-}
-
 /* Who reads it needs nothing of what a batch has prepared: each page has a
  * connection of its own. */
 static void
@@ -563,6 +535,7 @@ main(int argc, char **argv)
 	test_b11_what_a_look_repairs_is_written_when_idle();
 	test_b11_clean_up_reaches_the_other();
 	test_b5_two_machines_that_an_older_host_saw_are_told();
+	test_b5_a_lease_that_an_older_host_gave_is_told();
 	test_b5_the_inventory_is_read_by_itself();
 	test_b11_no_code_is_made_for_a_connection();
 	test_b11_a_server_that_is_behind_is_asked_ever_later();

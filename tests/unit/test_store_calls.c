@@ -366,7 +366,7 @@ prepare(void)
 	    "seen INTEGER NOT NULL, chk INTEGER NOT NULL,"
 	    "PRIMARY KEY (publisher, grp, cmid)) STRICT, WITHOUT ROWID;"
 	    "INSERT INTO cache SELECT * FROM cache_2; DROP TABLE cache_2;"
-	    "DROP TABLE journal;"
+	    "ALTER TABLE client DROP COLUMN granted; DROP TABLE journal;"
 	    "CREATE TABLE journal AS SELECT 1 AS seq, * FROM client LIMIT 1;"
 	    "DELETE FROM client WHERE cmid = (SELECT cmid FROM journal);"
 	    "PRAGMA user_version = 1";

@@ -83,7 +83,7 @@ test_store_tells_a_foreign_file_from_a_damaged_one(void)
 	good[63]++;
 	put(path, good, good_len);
 	is(try_open(path, &diag), MUSTER_E_SCHEMA);
-	ok(strstr(diag.text, "schema 4") != NULL);
+	ok(strstr(diag.text, "schema 5") != NULL);
 	good[63]--;
 	byte = good[0];
 	good[0] = 0;

@@ -10,7 +10,8 @@
 
 #include "store/sqlite.h"
 
-#define RECORD_LEN 220 /* with names of two and of no letters */
+#define RECORD_LEN 228   /* with names of two and of no letters */
+#define RECORD_LEN_3 220 /* of schema 3, whose answer is not known */
 
 static struct kit_image image_a;
 static uint8_t batch[SQLITE_BATCH_MAX];
@@ -26,6 +27,7 @@ good(uint32_t who, uint64_t seq)
 	        .threshold = 5,
 	        .first_unix_s = T0,
 	        .last_unix_s = T0,
+	        .granted_unix_s = T0 - 9,
 	        .count = 1,
 	        .contacts = 1,
 	        .name = "pc"}};
@@ -169,6 +171,15 @@ test_store_the_frame_of_a_batch(void)
 	size_t two;
 
 	is(one_batch(1, 1, len, NULL), 0);
+	is((long long)image_a.clients[0].granted_unix_s, T0 - 9);
+	/* one that schema 3 has left says nothing of what was granted */
+	batch[122] = 0;
+	is(one_batch(1, 1, RECORD_LEN_3 + 4, NULL), 0);
+	is((long long)image_a.clients[0].granted_unix_s, 0);
+	is(one_batch(1, 1, len, "a batch of"), MUSTER_E_DAMAGED);
+	batch[122] = 2;
+	is(one_batch(1, 1, len, "a record of"), MUSTER_E_DAMAGED);
+	batch[122] = 1;
 	is(one_batch(INT64_MAX - 1, 1, len, NULL), 0);
 	is(one_batch(INT64_MAX, 1, len, "number in"), MUSTER_E_DAMAGED);
 	is(one_batch(0, 1, len, "number in"), MUSTER_E_DAMAGED);

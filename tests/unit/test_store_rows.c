@@ -310,7 +310,7 @@ static const char schema_1[] =
     "seen INTEGER NOT NULL, chk INTEGER NOT NULL,"
     "PRIMARY KEY (publisher, grp, cmid)) STRICT, WITHOUT ROWID;"
     "INSERT INTO cache SELECT * FROM cache_2; DROP TABLE cache_2;"
-    "DROP TABLE journal;"
+    "ALTER TABLE client DROP COLUMN granted; DROP TABLE journal;"
     "CREATE TABLE journal AS SELECT 1 AS seq, * FROM client LIMIT 1;"
     "DELETE FROM client WHERE cmid = (SELECT cmid FROM journal);"
     "PRAGMA user_version = 1";
@@ -350,13 +350,14 @@ test_store_brings_schema_2_up(void)
 	s = kit_open(path);
 	is(kit_image(s, T0, &image_a), 0);
 	store_close(s);
-	tamper(path, "PRAGMA user_version = 2");
+	tamper(path,
+	    "ALTER TABLE client DROP COLUMN granted; PRAGMA user_version = 2");
 	s = kit_open(path);
 	is(kit_image(s, T0, &image_b), 0);
 	ok(kit_same(&image_a, &image_b));
 	store_close(s);
 	is(access(kit_path("two.db.schema-2"), F_OK), 0);
-	tamper(path, "PRAGMA user_version = 4");
+	tamper(path, "PRAGMA user_version = 5");
 	is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s,
 	       &(struct store_diag){{0}}),
 	    MUSTER_E_SCHEMA);

@@ -47,7 +47,8 @@ client(uint8_t product, int64_t left_s)
 	struct store_client c = {.state = WIRE_LICENSED,
 	    .threshold = THRESHOLD,
 	    .count = THRESHOLD,
-	    .last_unix_s = NOW + left_s - VALIDITY_DAYS * DAY_S};
+	    .last_unix_s = NOW,
+	    .granted_unix_s = NOW + left_s - VALIDITY_DAYS * DAY_S};
 
 	c.product[0] = product;
 	return c;
@@ -93,12 +94,12 @@ test_a_lease_ends_within_so_many_days_to_the_second(void)
 }
 
 static void
-test_who_was_told_too_few_has_no_lease(void)
+test_who_was_never_told_enough_has_no_lease(void)
 {
 	struct store_client c = client(1, DAY_S);
 
 	begin();
-	c.count = THRESHOLD - 1;
+	c.granted_unix_s = 0;
 	take(c);
 	take(client(N_PRODUCTS + 1, DAY_S)); /* in no catalogue any more */
 	is((long long)sum.clients, 2);
@@ -165,7 +166,7 @@ int
 main(void)
 {
 	test_a_lease_ends_within_so_many_days_to_the_second();
-	test_who_was_told_too_few_has_no_lease();
+	test_who_was_never_told_enough_has_no_lease();
 	test_the_json_has_each_number_under_its_name();
 	return tap_done();
 }
