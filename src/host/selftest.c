@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "client/asking.h"
 #include "client/stream.h"
+#include "host/admin_api.h"
 
 /* The reply of our own COVER; on a thread of libuv's pool. */
 static int
@@ -61,6 +63,23 @@ judge(const struct selftest *t, uint32_t i, struct selftest_result *made)
 		    "%s answers COVER", t->at_text[i]);
 }
 
+/* The answers to the probes; from where the first of them was asked. */
+static void
+send_probes(struct selftest *t)
+{
+	bool is_connected;
+
+	for (uint32_t i = 0; i < t->n_probes; i++) {
+		struct selftest_probe *p = &t->probes[i];
+
+		p->err =
+		    stream_exchange(&t->at[0], 1, ASKING_MS, p->request.record,
+		        p->request.record_len, &is_connected, p->body, &p->len);
+		if (p->err != 0)
+			t->n_probes = i + 1; /* the rest may wait as long */
+	}
+}
+
 static void
 on_work(uv_work_t *work)
 {
@@ -71,22 +90,93 @@ on_work(uv_work_t *work)
 	made->is_good = true;
 	for (uint32_t i = 0; i < t->n && made->is_good; i++)
 		judge(t, i, made);
+	if (made->is_good)
+		send_probes(t);
 	made->took_ms = clock_mono_ms() - begun_ms;
 	made->at_unix_s = clock_unix_s();
+}
+
+static const struct turn_publisher *
+publisher_of(const struct turn_host *host, const uint8_t *id)
+{
+	for (uint32_t i = 0; i < host->n_publishers; i++) {
+		if (memcmp(host->publishers[i].id, id, PUBLISHER_LEN) == 0)
+			return &host->publishers[i];
+	}
+	return NULL;
+}
+
+/* One answer, as a client judges it; false: there is no more to say. */
+static bool
+judge_probe(const struct selftest *t, const struct selftest_probe *p,
+    const struct catalogue *cat, struct selftest_result *made)
+{
+	char name[2 * PUBLISHER_LEN + 1];
+	struct reply reply = {.status = WIRE_OK};
+	int err = p->err;
+
+	if (err == 0)
+		err = request_judge_probe(&p->request, p->body, p->len, cat,
+		    clock_unix_s(), &reply);
+	if (err == 0)
+		return true;
+	hex_encode(p->publisher, PUBLISHER_LEN, name);
+	made->is_good = reply.status == WIRE_REFUSED;
+	if (made->is_good)
+		(void)snprintf(made->text, sizeof(made->text),
+		    "%s answers COVER; allowed_networks leaves this host out, "
+		    "so that no probe is answered",
+		    t->at_text[0]);
+	else if (reply.status != WIRE_OK)
+		(void)snprintf(made->text, sizeof(made->text),
+		    "%s answers a probe for publisher %s by %s", t->at_text[0],
+		    name, admin_status_name(reply.status));
+	else
+		(void)snprintf(made->text, sizeof(made->text),
+		    "%s: no answer to a probe for publisher %s that holds: %s",
+		    t->at_text[0], name, muster_strerror(err));
+	return false;
+}
+
+static void
+judge_probes(struct selftest *t)
+{
+	const struct turn_host *host = turnloop_host(t->turnloop);
+	struct selftest_result *made = &t->made;
+	uint32_t n_held = 0;
+	size_t len;
+
+	for (uint32_t i = 0; i < t->n_probes; i++) {
+		const struct turn_publisher *pub =
+		    publisher_of(host, t->probes[i].publisher);
+
+		if (pub == NULL) /* its catalogue is gone meanwhile */
+			continue;
+		if (!judge_probe(t, &t->probes[i], pub->catalogue, made))
+			return;
+		n_held++;
+	}
+	len = strlen(made->text);
+	if (n_held > 0)
+		(void)snprintf(made->text + len, sizeof(made->text) - len,
+		    "; probes of %u publisher%s get a signature that holds",
+		    n_held, n_held == 1 ? "" : "s");
 }
 
 static void
 on_work_done(uv_work_t *work, int status)
 {
 	struct selftest *t = work->data;
-	bool is_news = t->last.at_unix_s == 0
-	    ? !t->made.is_good
-	    : t->last.is_good != t->made.is_good;
+	bool is_news;
 
 	(void)status; /* nothing cancels it */
 	t->is_running = false;
 	if (!t->is_wanted || t->is_stopped)
 		return; /* it was switched off meanwhile */
+	if (t->made.is_good)
+		judge_probes(t);
+	is_news = t->last.at_unix_s == 0 ? !t->made.is_good
+	                                 : t->last.is_good != t->made.is_good;
 	t->last = t->made;
 	if (!is_news)
 		return;
@@ -134,26 +224,78 @@ find_targets(struct selftest *t)
 		t->n += find_target(t, &at[i]);
 }
 
+/* Any product that the certificate covers: the key is the publisher's. */
+static const struct cat_product *
+covered(const struct turn_publisher *pub)
+{
+	const struct catalogue *cat = pub->catalogue;
+
+	for (uint32_t i = 0; i < cat->n_products; i++) {
+		const struct cat_product *p = &cat->products[i];
+
+		if (cert_covers(&pub->cert, p->line, p->level))
+			return p;
+	}
+	return NULL;
+}
+
+static void
+make_probe(struct selftest *t, const struct turn_publisher *pub,
+    int64_t now_unix_s)
+{
+	static const uint8_t nobody[WIRE_ID_LEN];
+	struct selftest_probe *p = &t->probes[t->n_probes];
+	uint8_t nonce[WIRE_ID_LEN];
+	const struct request_in in = {.product = covered(pub),
+	    .cmid = nobody,
+	    .machine = nobody,
+	    .nonce = nonce,
+	    .name = "",
+	    .now_unix_s = now_unix_s,
+	    .state = WIRE_UNLICENSED,
+	    .xid = randombytes_random()};
+
+	randombytes_buf(nonce, sizeof(nonce));
+	memcpy(p->publisher, pub->id, PUBLISHER_LEN);
+	if (in.product != NULL && request_make(&in, &p->request) == 0)
+		t->n_probes++;
+}
+
+/* What all publishers' clients would hear today. */
+static void
+make_questions(struct selftest *t)
+{
+	const struct turn_host *host = turnloop_host(t->turnloop);
+	const int64_t now_unix_s = clock_unix_s();
+
+	t->has_cert = false;
+	t->n_probes = 0;
+	memset(t->publisher, 0, sizeof(t->publisher));
+	for (uint32_t i = 0; i < host->n_publishers; i++) {
+		const struct turn_publisher *pub = &host->publishers[i];
+
+		if (!pub->has_cert || !cert_in_date(&pub->cert, now_unix_s))
+			continue;
+		if (!t->has_cert) {
+			memcpy(t->publisher, pub->id, PUBLISHER_LEN);
+			memcpy(t->cert, pub->cert_bytes, CERT_LEN);
+			t->has_cert = true;
+		}
+		make_probe(t, pub, now_unix_s);
+	}
+}
+
 static void
 on_timer(uv_timer_t *timer)
 {
 	struct selftest *t = timer->data;
-	const struct turn_host *host = turnloop_host(t->turnloop);
 
 	if (t->is_running)
 		return;
 	find_targets(t);
 	if (t->n == 0)
 		return;
-	t->has_cert = false;
-	memset(t->publisher, 0, sizeof(t->publisher));
-	for (uint32_t i = 0; i < host->n_publishers && !t->has_cert; i++) {
-		const struct turn_publisher *pub = &host->publishers[i];
-
-		memcpy(t->publisher, pub->id, PUBLISHER_LEN);
-		t->has_cert = pub->has_cert;
-		memcpy(t->cert, pub->cert_bytes, CERT_LEN);
-	}
+	make_questions(t);
 	t->is_running =
 	    uv_queue_work(timer->loop, &t->work, on_work, on_work_done) == 0;
 }

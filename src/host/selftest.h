@@ -2,11 +2,14 @@
 /*
  * selftest.h -- the host asks itself, as a client would, whether it answers.
  *
- * COVER through its own listening socket: accept, record, decoding, judging,
- * encoding and writing are what every client meets.  It counts nobody and
- * touches no store.  All that is listened on is asked, one after the other, up
- * to the first that does not answer.  The outcome is told in the log when it
- * changes.
+ * COVER through its own listening sockets, one after the other: accept, record,
+ * decoding, judging, encoding and writing are what every client meets, and an
+ * answer with another certificate is somebody else's.  Then an ACTIVATE of CMID
+ * zero for each publisher that it is activated for: it goes through the store,
+ * and its answer must hold for a client, signature included; it counts nobody.
+ * The first that does not answer as it should ends it.  The outcome is told in
+ * the log when it changes.
+ * Source: doc/protocol.md, "RPC" (probe)
  */
 #ifndef MUSTER_HOST_SELFTEST_H
 #define MUSTER_HOST_SELFTEST_H
@@ -15,6 +18,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "client/request.h"
 #include "client/resolvconf.h"
 #include "host/conn.h"
 #include "host/turnloop.h"
@@ -27,6 +31,16 @@ struct selftest_result {
 	int64_t took_ms;
 	bool is_good;
 	char text[SELFTEST_TEXT_MAX];
+};
+
+/* What is asked for one publisher, and what came; judged on the loop, by the
+ * catalogue in force then. */
+struct selftest_probe {
+	uint8_t publisher[PUBLISHER_LEN];
+	struct request request;
+	int err;
+	uint8_t body[RPC_BODY_MAX];
+	size_t len;
 };
 
 struct selftest {
@@ -42,6 +56,8 @@ struct selftest {
 	uint8_t publisher[PUBLISHER_LEN];
 	bool has_cert;
 	uint8_t cert[CERT_LEN];
+	uint32_t n_probes;
+	struct selftest_probe probes[TURN_PUBLISHERS_MAX];
 	bool is_running, is_wanted, is_stopped;
 };
 

@@ -2,6 +2,7 @@
 """Several hosts of one publisher that share one count."""
 import json
 import os
+import signal
 import struct
 import time
 import uuid
@@ -34,6 +35,19 @@ class Host(demo.Site):
     def status(self):
         return json.loads(demo.run("muster", "host", "status", "--root",
                                    self.host_root, "--json"))
+
+    def self_test_fails(self):
+        """One of now: a reload makes it anew."""
+        self.daemon.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 60
+        while True:
+            told = json.loads(demo.run(
+                "muster", "host", "status", "--root", self.host_root, "--json",
+                ok=(0, 3)))["self_test"]
+            if not told["ok"]:
+                return told["message"]
+            assert time.monotonic() < end, told
+            time.sleep(0.1)
 
     def clients(self):
         return json.loads(demo.run("muster", "host", "clients", "--root",

@@ -2,6 +2,7 @@
 """Goal: a host that no longer answers says so itself, and counts nobody by
 asking."""
 import json
+import os
 import re
 import subprocess
 import time
@@ -9,9 +10,11 @@ import time
 import pytest
 
 import demo
+from service import preloaded
 from test_status import get, port_of, read
 
 WAIT_S = 60
+BAD_REPLY = os.path.join(demo.REPO, "build/tests/bad_reply.so")
 
 
 def started(folder, settings):
@@ -35,20 +38,65 @@ def test_it_answers_itself_and_counts_nobody(tmp_path):
     s = started(tmp_path, "")
     try:
         s.activate_host()
-        first = until(s, lambda t: t["ok"])
+        first = until(s, lambda t: t["ok"] and "probes" in t["message"])
         until(s, lambda t: t["at_unix_s"] > first["self_test"]["at_unix_s"])
         told = read(s, "/v1/status")
-        assert told["self_test"]["message"] == f"127.0.0.1:{s.port} answers COVER"
+        assert told["self_test"]["message"] == (
+            f"127.0.0.1:{s.port} answers COVER; probes of 1 publisher get a "
+            "signature that holds")
         assert {c["name"]: c["state"] for c in told["health"]["checks"]}[
             "self_test"] == "ok"
         assert told["connections"]["calls"] >= 2
-        assert sum(told["requests"].values()) == 0
+        # probes are told apart from who is activated, or is not yet
+        assert told["answers"] == {"activated": 0, "below_threshold": 0,
+                                   "probes": told["requests"]["ok"]}
+        assert told["answers"]["probes"] >= 2
+        assert sum(told["requests"].values()) == told["requests"]["ok"]
         assert told["publishers"][0]["groups"][0]["count"] == 0
         assert get(port_of(s), "/readyz").status == 200
     finally:
         s.stop()
     with open(s.path("musterd.log")) as f:
         assert "self-test" not in f.read()  # it was never otherwise
+
+
+def failing(folder, env=None, **settings):
+    s = demo.Site(str(folder))
+    s.env = env
+    s.settings = "self_test_seconds = 1;\n" + "".join(
+        f"{k} = {v};\n" for k, v in settings.items())
+    s.publish()
+    s.start()
+    return s
+
+
+def test_an_answer_that_no_client_would_trust_is_told(tmp_path):
+    """The certificate is right and the last byte of the signature is not: COVER
+    shows nothing of it."""
+    s = failing(tmp_path, preloaded(BAD_REPLY))
+    try:
+        s.activate_host()
+        told = until(s, lambda t: not t["ok"])
+        publisher = told["publishers"][0]["id"]
+        assert told["self_test"]["message"].startswith(
+            f"127.0.0.1:{s.port}: no answer to a probe for publisher {publisher}"
+            " that holds: ")
+        assert "signature" in told["self_test"]["message"]
+        assert told["health"]["state"] == "error"
+    finally:
+        s.stop()
+    with open(s.path("musterd.log")) as f:
+        assert "no answer to a probe" in f.read()
+
+
+def test_a_host_outside_its_own_networks_says_so(tmp_path):
+    s = failing(tmp_path, allowed_networks='[ "192.0.2.0/24" ]')
+    try:
+        s.activate_host()
+        told = until(s, lambda t: "allowed_networks" in t["message"])
+        assert told["self_test"]["ok"]
+    finally:
+        s.stop()
 
 
 def by_socket(site):
