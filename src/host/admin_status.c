@@ -70,8 +70,20 @@ is_covered(const struct publisher *pub, const struct cat_product *p)
 	return pub->is_cert_good && cert_covers(&pub->cert, p->line, p->level);
 }
 
+/* Clients of the product that came within 30 days; null: not known yet. */
 static json_t *
-thresholds(const struct publisher *pub, const struct store_group *at)
+asking(const struct summary *summary, const struct publisher *pub,
+    const struct cat_product *p)
+{
+	int64_t n =
+	    summary_asking(summary, pub->catalogue->head.publisher, p->id);
+
+	return n < 0 ? json_null() : json_integer((json_int_t)n);
+}
+
+static json_t *
+thresholds(const struct publisher *pub, const struct store_group *at,
+    const struct summary *summary)
 {
 	const struct catalogue *cat = pub->catalogue;
 	json_t *list = json_array();
@@ -81,17 +93,18 @@ thresholds(const struct publisher *pub, const struct store_group *at)
 
 		if (p->group == at->group)
 			(void)json_array_append_new(list,
-			    json_pack("{s:s, s:I, s:b, s:b}", "product",
+			    json_pack("{s:s, s:I, s:b, s:b, s:o}", "product",
 			        p->name, "threshold", (json_int_t)p->threshold,
 			        "reached", (int)(at->count >= p->threshold),
-			        "covered", (int)is_covered(pub, p)));
+			        "covered", (int)is_covered(pub, p), "clients",
+			        asking(summary, pub, p)));
 	}
 	return list;
 }
 
 static json_t *
 groups(const struct publisher *pub, const struct store_group *in_store,
-    size_t n)
+    size_t n, const struct summary *summary)
 {
 	const struct catalogue *cat = pub->catalogue;
 	json_t *list = json_array();
@@ -116,7 +129,7 @@ groups(const struct publisher *pub, const struct store_group *in_store,
 		(void)json_object_set_new(out, "largest_threshold",
 		    number(largest_threshold(cat, group->number)));
 		(void)json_object_set_new(out, "thresholds",
-		    thresholds(pub, &at));
+		    thresholds(pub, &at, summary));
 		(void)json_array_append_new(list, out);
 	}
 	return list;
@@ -152,7 +165,7 @@ products(const struct publisher *pub)
 
 static json_t *
 publisher(const struct publisher *pub, const struct store_group *in_store,
-    size_t n)
+    size_t n, const struct summary *summary)
 {
 	const struct cat_head *head = &pub->catalogue->head;
 	json_t *out = json_object();
@@ -171,7 +184,8 @@ publisher(const struct publisher *pub, const struct store_group *in_store,
 	    pub->has_hostkey ? number(pub->key_number) : json_null());
 	(void)json_object_set_new(out, "certificate",
 	    certificate(pub, clock_unix_s()));
-	(void)json_object_set_new(out, "groups", groups(pub, in_store, n));
+	(void)json_object_set_new(out, "groups",
+	    groups(pub, in_store, n, summary));
 	(void)json_object_set_new(out, "products", products(pub));
 	return out;
 }
@@ -187,7 +201,8 @@ publishers(const struct admin_host *host)
 	(void)!turnloop_groups(host->turnloop, &in_store, &n);
 	for (uint32_t i = 0; i < host->state->n; i++)
 		(void)json_array_append_new(list,
-		    publisher(&host->state->publishers[i], in_store, n));
+		    publisher(&host->state->publishers[i], in_store, n,
+		        &host->watch->summary));
 	return list;
 }
 

@@ -99,8 +99,27 @@ check_certificate(struct health *h, const json_t *publisher)
 		    s_of(days));
 }
 
-/* Below the threshold of the group's first product nothing is activated; one
- * that the host key does not cover is not activated by any count. */
+/* Does anybody there wait for it?  One that the host key does not cover is not
+ * activated by any count; and one that nobody has needs no machines.  What the
+ * inventory does not tell yet, the count does. */
+static bool
+is_wanted(const json_t *thresholds, const json_t *one, long long count)
+{
+	const json_t *any;
+	size_t i;
+
+	if (!json_is_true(json_object_get(one, "covered")))
+		return false;
+	if (number(one, "clients") > 0)
+		return true;
+	json_array_foreach(thresholds, i, any)
+	{
+		if (number(any, "clients") > 0)
+			return false;
+	}
+	return count > 0;
+}
+
 static void
 check_group(struct health *h, const json_t *publisher, const json_t *group)
 {
@@ -109,7 +128,7 @@ check_group(struct health *h, const json_t *publisher, const json_t *group)
 	char subject[TEXT_LEN];
 	long long count = number(group, "count"), missing = 0;
 	const char *product = "";
-	bool is_any_covered = false;
+	bool is_any_covered = false, is_any_wanted = false;
 	size_t i;
 
 	(void)snprintf(subject, sizeof(subject), "%s: %s",
@@ -118,9 +137,10 @@ check_group(struct health *h, const json_t *publisher, const json_t *group)
 	{
 		long long lacks = number(one, "threshold") - count;
 
-		if (!json_is_true(json_object_get(one, "covered")))
+		is_any_covered |= json_is_true(json_object_get(one, "covered"));
+		if (!is_wanted(thresholds, one, count))
 			continue;
-		is_any_covered = true;
+		is_any_wanted = true;
 		if (lacks > missing) {
 			missing = lacks;
 			product = text(one, "product");
@@ -131,10 +151,16 @@ check_group(struct health *h, const json_t *publisher, const json_t *group)
 		    "%lld machine%s: the host key covers no product of this "
 		    "group",
 		    count, s_of(count));
+	else if (!is_any_wanted)
+		add(h, "count", subject, MARK_OK, NULL,
+		    "%lld machine%s: nobody asks for a product that the host "
+		    "key covers",
+		    count, s_of(count));
 	else if (missing == 0)
 		add(h, "count", subject, MARK_OK, NULL,
-		    "%lld machine%s: every threshold is reached", count,
-		    s_of(count));
+		    "%lld machine%s: the threshold of every product in use is "
+		    "reached",
+		    count, s_of(count));
 	else
 		add(h, "count", subject, MARK_WARNING,
 		    "let more machines ask this host; muster plan tells "

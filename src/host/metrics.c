@@ -188,32 +188,73 @@ put_counts(FILE *f, const struct admin_host *host)
 	    offsetof(struct store_group, capacity));
 }
 
-static void
-put_thresholds(FILE *f, const struct state *state)
+/* The value of one product; false: it is not known. */
+typedef bool
+product_fn(const struct admin_host *host, const struct publisher *pub,
+    const struct cat_product *product, uint64_t *out);
+
+static bool
+threshold_of(const struct admin_host *host, const struct publisher *pub,
+    const struct cat_product *product, uint64_t *out)
 {
-	head(f, "threshold_machines", "gauge",
-	    "Machines from which on a product is activated; of products that "
-	    "the host key covers.");
-	for (uint32_t i = 0; i < state->n; i++) {
-		const struct publisher *pub = &state->publishers[i];
+	(void)host;
+	(void)pub;
+	*out = product->threshold;
+	return true;
+}
+
+static bool
+clients_of(const struct admin_host *host, const struct publisher *pub,
+    const struct cat_product *product, uint64_t *out)
+{
+	int64_t n = summary_asking(&host->watch->summary,
+	    pub->catalogue->head.publisher, product->id);
+
+	*out = (uint64_t)n;
+	return n >= 0;
+}
+
+/* Of each product that the host key covers a number. */
+static void
+put_by_product(FILE *f, const struct admin_host *host, const char *name,
+    product_fn *value)
+{
+	for (uint32_t i = 0; i < host->state->n; i++) {
+		const struct publisher *pub = &host->state->publishers[i];
 
 		for (uint32_t p = 0; p < pub->catalogue->n_products; p++) {
 			const struct cat_product *product =
 			    &pub->catalogue->products[p];
 			char id[UUID_TEXT_LEN + 1];
+			uint64_t v;
 
 			if (!pub->is_cert_good ||
 			    !cert_covers(&pub->cert, product->line,
-			        product->level))
+			        product->level) ||
+			    !value(host, pub, product, &v))
 				continue;
 			uuid_format(product->id, id);
-			put_of_group(f, "threshold_machines", pub,
-			    product->group);
+			put_of_group(f, name, pub, product->group);
 			label(f, ",", "product", product->name);
 			label(f, ",", "product_id", id);
-			(void)fprintf(f, "} %" PRIu32 "\n", product->threshold);
+			(void)fprintf(f, "} %" PRIu64 "\n", v);
 		}
 	}
+}
+
+static void
+put_products(FILE *f, const struct admin_host *host)
+{
+	head(f, "threshold_machines", "gauge",
+	    "Machines from which on a product is activated; of products that "
+	    "the host key covers.");
+	put_by_product(f, host, "threshold_machines", threshold_of);
+	if (host->watch->summary.as_of_unix_s == 0)
+		return;
+	head(f, "product_clients", "gauge",
+	    "Clients that asked for a product in the last 30 days; of products "
+	    "that the host key covers.");
+	put_by_product(f, host, "product_clients", clients_of);
 }
 
 static void
@@ -323,7 +364,7 @@ put_all(FILE *f, const struct admin_host *host)
 	    (uint64_t)host->started_unix_s);
 	put_answers(f, stats);
 	put_counts(f, host);
-	put_thresholds(f, host->state);
+	put_products(f, host);
 	put_publishers(f, host->state);
 	put_connections(f, host);
 	put_store(f, stats);

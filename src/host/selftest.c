@@ -163,6 +163,8 @@ judge_probes(struct selftest *t)
 		    n_held, n_held == 1 ? "" : "s");
 }
 
+static void on_timer(uv_timer_t *timer);
+
 static void
 on_work_done(uv_work_t *work, int status)
 {
@@ -178,6 +180,9 @@ on_work_done(uv_work_t *work, int status)
 	is_news = t->last.at_unix_s == 0 ? !t->made.is_good
 	                                 : t->last.is_good != t->made.is_good;
 	t->last = t->made;
+	if (!t->last.is_good && t->every_ms > SELFTEST_AGAIN_MS)
+		(void)uv_timer_start(&t->timer, on_timer, SELFTEST_AGAIN_MS,
+		    t->every_ms);
 	if (!is_news)
 		return;
 	if (t->last.is_good)
@@ -316,14 +321,13 @@ selftest_start(struct selftest *t, uv_loop_t *loop,
 void
 selftest_every(struct selftest *t, uint32_t every_s)
 {
-	const uint64_t every_ms = (uint64_t)every_s * 1000;
-
+	t->every_ms = (uint64_t)every_s * 1000;
 	if (t->is_stopped)
 		return;
 	(void)uv_timer_stop(&t->timer);
 	t->is_wanted = every_s > 0;
 	if (t->is_wanted)
-		(void)uv_timer_start(&t->timer, on_timer, 0, every_ms);
+		(void)uv_timer_start(&t->timer, on_timer, 0, t->every_ms);
 	else
 		t->last = (struct selftest_result){.at_unix_s = 0};
 }

@@ -23,6 +23,7 @@
 #include "host/conn.h"
 #include "host/turnloop.h"
 
+#define SELFTEST_AGAIN_MS 10000 /* after one that failed: it may be over soon */
 #define SELFTEST_TEXT_MAX 160
 #define SELFTEST_AT_MAX (INET6_ADDRSTRLEN + 9) /* [address]:port */
 
@@ -58,6 +59,7 @@ struct selftest {
 	uint8_t cert[CERT_LEN];
 	uint32_t n_probes;
 	struct selftest_probe probes[TURN_PUBLISHERS_MAX];
+	uint64_t every_ms;
 	bool is_running, is_wanted, is_stopped;
 };
 

@@ -38,8 +38,11 @@ summary_count(void *summary, const struct store_client *client)
 		out->duplicates++;
 	if ((size_t)client->state < SUMMARY_STATES)
 		out->by_state[client->state]++;
-	if (line != NULL)
+	if (line != NULL) {
 		out->by_product[line - out->products->lines]++;
+		out->asking[line - out->products->lines] +=
+		    out->as_of_unix_s - client->last_unix_s < COUNT_WINDOW_S;
+	}
 	if (left_s == 0)
 		return;
 	left_s -= out->as_of_unix_s;
@@ -61,8 +64,10 @@ summary_begin(const struct products *products, int64_t now_unix_s,
 
 	summary.by_product =
 	    calloc(products->n + 1, sizeof(*summary.by_product));
+	summary.asking = calloc(products->n + 1, sizeof(*summary.asking));
 	summary.twins = calloc(SUMMARY_TWINS_MAX, sizeof(*summary.twins));
-	if (summary.by_product == NULL || summary.twins == NULL) {
+	if (summary.by_product == NULL || summary.asking == NULL ||
+	    summary.twins == NULL) {
 		summary_clear(&summary);
 		return MUSTER_E_NOMEM;
 	}
@@ -70,10 +75,28 @@ summary_begin(const struct products *products, int64_t now_unix_s,
 	return 0;
 }
 
+int64_t
+summary_asking(const struct summary *summary, const uint8_t *publisher,
+    const uint8_t *id)
+{
+	struct store_client key = {0};
+	const struct product_line *line;
+
+	if (summary->as_of_unix_s == 0)
+		return -1;
+	memcpy(key.publisher, publisher, PUBLISHER_LEN);
+	memcpy(key.product, id, PRODUCT_LEN);
+	line = products_of(summary->products, &key);
+	return line == NULL
+	    ? -1
+	    : (int64_t)summary->asking[line - summary->products->lines];
+}
+
 void
 summary_clear(struct summary *summary)
 {
 	free(summary->by_product);
+	free(summary->asking);
 	free(summary->twins);
 	memset(summary, 0, sizeof(*summary));
 }

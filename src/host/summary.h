@@ -25,6 +25,8 @@ struct summary {
 	uint64_t within[SUMMARY_WITHINS];
 	const struct products *products; /* borrowed */
 	uint64_t *by_product;            /* of each of them; owned */
+	uint64_t
+	    *asking; /* ... of those that came in the last 30 days; owned */
 	size_t n_twins;
 	uint8_t (*twins)[WIRE_ID_LEN]; /* CMIDs that were counted; owned */
 };
@@ -44,6 +46,15 @@ MUSTER_NODISCARD int summary_begin(const struct products *products,
  * summary_count(): one row into it; a store_client_fn of a struct summary.
  */
 void summary_count(void *summary, const struct store_client *client);
+
+/**
+ * summary_asking(): clients of a product that came within COUNT_WINDOW_S.
+ *
+ * In:      id       PRODUCT_LEN bytes
+ * Returns: their number; -1: there is no summary, or not of this product
+ */
+int64_t summary_asking(const struct summary *summary, const uint8_t *publisher,
+    const uint8_t *id);
 
 /**
  * summary_clear(): free what it owns; an empty one is fine.

@@ -119,11 +119,40 @@ def test_a_product_that_the_key_does_not_cover_needs_no_machines(make):
         ("Acme Desktop", False), ("Acme Server", True)]
     count, = check(told, "count")
     assert (count["state"], count["message"]) == (
-        "ok", "5 machines: every threshold is reached")
+        "ok", "5 machines: the threshold of every product in use is reached")
     seen = metrics(s)
     assert [v for k, v in seen.items() if "threshold_machines" in k] == [5]
     assert [v for k, v in seen.items() if "capacity_machines" in k] == [
         group["capacity"]] == [10]
+
+
+def test_a_product_that_nobody_has_needs_no_machines(make):
+    """Five servers and no desktop: all is well, until the first desktop asks."""
+    s = make("publish = false;\n")
+    s.activate_host()
+
+    def summed():
+        return until(lambda: (told := status(s))["inventory"]["batches"] ==
+                     told["store"]["batches"] and told)
+
+    def clients():
+        return {re.search(r'product="(.*?)"', k)[1]: v
+                for k, v in metrics(s).items() if "product_clients" in k}
+    count, = check(summed(), "count")
+    assert (count["state"], count["message"]) == (
+        "ok", "0 machines: nobody asks for a product that the host key covers")
+    for n in range(1, 6):
+        assert wire.activate(s.port, SERVER, cmid=bytes([n]) * 16,
+                             threshold=5)[0] == 0
+    count, = check(summed(), "count")
+    assert (count["state"], count["message"]) == (
+        "ok", "5 machines: the threshold of every product in use is reached")
+    assert clients() == {"Acme Desktop": 0, "Acme Server": 5}
+    assert wire.activate(s.port, DESKTOP, cmid=b"9" * 16)[0] == 0
+    count, = check(summed(), "count")
+    assert (count["state"], count["message"]) == (
+        "warning", "6 machines: Acme Desktop needs 19 more")
+    assert clients() == {"Acme Desktop": 1, "Acme Server": 5}
 
 
 def test_an_inventory_that_cannot_be_read_is_told_of_once(make):

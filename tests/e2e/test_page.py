@@ -348,6 +348,10 @@ def test_names_from_outside_never_become_markup(chromium, tmp_path):
 def test_below_the_threshold_until_enough_have_asked(chromium, tmp_path):
     s = fresh(tmp_path)
     try:
+        chromium.open(page.status_port(s))
+        assert eventually(lambda: chromium.texts("#groups .chip") ==
+                          ["nobody asks for it"] * 2)
+        assert "count" not in chromium.problems()
         for n in range(17):
             assert wire.activate(s.port, DESKTOP, name=b"pc-%d" % n)[0] == 0
         chromium.open(page.status_port(s))

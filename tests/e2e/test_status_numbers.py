@@ -61,13 +61,14 @@ def test_answers_and_refusals_by_cause(busy):
 
 
 def test_groups_say_which_thresholds_are_reached(busy):
-    group, = read(busy, "/v1/status")["publishers"][0]["groups"]
+    group, = wait_for(busy, lambda t: t["inventory"] and t["inventory"]["batches"]
+                      == t["store"]["batches"])["publishers"][0]["groups"]
     assert group["count"] == 6
     assert group["thresholds"] == [
         {"product": "Acme Desktop", "threshold": 25, "reached": False,
-         "covered": True},
+         "covered": True, "clients": 2},
         {"product": "Acme Server", "threshold": 5, "reached": True,
-         "covered": True}]
+         "covered": True, "clients": 4}]
 
 
 def test_the_inventory_in_numbers(busy):

@@ -109,6 +109,30 @@ test_who_was_never_told_enough_has_no_lease(void)
 	end();
 }
 
+/* Who has not come for 30 days does not wait for an activation. */
+static void
+test_who_asks_is_who_came_within_the_window(void)
+{
+	static const struct {
+		int64_t ago_s;
+		int64_t want;
+	} rows[] = {{0, 1}, {-DAY_S, 1}, {30 * DAY_S - 1, 1}, {30 * DAY_S, 0}};
+	const uint8_t none[PUBLISHER_LEN] = {0}, other[PUBLISHER_LEN] = {9};
+	struct store_client c = client(1, DAY_S);
+
+	is(summary_asking(&(struct summary){0}, none, c.product), -1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		begin();
+		c.last_unix_s = NOW - rows[i].ago_s;
+		take(c);
+		is(summary_asking(&sum, none, c.product), rows[i].want);
+		is((long long)sum.by_product[0], 1);
+		is(summary_asking(&sum, none, products->lines[1].id), 0);
+		is(summary_asking(&sum, other, c.product), -1);
+		end();
+	}
+}
+
 static void
 test_the_json_has_each_number_under_its_name(void)
 {
@@ -167,6 +191,7 @@ main(void)
 {
 	test_a_lease_ends_within_so_many_days_to_the_second();
 	test_who_was_never_told_enough_has_no_lease();
+	test_who_asks_is_who_came_within_the_window();
 	test_the_json_has_each_number_under_its_name();
 	return tap_done();
 }

@@ -24,6 +24,10 @@ function chip(group, t, product) {
 		return el("span", { class: "chip" }, "not covered by the host key");
 	if (t.reached)
 		return el("span", { class: "chip ok" }, "activates");
+	/* the inventory may be older than the count */
+	if (t.clients === 0 && (group.count === 0 ||
+		group.thresholds.some((other) => other.clients > 0)))
+		return el("span", { class: "chip" }, "nobody asks for it");
 	return el("span", { class: "chip warn" },
 		`${many(t.threshold - group.count, "machine")} short`);
 }
