@@ -62,7 +62,8 @@ struct admin_filter {
 	uint8_t product[PRODUCT_LEN];
 	bool has_state;
 	enum wire_state state;
-	bool is_duplicate;  /* those alone whose CMID two machines use (b5) */
+	bool
+	    is_duplicate; /* those alone whose CMID more than one machine uses (b5) */
 	int64_t now_unix_s; /* by which those are judged */
 	bool is_csv;        /* else JSON */
 	bool is_page;       /* page_list(), else admin_list() */

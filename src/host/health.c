@@ -272,8 +272,8 @@ check_rest(struct health *h, const json_t *status)
 		    "muster host clients --duplicates names them; muster rearm "
 		    "on the copies, and muster generalize in the image before "
 		    "it is copied again",
-		    "%lld client id%s used by two machines", duplicates,
-		    duplicates == 1 ? " is" : "s are");
+		    "%lld client id%s used by more than one machine",
+		    duplicates, duplicates == 1 ? " is" : "s are");
 	check_inventory(h, status);
 }
 

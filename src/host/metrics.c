@@ -301,7 +301,7 @@ put_inventory(FILE *f, const struct summary *summary)
 		labelled(f, "inventory_clients", "state",
 		    admin_list_state((enum wire_state)i), summary->by_state[i]);
 	one(f, "inventory_duplicates", "gauge",
-	    "Client ids that two machines use.", summary->duplicates);
+	    "Client ids that more than one machine uses.", summary->duplicates);
 	one(f, "inventory_leases", "gauge", "Leases that hold.",
 	    summary->leases);
 	head(f, "inventory_leases_ending", "gauge",

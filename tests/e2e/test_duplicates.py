@@ -48,7 +48,7 @@ def told_of(site):
 
 def test_b5_an_id_counts_once_whatever_it_asks_for(cloned):
     assert told_of(cloned) == (
-        1, ["1 client id is used by two machines"], 2, "1")
+        1, ["1 client id is used by more than one machine"], 2, "1")
     assert read(cloned, "/v1/clients?limit=9&duplicate=true")["clients"][0][
         "other_name"] == "twin-1"
 

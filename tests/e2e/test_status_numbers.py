@@ -105,7 +105,7 @@ def test_what_is_not_all_right_has_a_next_step(busy):
     assert count["message"] == "6 machines: Acme Desktop needs 19 more"
     twins = all_checks["duplicates", None]
     assert twins["state"] == "warning" and "muster host clients" in twins["next_step"]
-    assert twins["message"] == "1 client id is used by two machines"
+    assert twins["message"] == "1 client id is used by more than one machine"
     assert "muster rearm on the copies, and muster generalize in the image" in \
         twins["next_step"]
     for c in all_checks.values():

@@ -35,8 +35,9 @@ function fingerprint(hex) {
 function twin(c) {
 	return el("span", { class: "twin small" },
 		el("span", { class: "chip warn" }, "duplicate"),
-		" The CMID is used by two machines: ", c.name || "no name",
-		" (fingerprint ", fingerprint(c.machine), ") and ",
+		" The CMID is used by more than one machine; the last two seen: ",
+		c.name || "no name", " (fingerprint ",
+		fingerprint(c.machine), ") and ",
 		c.other_name || "no name", " (fingerprint ",
 		fingerprint(c.other_machine ?? ""), ").");
 }
