@@ -230,7 +230,7 @@ check "the change by hand" grep -q "a change by hand" /etc/muster/musterd.conf
 is "links of the pages that lead nowhere" "none of 50 or more" "$(dead_links)"
 is "the package leaves the database to musterd" "$old" "$(sha256sum <$host/host.db)"
 check "musterd starts" start_host
-is "schema" 3 "$(schema $host/host.db)"
+is "schema" 4 "$(schema $host/host.db)"
 is "the copy before it" 1 "$(schema $host/host.db.schema-1)"
 is "whose the copy is" "musterd:musterd 600" "$(rights $host/host.db.schema-1)"
 check "the host is still activated" muster host status
@@ -249,7 +249,7 @@ lease=$(cat /var/lib/muster/agent/leases/* | sha256sum) # it may have renewed
 # ---- downgrade: refused by name; the way back is the copy
 check "the build before goes over it" install --allow-downgrades /debs/before/*.deb
 new=$(sha256sum <$host/host.db)
-check "musterd refuses the later schema by name" refused $host/host.db 3 1 as musterd musterd
+check "musterd refuses the later schema by name" refused $host/host.db 4 1 as musterd musterd
 is "nothing of it has changed" "$new" "$(sha256sum <$host/host.db)"
 check "the way back" muster host restore $host/host.db.schema-1 --yes
 is "schema" 1 "$(schema $host/host.db)"
@@ -259,7 +259,7 @@ is "the inventory as of the upgrade" 1 "$(clients)"
 stop "$pid_musterd"
 check "the later build again" install /debs/first/*.deb
 check "musterd starts" start_host
-is "schema" 3 "$(schema $host/host.db)"
+is "schema" 4 "$(schema $host/host.db)"
 check "the host is still activated" muster host status
 is "the inventory" 1 "$(clients)"
 stop "$pid_musterd"

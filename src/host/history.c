@@ -32,7 +32,10 @@ advance(struct history_ring *ring, int64_t newest)
 {
 	int64_t missing = newest - ring->newest;
 
-	if (ring->n == 0 || missing < 0 || missing > HISTORY_POINTS) {
+	/* the place before that of the newest has the point before it */
+	for (; missing < 0 && ring->n > 0; missing++, ring->n--)
+		ring->at = (ring->at + HISTORY_POINTS - 1) % HISTORY_POINTS;
+	if (ring->n == 0 || missing > HISTORY_POINTS) {
 		ring->n = 0;
 		missing = 1;
 	}
@@ -86,6 +89,7 @@ history_note(struct history *h, int64_t now_unix_s,
 		if (ring->n == 0 || newest != ring->newest)
 			advance(ring, newest);
 		point = &ring->points[ring->at];
+		point->is_known = true;
 		point->activated =
 		    plus(point->activated, totals->activated - last->activated);
 		point->below_threshold = plus(point->below_threshold,

@@ -3,14 +3,15 @@
  * history.h -- counts and answers over time, in memory: a day of minutes and
  * sixty days of hours.
  *
- * Pure: the caller brings time and numbers.  It begins with the process; what
- * must outlive it is a monitoring system's to keep.  One that is full
- * forgets its oldest point.  A clock that jumps ahead leaves points of which
- * nothing is known; one that jumps back ends the history, and it begins anew.
+ * Pure: the caller brings time and numbers, and keeps it (history_file.h).  One
+ * that is full forgets its oldest point.  Where nobody looked, or the clock
+ * jumped ahead, there are points of which nothing is known; one that jumps back
+ * takes with it what it had noted of a time that has not come.
  */
 #ifndef MUSTER_HOST_HISTORY_H
 #define MUSTER_HOST_HISTORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct history_totals {
 
 struct history_point {
 	uint32_t activated, below_threshold, refused; /* within the step */
+	bool is_known; /* else nobody looked, and they are 0 */
 };
 
 struct history_ring {

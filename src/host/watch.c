@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/watch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/file.h"
 #include "base/hex.h"
+#include "base/log.h"
+#include "host/history_file.h"
 
 uint64_t
 watch_refused(const struct turnloop_stats *stats)
@@ -16,6 +19,71 @@ watch_refused(const struct turnloop_stats *stats)
 	for (int i = 0; i < TURNLOOP_STATUSES; i++)
 		n += i == WIRE_OK ? 0 : stats->by_status[i];
 	return n;
+}
+
+static void
+tell_kept(struct watch *watch, int err)
+{
+	if (err != watch->kept_err && err != 0)
+		log_line(LOG_WARN, "history",
+		    "%s is not written: %s; after a restart the curves of the "
+		    "status page end earlier",
+		    watch->history_path, muster_strerror(err));
+	watch->kept_err = err;
+}
+
+static bool
+encode(struct watch *watch)
+{
+	const size_t cap = HISTORY_LEN(watch->history.n_groups);
+
+	if (watch->history_path[0] == '\0')
+		return false;
+	watch->kept = malloc(cap);
+	if (watch->kept != NULL)
+		watch->kept_len =
+		    history_encode(&watch->history, watch->kept, cap);
+	return watch->kept != NULL;
+}
+
+/* At the end, when nobody is served any more. */
+static void
+keep_now(struct watch *watch)
+{
+	if (!encode(watch))
+		return;
+	tell_kept(watch,
+	    file_replace(watch->history_path, watch->kept, watch->kept_len,
+	        0600));
+	free(watch->kept);
+	watch->kept = NULL;
+}
+
+/* What the last run has left; one that cannot be read is as none. */
+static void
+load(struct watch *watch)
+{
+	uint8_t *buf = malloc(HISTORY_FILE_MAX);
+	size_t len = 0;
+	int n = snprintf(watch->history_path, sizeof(watch->history_path),
+	    "%s/history", watch->state->folder);
+	int err = buf == NULL ? MUSTER_E_NOMEM : 0;
+
+	if (n < 0 || (size_t)n >= sizeof(watch->history_path)) {
+		watch->history_path[0] = '\0';
+		err = MUSTER_E_TOOBIG;
+	}
+	if (err == 0)
+		err = file_read_own(watch->history_path, buf, HISTORY_FILE_MAX,
+		    &len);
+	if (err == 0)
+		err = history_decode(buf, len, &watch->history);
+	free(buf);
+	if (err != 0 && err != MUSTER_E_NOENT)
+		log_line(LOG_WARN, "history",
+		    "%s cannot be read: %s; the curves of the status page "
+		    "begin anew",
+		    watch->history_path, muster_strerror(err));
 }
 
 static void
@@ -30,6 +98,50 @@ note(struct watch *watch)
 
 	turnloop_last_groups(watch->turnloop, &groups, &n);
 	history_note(&watch->history, clock_unix_s(), &totals, groups, n);
+}
+
+static void
+on_keep(uv_work_t *work)
+{
+	struct watch *watch = work->data;
+
+	watch->keep_err = file_replace(watch->history_path, watch->kept,
+	    watch->kept_len, 0600);
+}
+
+static void
+on_kept(uv_work_t *work, int status)
+{
+	struct watch *watch = work->data;
+
+	(void)status; /* nothing cancels it */
+	tell_kept(watch, watch->keep_err);
+	free(watch->kept);
+	watch->kept = NULL;
+	if (watch->is_stopped)
+		keep_now(watch);
+}
+
+/* Beside the service, as often as a crash may take away. */
+static void
+keep(struct watch *watch, uv_loop_t *loop)
+{
+	int64_t now_unix_s = clock_unix_s();
+
+	if (watch->kept_unix_s == 0)
+		watch->kept_unix_s = now_unix_s; /* it has just been read */
+	if (watch->is_stopped || watch->kept != NULL ||
+	    (now_unix_s >= watch->kept_unix_s &&
+	        now_unix_s < watch->kept_unix_s + WATCH_KEEP_S))
+		return;
+	watch->kept_unix_s = now_unix_s;
+	if (!encode(watch))
+		return;
+	watch->keeping.data = watch;
+	if (uv_queue_work(loop, &watch->keeping, on_keep, on_kept) != 0) {
+		free(watch->kept);
+		watch->kept = NULL;
+	}
 }
 
 static void
@@ -167,6 +279,7 @@ on_timer(uv_timer_t *timer)
 	struct watch *watch = timer->data;
 
 	note(watch);
+	keep(watch, timer->loop);
 	make(watch, timer->loop);
 }
 
@@ -178,6 +291,7 @@ watch_start(struct watch *watch, uv_loop_t *loop, struct state *state,
 	watch->turnloop = turnloop;
 	watch->store = store;
 	watch->work.data = watch;
+	load(watch);
 	(void)uv_timer_init(loop, &watch->timer);
 	watch->timer.data = watch;
 	(void)uv_timer_init(loop, &watch->rest);
@@ -198,6 +312,8 @@ watch_stop(struct watch *watch)
 	watch->is_stopped = true;
 	uv_close((uv_handle_t *)&watch->timer, NULL);
 	uv_close((uv_handle_t *)&watch->rest, NULL);
+	if (watch->kept == NULL)
+		keep_now(watch); /* else when that is written */
 	/* else the work does when it is back */
 	if (watch->is_making && !watch->is_working)
 		end_making(watch, false);
@@ -221,7 +337,8 @@ series(const struct history_ring *ring, size_t which)
 		const uint32_t all[] = {p->activated, p->below_threshold,
 		    p->refused};
 
-		(void)json_array_append_new(list, json_integer(all[which]));
+		(void)json_array_append_new(list,
+		    p->is_known ? json_integer(all[which]) : json_null());
 	}
 	return list;
 }

@@ -31,6 +31,7 @@
 #define WATCH_PIECE 512       /* rows; 0.5 ms */
 #define WATCH_PIECE_MS 50     /* between two pieces */
 #define WATCH_OLD_MS 60000
+#define WATCH_KEEP_S 3600 /* between two writings of the history */
 
 struct watch {
 	uv_timer_t timer, rest; /* rest: between two pieces */
@@ -39,6 +40,12 @@ struct watch {
 	const struct store *store;
 	struct state *state;
 	struct history history;
+	uv_work_t keeping;
+	char history_path[FILE_PATH_MAX]; /* empty: it is kept nowhere */
+	uint8_t *kept; /* its bytes, while they are written; owned */
+	size_t kept_len;
+	int64_t kept_unix_s;    /* or 0 */
+	int keep_err, kept_err; /* of this writing; of the one before it */
 	struct summary summary, made;
 	struct products *products; /* of summary, and of the one being made */
 	struct products *made_products;
@@ -49,7 +56,7 @@ struct watch {
 };
 
 /**
- * watch_start(): hang on the loop.
+ * watch_start(): hang on the loop, with the history that the last run has left.
  *
  * In:      watch    zeros; all others borrowed until watch_free()
  */
@@ -62,7 +69,7 @@ void watch_start(struct watch *watch, uv_loop_t *loop, struct state *state,
 void watch_asked(struct watch *watch);
 
 /**
- * watch_stop(): off the loop.
+ * watch_stop(): off the loop; the history is written.
  */
 void watch_stop(struct watch *watch);
 

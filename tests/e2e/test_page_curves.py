@@ -132,19 +132,34 @@ def test_the_answers_curve_has_the_same_sums(chromium, lived, step):  # noqa: F8
                                           "below_threshold"),
              ("refused", "refused"))
     # 2 and 2 below it, the fifth and all after it activated
-    assert [sum(h[key]) for _, key in kinds] == [6, 4, 0]
+    assert [known(h[key]) for _, key in kinds] == [6, 4, 0]
     assert chromium.text("#curve-reading") == \
         f"Since {when(h['first_unix_s'])}: " + ", ".join(
-            f"{sum(h[key])} {name}" for name, key in kinds)
+            f"{known(h[key])} {name}" for name, key in kinds)
     k = -(-h["n"] // 144)  # neighbours are drawn as one
     n = -(-h["n"] // k)
+    gap = None
     for i in range(n):
-        told = {name: sum(h[key][i * k:i * k + k]) for name, key in kinds}
+        told = {name: known(h[key][i * k:i * k + k]) for name, key in kinds}
+        at = when(h["first_unix_s"] + i * k * h["step_s"])
+        if None in told.values():  # the clock was set on: nobody looked
+            gap = gap or read_at(chromium, "#curve", "#curve-reading", i, n)
+            continue
         if sum(told.values()) == 0:
             continue
-        at = when(h["first_unix_s"] + i * k * h["step_s"])
         assert read_at(chromium, "#curve", "#curve-reading", i, n).startswith(
             f"{at}: " + ", ".join(f"{v} {name}" for name, v in told.items()))
+
+
+    # an hour has always something that is known
+    assert (gap is None) == (step == "hour"), gap
+    assert gap is None or gap.endswith(": not known"), gap
+
+
+def known(values):
+    """Their sum; None: nothing is known of any of them."""
+    left = [v for v in values if v is not None]
+    return sum(left) if left else None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -158,3 +173,37 @@ def test_axe_has_nothing_against_curves(chromium, lived, scheme, size):  # noqa:
         assert chromium.js("return document.documentElement.scrollWidth <= "
                            "innerWidth")
     chromium.look()
+
+
+def counts_at(h):
+    return {h["first_unix_s"] + i * h["step_s"]: c
+            for i, c in enumerate(h["groups"][0]["count"]) if c is not None}
+
+
+def is_kept(was, now):
+    """All but the newest point, which goes on."""
+    return {at for at, c in was.items() if now.get(at) != c} <= {max(was)}
+
+
+def test_curves_go_on_after_a_restart(lived):
+    """Also after one that nothing was told of; and begin anew where their file is
+    damaged, which is said."""
+    before = {step: counts_at(history(lived, step)) for step in ("minute", "hour")}
+    lived.stop()
+    lived.start()
+    for step, was in before.items():
+        assert is_kept(was, counts_at(history(lived, step)))
+    lived.daemon.kill()
+    lived.daemon.wait()
+    lived.start()
+    assert is_kept(before["minute"], counts_at(history(lived, "minute")))
+    lived.stop()
+    path = os.path.join(lived.host_root, "var/lib/muster/host/history")
+    with open(path, "r+b") as f:
+        f.seek(40)
+        f.write(b"\xff")
+    lived.start()
+    assert eventually(lambda: history(lived, "minute")["n"])
+    assert history(lived, "minute")["n"] <= 3
+    with open(lived.path("musterd.log")) as f:
+        assert "history: " in (text := f.read()) and "begin anew" in text

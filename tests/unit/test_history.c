@@ -74,6 +74,10 @@ test_what_was_not_seen_is_not_known(void)
 	is(count(HISTORY_MINUTE, 0, 3), HISTORY_UNKNOWN);
 	is(count(HISTORY_MINUTE, 1, 0), HISTORY_UNKNOWN);
 	is(count(HISTORY_MINUTE, 1, 3), 9);
+	ok(point(HISTORY_MINUTE, 0)->is_known);
+	ok(!point(HISTORY_MINUTE, 1)->is_known);
+	ok(!point(HISTORY_MINUTE, 2)->is_known);
+	ok(point(HISTORY_MINUTE, 3)->is_known);
 }
 
 static void
@@ -109,6 +113,37 @@ test_a_clock_that_jumps(void)
 	is(count(HISTORY_MINUTE, 0, 1), 4);
 }
 
+/* What it has noted before stays, of what it noted of the future nothing does. */
+static void
+test_a_clock_that_is_set_back(void)
+{
+	begin();
+	for (uint32_t i = 0; i < 200; i++)
+		note(T0 + INT64_C(60) * i, 1, i);
+	totals.activated = 7;
+	note(T0 + INT64_C(60) * 150, 1, 1000);
+	is(h.rings[HISTORY_MINUTE].n, 151);
+	is(h.rings[HISTORY_MINUTE].newest, T0 / 60 + 150);
+	is(count(HISTORY_MINUTE, 0, 0), 0);
+	is(count(HISTORY_MINUTE, 0, 149), 149);
+	is(count(HISTORY_MINUTE, 0, 150), 1000);
+	is(point(HISTORY_MINUTE, 150)->activated, 7);
+	is(h.rings[HISTORY_HOUR].n, 3);
+	note(T0 + INT64_C(60) * 151, 1, 1001);
+	is(h.rings[HISTORY_MINUTE].n, 152);
+	is(count(HISTORY_MINUTE, 0, 151), 1001);
+
+	/* of a ring that has come round as well */
+	begin();
+	for (uint32_t i = 0; i < HISTORY_POINTS + 10; i++)
+		note(T0 + INT64_C(60) * i, 1, i);
+	note(T0 + INT64_C(60) * HISTORY_POINTS, 1, 7);
+	is(h.rings[HISTORY_MINUTE].n, HISTORY_POINTS - 9);
+	is(count(HISTORY_MINUTE, 0, 0), 10);
+	is(count(HISTORY_MINUTE, 0, HISTORY_POINTS - 10), 7);
+	is(count(HISTORY_MINUTE, 0, HISTORY_POINTS - 11), HISTORY_POINTS - 1);
+}
+
 static void
 test_more_groups_than_it_keeps(void)
 {
@@ -127,6 +162,7 @@ main(void)
 	test_what_was_not_seen_is_not_known();
 	test_the_oldest_is_forgotten();
 	test_a_clock_that_jumps();
+	test_a_clock_that_is_set_back();
 	test_more_groups_than_it_keeps();
 	return tap_done();
 }

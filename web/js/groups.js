@@ -190,8 +190,7 @@ export function show_history(history) {
 			no_curve(card, history ? "No curve of this group." :
 				"This host keeps no curve.");
 		else if (history.n < 2)
-			no_curve(card, "A curve begins with the host's start; its " +
-				"first points take two minutes.");
+			no_curve(card, "The first points of a curve take two minutes.");
 		else {
 			card.box.setAttribute("role", "img");
 			draw(card, history, curve.count);

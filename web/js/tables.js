@@ -108,8 +108,11 @@ let plot = null;
 /* Neighbouring steps as one, so that no more than POINTS_MAX are left. */
 function coarser(history) {
 	const k = Math.ceil(history.n / POINTS_MAX);
+	/* of steps of which nothing is known the sum is null */
 	const sums = (a) => a.reduce((out, n, i) => {
-		out[Math.floor(i / k)] = (out[Math.floor(i / k)] ?? 0) + (n ?? 0);
+		const at = Math.floor(i / k);
+
+		out[at] = n === null ? (out[at] ?? null) : (out[at] ?? 0) + n;
 		return out;
 	}, []);
 
@@ -126,6 +129,8 @@ function told(history, i) {
 		["refused", history.refused]];
 	const sum = (a) => a.reduce((x, y) => x + (y ?? 0), 0);
 
+	if (i !== null && history.activated[i] === null)
+		return "not known";
 	return kinds.map(([name, a]) =>
 		`${number(i === null ? sum(a) : a[i])} ${name}`).join(", ");
 }
@@ -145,8 +150,7 @@ export function show_curve(fine) {
 	if (!can) {
 		box.removeAttribute("role");
 		say(reading, history === null ? "This host keeps no curve." :
-			can_draw() ? "The curve begins with the host's start; its first " +
-			"points take two minutes." : told(history, null));
+			can_draw() ? "The curve's first points take two minutes." : told(history, null));
 		return;
 	}
 	const all = `Since ${when(history.first_unix_s)}: ${told(history, null)}`;
@@ -160,7 +164,8 @@ export function show_curve(fine) {
 			{ ink: "--bad" }], lines: [],
 		read: (i) => say(reading, i === null || i === undefined ? all :
 			`${when(history.first_unix_s + i * history.step_s)}: ` +
-			`${told(history, i)} in ${span(history.step_s)}`) });
+			told(history, i) + (history.activated[i] === null ? "" :
+				` in ${span(history.step_s)}`)) });
 }
 
 const levels = { error: ["bad", "Error"], warning: ["warn", "Warning"],
