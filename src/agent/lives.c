@@ -140,18 +140,26 @@ static void
 tell_outcome(const struct agent_product *p, const struct round_outcome *o)
 {
 	const struct reply *reply = &p->round.asking.reply;
-	char request[WIRE_REQUEST_TEXT_LEN + 1], fields[LOG_FIELDS_MAX + 1];
+	const uint8_t *product = p->env.product->id;
+	char request[WIRE_REQUEST_TEXT_LEN + 1];
 
 	hex_encode(o->request, WIRE_REQUEST_LEN, request);
-	(void)snprintf(fields, sizeof(fields), "request=%s", request);
 	if (o->is_lookup)
-		log_line(LOG_NOTE, "dns", "%s: %s", o->text,
-		    muster_strerror(o->err));
+		log_event(LOG_NOTE, "dns",
+		    LOG_FIELDS(LOG_TEXT(DOMAIN, o->text), LOG_CODE(o->err)),
+		    "%s: %s", o->text, muster_strerror(o->err));
 	else if (o->err != 0)
-		log_event(LOG_NOTE, "host", fields, "%s: %s", o->text,
-		    muster_strerror(o->err));
+		log_event(LOG_NOTE, "host",
+		    LOG_FIELDS(LOG_TEXT(REQUEST, request),
+		        LOG_UUID(PRODUCT, product), LOG_TEXT(HOST, o->text),
+		        LOG_CODE(o->err)),
+		    "%s: %s", o->text, muster_strerror(o->err));
 	else
-		log_event(LOG_NOTE, "host", fields,
+		log_event(LOG_NOTE, "host",
+		    LOG_FIELDS(LOG_TEXT(REQUEST, request),
+		        LOG_UUID(PRODUCT, product), LOG_TEXT(HOST, o->text),
+		        LOG_NUMBER(COUNT, reply->count),
+		        LOG_NUMBER(THRESHOLD, reply->threshold)),
 		    "%s: %s has a count of %u, and needs %u", o->text,
 		    p->env.product->name, reply->count, reply->threshold);
 }

@@ -394,7 +394,7 @@ main(int argc, char **argv)
 {
 	int exit_code;
 
-	log_open();
+	log_open("muster-agent");
 	if (!parse_args(argc, argv, &main_agent.args, &exit_code))
 		return exit_code;
 	return run(&main_agent);

@@ -169,7 +169,7 @@ start(struct ctx *ctx, struct serve *s)
 	const struct sandbox_file own = {ctx->dir, true};
 	int rc, err;
 
-	log_open();
+	log_open("muster-authority");
 	log_set_level((enum log_level)s->settings.log_level);
 	harden(&s->settings);
 	warn_expiry(&s->tls);

@@ -17,6 +17,15 @@ clock_unix_s(void)
 }
 
 int64_t
+clock_unix_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t
 clock_mono_ms(void)
 {
 	struct timespec ts;

@@ -16,6 +16,13 @@
 int64_t clock_unix_s(void);
 
 /**
+ * clock_unix_ms(): wall clock.
+ *
+ * Returns: milliseconds since 1970
+ */
+int64_t clock_unix_ms(void);
+
+/**
  * clock_mono_ms(): a clock that never steps.
  *
  * Returns: milliseconds since some point

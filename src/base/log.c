@@ -3,43 +3,92 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOG_LINE_MAX 1024 /* bytes; the rest of a longer line is cut */
+#include "base/clock.h"
+#include "base/journal.h"
+#include "base/logform.h"
+#include "base/text.h"
 
 #define STREAM_MAX 48 /* two numbers of 64 bits and a colon */
+#define PREFIX_MAX 8  /* <7> */
 
-/* Both are the process's own, set once at start; nothing else is kept. */
-static enum log_level level_max = LOG_NOTE;
-static bool is_journal;
+/* All are the process's own.  A reload sets the level, the form and the
+ * descriptor while another thread may log: each by itself is good at any
+ * time.  The descriptor is never closed. */
+static const char *program = "muster";
 static const struct log_sink *sink;
+static bool is_journal;
+static atomic_int level_max = LOG_NOTE;
+static atomic_int form = LOG_FORMAT_AUTO;
+static atomic_int journal_fd = -1;
 
 /* The variable is inherited by whoever is started from a service: only with
  * the device and inode of our own standard error does it speak of us. */
-void
-log_open(void)
+static bool
+is_ours(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	char own[STREAM_MAX];
 	struct stat st;
 
-	is_journal = false;
 	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
-		return;
+		return false;
 	(void)snprintf(own, sizeof(own), "%llu:%llu",
 	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
-	is_journal = strcmp(stream, own) == 0;
+	return strcmp(stream, own) == 0;
+}
+
+void
+log_open(const char *name)
+{
+	program = name;
+	is_journal = is_ours();
+	log_set_format(form);
 }
 
 void
 log_set_level(enum log_level level)
 {
-	level_max = level;
+	level_max = (int)level;
+}
+
+void
+log_set_format(enum log_format format)
+{
+	bool is_wanted = format == LOG_FORMAT_JOURNAL ||
+	    (format == LOG_FORMAT_AUTO && is_journal);
+
+	if (is_wanted && journal_fd < 0)
+		journal_fd = journal_open(JOURNAL_SOCKET);
+	form = (int)format;
+}
+
+bool
+log_format_parse(const char *text, enum log_format *format_out)
+{
+	static const struct {
+		const char *name;
+		enum log_format format;
+	} formats[] = {
+	    {"auto", LOG_FORMAT_AUTO},
+	    {"text", LOG_FORMAT_TEXT},
+	    {"json", LOG_FORMAT_JSON},
+	    {"journal", LOG_FORMAT_JOURNAL},
+	};
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (text != NULL && strcmp(text, formats[i].name) == 0) {
+			*format_out = formats[i].format;
+			return true;
+		}
+	}
+	return false;
 }
 
 void
@@ -51,38 +100,66 @@ log_set_sink(const struct log_sink *other)
 bool
 log_is_on(enum log_level level)
 {
-	return level <= level_max;
+	return (int)level <= level_max;
+}
+
+/* The last character of a sentence that was cut is there, or not. */
+static void
+trim(char *text)
+{
+	size_t len = strlen(text), at = len;
+
+	while (at > 0 && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
+		at--;
+	if (at > 0)
+		at--;
+	if (text_char((const uint8_t *)text + at, len - at) != len - at)
+		text[at] = '\0';
+}
+
+static void
+emit(const struct log_record *record)
+{
+	enum log_format format = (enum log_format)(int)form;
+	char out[LOGFORM_MAX], prefix[PREFIX_MAX] = "";
+	int fd = journal_fd;
+	size_t len;
+
+	if (format == LOG_FORMAT_AUTO)
+		format = is_journal ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
+	if (format == LOG_FORMAT_JOURNAL && fd >= 0 &&
+	    journal_send(fd, out, logform_journal(record, program, out)))
+		return;
+	if (is_journal)
+		(void)snprintf(prefix, sizeof(prefix), "<%d>",
+		    (int)record->level);
+	len = format == LOG_FORMAT_JSON
+	    ? logform_json(record, prefix, program, clock_unix_ms(), out)
+	    : logform_text(record, prefix, out);
+	/* a log that cannot be written has no one to be told to */
+	(void)!write(STDERR_FILENO, out, len);
 }
 
 __attribute__((format(printf, 4, 0))) static void
-write_line(enum log_level level, const char *event, const char *fields,
-    const char *format, va_list ap)
+write_event(enum log_level level, const char *event,
+    const struct log_field *fields, const char *format, va_list ap)
 {
-	char line[LOG_LINE_MAX + LOG_FIELDS_MAX + sizeof(" []")];
+	char text[LOG_TEXT_MAX + 1];
+	struct log_record record = {.level = level,
+	    .event = event,
+	    .text = text,
+	    .fields = fields};
 	int saved = errno;
-	char prefix[8] = "";
-	int head, body;
-	size_t len;
+	int n = vsnprintf(text, sizeof(text), format, ap);
 
-	if (is_journal)
-		(void)snprintf(prefix, sizeof(prefix), "<%d>", (int)level);
-	head = snprintf(line, LOG_LINE_MAX, "%s%s: ", prefix, event);
-	if (head < 0 || head >= LOG_LINE_MAX)
+	if (n < 0)
 		return;
-	body = vsnprintf(line + head, LOG_LINE_MAX - (size_t)head, format, ap);
-	if (body < 0)
-		return;
-	len = (size_t)head + (size_t)body;
-	if (len > LOG_LINE_MAX - 1)
-		len = LOG_LINE_MAX - 1;
+	record.is_cut = n > LOG_TEXT_MAX;
+	if (record.is_cut)
+		trim(text);
 	if (sink != NULL)
-		sink->take(level, event, line + head, fields);
-	if (fields[0] != '\0')
-		len += (size_t)snprintf(line + len, sizeof(line) - len,
-		    " [%.*s]", LOG_FIELDS_MAX, fields);
-	line[len++] = '\n';
-	/* a log that cannot be written has no one to be told to */
-	(void)!write(STDERR_FILENO, line, len);
+		sink->take(&record);
+	emit(&record);
 	errno = saved;
 }
 
@@ -94,19 +171,19 @@ log_line(enum log_level level, const char *event, const char *format, ...)
 	if (!log_is_on(level))
 		return;
 	va_start(ap, format);
-	write_line(level, event, "", format, ap);
+	write_event(level, event, NULL, format, ap);
 	va_end(ap);
 }
 
 void
-log_event(enum log_level level, const char *event, const char *fields,
-    const char *format, ...)
+log_event(enum log_level level, const char *event,
+    const struct log_field *fields, const char *format, ...)
 {
 	va_list ap;
 
 	if (!log_is_on(level))
 		return;
 	va_start(ap, format);
-	write_line(level, event, fields, format, ap);
+	write_event(level, event, fields, format, ap);
 	va_end(ap);
 }

@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-/* Length of the UTF-8 character at p of no control code, or 0. */
-static size_t
-char_len(const uint8_t *p, size_t left)
+size_t
+text_char(const uint8_t *p, size_t left)
 {
 	static const uint32_t least[] = {0, 0x20, 0xa0, 0x800, 0x10000};
 	size_t n = 0;
@@ -61,7 +60,7 @@ text_is_utf8(const uint8_t *p, size_t len)
 			n = 8;
 			continue;
 		}
-		n = char_len(p + i, len - i);
+		n = text_char(p + i, len - i);
 		if (n == 0)
 			return false;
 	}

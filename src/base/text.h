@@ -12,6 +12,14 @@
 #include <stdint.h>
 
 /**
+ * text_char(): how long is the UTF-8 character at p?
+ *
+ * In:      left     bytes from p on, at least 1
+ * Returns: its bytes; 0 for a control code, and for what is none
+ */
+size_t text_char(const uint8_t *p, size_t left);
+
+/**
  * text_is_utf8(): UTF-8 in its shortest form, without control codes.
  *
  * C0, DEL, C1, surrogates and what lies above U+10FFFF are refused.

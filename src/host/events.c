@@ -7,16 +7,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/logform.h"
 
-#define NAME_MAX_LEN 23
-#define TEXT_MAX_LEN 1023 /* a whole line: its next step is at its end */
+#define FIELDS_MAX_LEN 511 /* a path and some numbers; whole fields only */
 
 struct event {
 	int64_t unix_s;
 	enum log_level level;
-	char name[NAME_MAX_LEN + 1];
-	char text[TEXT_MAX_LEN + 1];
-	char fields[LOG_FIELDS_MAX + 1];
+	char name[LOGFORM_EVENT_MAX + 1];
+	char text[LOG_TEXT_MAX + 1];     /* its next step is at its end */
+	char fields[FIELDS_MAX_LEN + 1]; /* an object of JSON */
 };
 
 /* The log is the process's, and so is its memory. */
@@ -27,20 +27,19 @@ static struct {
 } events = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static void
-take(enum log_level level, const char *event, const char *text,
-    const char *fields)
+take(const struct log_record *record)
 {
 	struct event *e;
 
-	if (level > LOG_NOTE)
+	if (record->level > LOG_NOTE)
 		return;
 	(void)pthread_mutex_lock(&events.mutex);
 	e = &events.ring[++events.last % EVENTS_MAX];
 	e->unix_s = clock_unix_s();
-	e->level = level;
-	(void)snprintf(e->name, sizeof(e->name), "%s", event);
-	(void)snprintf(e->text, sizeof(e->text), "%s", text);
-	(void)snprintf(e->fields, sizeof(e->fields), "%s", fields);
+	e->level = record->level;
+	(void)snprintf(e->name, sizeof(e->name), "%s", record->event);
+	(void)snprintf(e->text, sizeof(e->text), "%s", record->text);
+	logform_fields(record->fields, e->fields, sizeof(e->fields));
 	(void)pthread_mutex_unlock(&events.mutex);
 }
 
@@ -63,53 +62,17 @@ events_last(void)
 	return last;
 }
 
-static const char *
-level_name(enum log_level level)
-{
-	switch (level) {
-	case LOG_ERROR:
-		return "error";
-	case LOG_WARN:
-		return "warning";
-	case LOG_NOTE:
-	case LOG_FINE:
-		break;
-	}
-	return "note";
-}
-
-/* NAME=VALUE NAME=VALUE, as log_event() takes them. */
-static json_t *
-fields_json(const char *text)
-{
-	json_t *fields = json_object();
-	char copy[LOG_FIELDS_MAX + 1], *rest = NULL;
-
-	(void)snprintf(copy, sizeof(copy), "%s", text);
-	for (char *one = strtok_r(copy, " ", &rest); one != NULL;
-	     one = strtok_r(NULL, " ", &rest)) {
-		char *value = strchr(one, '=');
-
-		if (value == NULL)
-			continue;
-		*value++ = '\0';
-		(void)json_object_set_new(fields, one, json_string(value));
-	}
-	return fields;
-}
-
-/* A text that was cut in the middle of a character is no JSON: it is told
- * without its bytes. */
+/* A text with bytes that are no UTF-8 is no JSON: it is told without them. */
 static json_t *
 event_json(uint64_t id, const struct event *e)
 {
 	json_t *text = json_string(e->text);
 
 	return json_pack("{s:I, s:I, s:s, s:s, s:o, s:o}", "id", (json_int_t)id,
-	    "unix_s", (json_int_t)e->unix_s, "level", level_name(e->level),
+	    "unix_s", (json_int_t)e->unix_s, "level", logform_level(e->level),
 	    "event", e->name, "message",
 	    text != NULL ? text : json_string("(not shown: no UTF-8)"),
-	    "fields", fields_json(e->fields));
+	    "fields", json_loads(e->fields, 0, NULL));
 }
 
 /* The id from which on there are so many. */

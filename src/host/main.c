@@ -580,7 +580,7 @@ main(int argc, char **argv)
 	static struct musterd musterd;
 	int exit_code = EXIT_USAGE;
 
-	log_open();
+	log_open("musterd");
 	events_init();
 	if (!parse_args(argc, argv, &musterd.args, &exit_code))
 		return exit_code;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/reqlog.h"
 
-#include <stdio.h>
+#include <stdbool.h>
 
 #include "base/clock.h"
 #include "base/hex.h"
@@ -32,26 +32,36 @@ reqlog_level(struct reqlog *log, enum wire_status status, int64_t now_ms,
 }
 
 static void
-write_answer(enum log_level level, const char *fields,
+write_answer(enum log_level level, const char *request, const char *client,
     const struct wire_args *args, const struct wire_result *res)
 {
-	if (res->status == WIRE_OK && res->grant.count >= args->threshold)
-		log_event(level, "request", fields, "granted: count %u of %u",
-		    res->grant.count, args->threshold);
-	else if (res->status == WIRE_OK)
-		log_event(level, "request", fields, "counted: %u of %u",
-		    res->grant.count, args->threshold);
+	const char *outcome = admin_status_name(res->status);
+	bool is_enough = res->grant.count >= args->threshold;
+
+	if (res->status != WIRE_OK)
+		log_event(level, "request",
+		    LOG_FIELDS(LOG_TEXT(REQUEST, request),
+		        LOG_TEXT(CLIENT, client),
+		        LOG_UUID(PRODUCT, args->product),
+		        LOG_TEXT(OUTCOME, outcome)),
+		    "refused: %s", outcome);
 	else
-		log_event(level, "request", fields, "refused: %s",
-		    admin_status_name(res->status));
+		log_event(level, "request",
+		    LOG_FIELDS(LOG_TEXT(REQUEST, request),
+		        LOG_TEXT(CLIENT, client),
+		        LOG_UUID(PRODUCT, args->product),
+		        LOG_TEXT(OUTCOME, outcome),
+		        LOG_NUMBER(COUNT, res->grant.count),
+		        LOG_NUMBER(THRESHOLD, args->threshold)),
+		    is_enough ? "granted: count %u of %u" : "counted: %u of %u",
+		    res->grant.count, args->threshold);
 }
 
 void
 reqlog_answered(struct reqlog *log, const struct wire_args *args,
     const uint8_t *address, const struct wire_result *res)
 {
-	char request[WIRE_REQUEST_TEXT_LEN + 1], product[UUID_TEXT_LEN + 1];
-	char client[ADMIN_ADDRESS_MAX], fields[LOG_FIELDS_MAX + 1];
+	char request[WIRE_REQUEST_TEXT_LEN + 1], client[ADMIN_ADDRESS_MAX];
 	uint64_t n_untold;
 	enum log_level level = (enum log_level)reqlog_level(log, res->status,
 	    clock_mono_ms(), &n_untold);
@@ -59,14 +69,11 @@ reqlog_answered(struct reqlog *log, const struct wire_args *args,
 	if (!log_is_on(level))
 		return;
 	hex_encode(args->nonce, WIRE_REQUEST_LEN, request);
-	uuid_format(args->product, product);
 	admin_address_text(address, client);
-	(void)snprintf(fields, sizeof(fields),
-	    "request=%s client=%s product=%s outcome=%s", request, client,
-	    product, admin_status_name(res->status));
-	write_answer(level, fields, args, res);
+	write_answer(level, request, client, args, res);
 	if (n_untold > 0)
-		log_line(level, "request",
+		log_event(level, "request",
+		    LOG_FIELDS(LOG_NUMBER(MORE, n_untold)),
 		    "%llu more were refused; log_level = \"fine\" shows all",
 		    (unsigned long long)n_untold);
 }

@@ -67,7 +67,8 @@ def test_both_sides_name_a_request_alike(fine):
                       "product": demo.SERVER, "outcome": "ok"}
     (ours, of_ours), = [x for x in lines(m.log, "host")
                         if x[1]["request"] == fields["request"]]
-    assert of_ours == {"request": fields["request"]}
+    assert of_ours == {"request": fields["request"],
+                       "product": demo.SERVER}
     assert ours == (f"127.0.0.1:{fine.port}: Acme Server has a count of 1, "
                     "and needs 5")
 

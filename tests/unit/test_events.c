@@ -117,7 +117,9 @@ test_a_text_that_was_cut_is_still_json(void)
 		for (size_t i = (size_t)shift; i + 2 < sizeof(text); i += 2)
 			memcpy(text + i, "\xc3\xa9", 2);
 		text[sizeof(text) - 1] = '\0';
-		log_event(LOG_WARN, "long", "a=1 b=2", "%s", text);
+		log_event(LOG_WARN, "long",
+		    LOG_FIELDS(LOG_NUMBER(COUNT, 1), LOG_TEXT(FILE, "2")), "%s",
+		    text);
 		told = events_json(0, 1, LOG_NOTE);
 		one = json_array_get(json_object_get(told, "events"), 0);
 		ok(one != NULL);
@@ -127,7 +129,7 @@ test_a_text_that_was_cut_is_still_json(void)
 		    "long");
 		is_str(json_string_value(
 		           json_object_get(json_object_get(one, "fields"),
-		               "b")),
+		               "file")),
 		    "2");
 		said = json_string_value(json_object_get(one, "message"));
 		ok(said != NULL && said[0] != '\0');
