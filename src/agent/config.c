@@ -10,16 +10,6 @@
 
 #define FILE_MAX 65536
 
-static const struct {
-	const char *name;
-	enum log_level level;
-} levels[] = {
-    {"error", LOG_ERROR},
-    {"warning", LOG_WARN},
-    {"note", LOG_NOTE},
-    {"fine", LOG_FINE},
-};
-
 /* One file being read. */
 struct parse {
 	const char *name;
@@ -61,16 +51,17 @@ read_hosts(struct parse *p, const config_setting_t *set)
 static void
 read_level(struct parse *p, const config_setting_t *set)
 {
-	const char *name = config_setting_get_string(set);
+	if (!log_level_parse(config_setting_get_string(set),
+	        &p->config->log_level))
+		mistake(p, set, "error, warning, note or fine");
+}
 
-	for (size_t i = 0; name != NULL && i < sizeof(levels) / sizeof(*levels);
-	     i++) {
-		if (strcmp(name, levels[i].name) == 0) {
-			p->config->log_level = levels[i].level;
-			return;
-		}
-	}
-	mistake(p, set, "error, warning, note or fine");
+static void
+read_format(struct parse *p, const config_setting_t *set)
+{
+	if (!log_format_parse(config_setting_get_string(set),
+	        &p->config->log_format))
+		mistake(p, set, "auto, text, json or journal");
 }
 
 static void
@@ -98,6 +89,8 @@ read_setting(struct parse *p, const config_setting_t *set)
 		read_hosts(p, set);
 	} else if (strcmp(name, "log_level") == 0) {
 		read_level(p, set);
+	} else if (strcmp(name, "log_format") == 0) {
+		read_format(p, set);
 	} else if (strcmp(name, "resolver") == 0) {
 		read_resolver(p, set);
 	} else if (strcmp(name, "domain") == 0) {
@@ -161,6 +154,7 @@ agent_config_load(const char *path, struct agent_config *config_out)
 	int err = MUSTER_E_NOMEM;
 
 	*config_out = (struct agent_config){.log_level = LOG_NOTE,
+	    .log_format = LOG_FORMAT_AUTO,
 	    .settings = {.is_caching = true}};
 	if (buf == NULL)
 		return err;

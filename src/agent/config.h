@@ -8,6 +8,7 @@
  *   caching = true;
  *   resolver = "192.0.2.53:53";   asked alone, in place of resolv.conf's
  *   log_level = "note";       error, warning, note or fine
+ *   log_format = "auto";      auto, text, json or journal
  */
 #ifndef MUSTER_AGENT_CONFIG_H
 #define MUSTER_AGENT_CONFIG_H
@@ -21,6 +22,7 @@ struct agent_config {
 	struct agent_settings settings;
 	char resolver[RESOLVCONF_TEXT_MAX + 1]; /* empty: none is set */
 	enum log_level log_level;
+	enum log_format log_format;
 };
 
 /**

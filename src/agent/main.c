@@ -191,7 +191,8 @@ on_signal(uv_signal_t *handle, int number)
 	}
 	if (m->agent.is_stopping)
 		return;
-	log_line(LOG_NOTE, "stopping", "signal %d", number);
+	log_event(LOG_NOTE, "stopping", LOG_FIELDS(LOG_NUMBER(SIGNAL, number)),
+	    "signal %d", number);
 	notify_send("STOPPING=1");
 	m->agent.is_stopping = true;
 	sock_close(m->sock);
@@ -360,6 +361,7 @@ run(struct muster_agent *m)
 		return EXIT_DONE;
 	}
 	log_set_level(m->config.log_level);
+	log_set_format(m->config.log_format);
 	if (sodium_init() < 0) {
 		log_line(LOG_ERROR, "start", "libsodium does not start");
 		return EXIT_FAIL;

@@ -87,7 +87,10 @@ say_listening(int fd)
 	if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 &&
 	    getnameinfo((const struct sockaddr *)&at, len, host, sizeof(host),
 	        port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-		log_line(LOG_NOTE, "listening", "%s port %s", host, port);
+		log_event(LOG_NOTE, "listening",
+		    LOG_FIELDS(LOG_TEXT(ADDRESS, host),
+		        LOG_NUMBER(PORT, strtol(port, NULL, 10))),
+		    "%s port %s", host, port);
 }
 
 static void
@@ -171,6 +174,7 @@ start(struct ctx *ctx, struct serve *s)
 
 	log_open("muster-authority");
 	log_set_level((enum log_level)s->settings.log_level);
+	log_set_format((enum log_format)s->settings.log_format);
 	harden(&s->settings);
 	warn_expiry(&s->tls);
 	warn_issuers(s->env.db);
@@ -204,9 +208,12 @@ wait_for_end(struct serve *s, const sigset_t *signals)
 		is_broken = batch_is_broken(s->batch);
 	}
 	if (is_broken)
-		log_line(LOG_NOTE, "stopping", "the disk failed");
+		log_event(LOG_NOTE, "stopping",
+		    LOG_FIELDS(LOG_CODE(MUSTER_E_IO)), "the disk failed");
 	else
-		log_line(LOG_NOTE, "stopping", "signal %d", number);
+		log_event(LOG_NOTE, "stopping",
+		    LOG_FIELDS(LOG_NUMBER(SIGNAL, number)), "signal %d",
+		    number);
 	notify_send("STOPPING=1");
 }
 

@@ -38,6 +38,8 @@ static const struct settings_option options[] = {
     {"body_bytes", NUMBER(body_bytes, 1024, 65536, 4096), "of a request"},
     {"log_level", SETTINGS_LEVEL, AT(log_level), 0, LOG_ERROR, LOG_FINE,
         LOG_NOTE, "error, warning, note or fine"},
+    {"log_format", SETTINGS_FORMAT, AT(log_format), 0, LOG_FORMAT_AUTO,
+        LOG_FORMAT_JOURNAL, LOG_FORMAT_AUTO, "auto, text, json or journal"},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -131,26 +133,32 @@ static void
 read_level(struct parse *p, const struct settings_option *o,
     const config_setting_t *set)
 {
-	static const struct {
-		const char *name;
-		enum log_level level;
-	} levels[] = {
-	    {"error", LOG_ERROR},
-	    {"warning", LOG_WARN},
-	    {"note", LOG_NOTE},
-	    {"fine", LOG_FINE},
-	};
-	const char *text = config_setting_get_string(set);
+	enum log_level level;
 
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (text != NULL && strcmp(text, levels[i].name) == 0) {
-			*number_at(p->s, o) = levels[i].level;
-			return;
-		}
+	if (log_level_parse(config_setting_get_string(set), &level)) {
+		*number_at(p->s, o) = level;
+		return;
 	}
 	log_line(LOG_ERROR, "config",
 	    "%s:%u: %s must be \"error\", "
 	    "\"warning\", \"note\" or \"fine\"",
+	    p->name, config_setting_source_line(set), o->name);
+	p->n_mistakes++;
+}
+
+static void
+read_format(struct parse *p, const struct settings_option *o,
+    const config_setting_t *set)
+{
+	enum log_format format;
+
+	if (log_format_parse(config_setting_get_string(set), &format)) {
+		*number_at(p->s, o) = format;
+		return;
+	}
+	log_line(LOG_ERROR, "config",
+	    "%s:%u: %s must be \"auto\", "
+	    "\"text\", \"json\" or \"journal\"",
 	    p->name, config_setting_source_line(set), o->name);
 	p->n_mistakes++;
 }
@@ -182,6 +190,9 @@ read_setting(struct parse *p, const config_setting_t *set)
 		break;
 	case SETTINGS_LEVEL:
 		read_level(p, o, set);
+		break;
+	case SETTINGS_FORMAT:
+		read_format(p, o, set);
 		break;
 	}
 }

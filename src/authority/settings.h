@@ -29,10 +29,16 @@ struct settings {
 	uint32_t connections_per_source;
 	uint32_t request_s;
 	uint32_t body_bytes;
-	uint32_t log_level; /* enum log_level */
+	uint32_t log_level;  /* enum log_level */
+	uint32_t log_format; /* enum log_format */
 };
 
-enum settings_type { SETTINGS_NUMBER, SETTINGS_TEXT, SETTINGS_LEVEL };
+enum settings_type {
+	SETTINGS_NUMBER,
+	SETTINGS_TEXT,
+	SETTINGS_LEVEL,
+	SETTINGS_FORMAT
+};
 
 struct settings_option {
 	const char *name;

@@ -70,6 +70,22 @@ log_set_format(enum log_format format)
 }
 
 bool
+log_level_parse(const char *text, enum log_level *level_out)
+{
+	static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_NOTE,
+	    LOG_FINE};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (text != NULL &&
+		    strcmp(text, logform_level(levels[i])) == 0) {
+			*level_out = levels[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
 log_format_parse(const char *text, enum log_format *format_out)
 {
 	static const struct {

@@ -97,6 +97,14 @@ void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 
 /**
+ * log_level_parse(): "error", "warning", "note" or "fine".
+ *
+ * In:      text     may be NULL
+ * Returns: false: none of them; level_out is untouched
+ */
+bool log_level_parse(const char *text, enum log_level *level_out);
+
+/**
  * log_format_parse(): "auto", "text", "json" or "journal".
  *
  * In:      text     may be NULL

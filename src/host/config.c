@@ -42,6 +42,8 @@ static const struct config_option options[] = {
         "how often other clients come back"},
     {"log_level", CONFIG_LEVEL, LIVE(log_level), LOG_ERROR, LOG_FINE, LOG_NOTE,
         "error, warning, note or fine"},
+    {"log_format", CONFIG_FORMAT, LIVE(log_format), LOG_FORMAT_AUTO,
+        LOG_FORMAT_JOURNAL, LOG_FORMAT_AUTO, "auto, text, json or journal"},
     {"self_test_seconds", CONFIG_NUMBER, LIVE(self_test_s), 0, 86400, 300,
         "how often the host asks itself whether it answers; 0 for never"},
     {"connections", CONFIG_NUMBER, START(connections), 1, 65536, 10240,
@@ -94,16 +96,6 @@ static const struct config_option options[] = {
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
-static const struct {
-	const char *name;
-	enum log_level level;
-} levels[] = {
-    {"error", LOG_ERROR},
-    {"warning", LOG_WARN},
-    {"note", LOG_NOTE},
-    {"fine", LOG_FINE},
-};
-
 const struct config_option *
 config_options(size_t *n_out)
 {
@@ -121,7 +113,7 @@ static bool
 is_number(enum config_type type)
 {
 	return type == CONFIG_NUMBER || type == CONFIG_LEVEL ||
-	    type == CONFIG_SWITCH;
+	    type == CONFIG_FORMAT || type == CONFIG_SWITCH;
 }
 
 void
@@ -197,17 +189,30 @@ static void
 read_level(struct config_parse *parse, const struct config_option *option,
     const config_setting_t *set, uint32_t *out)
 {
-	const char *text = config_setting_get_string(set);
+	enum log_level level;
 
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (text != NULL && strcmp(text, levels[i].name) == 0) {
-			*out = levels[i].level;
-			return;
-		}
-	}
-	config_say(parse, LOG_ERROR, config_setting_source_line(set),
-	    "%s must be \"error\", \"warning\", \"note\" or \"fine\"",
-	    option->name);
+	if (log_level_parse(config_setting_get_string(set), &level))
+		*out = level;
+	else
+		config_say(parse, LOG_ERROR, config_setting_source_line(set),
+		    "%s must be \"error\", \"warning\", \"note\" or "
+		    "\"fine\"",
+		    option->name);
+}
+
+static void
+read_format(struct config_parse *parse, const struct config_option *option,
+    const config_setting_t *set, uint32_t *out)
+{
+	enum log_format format;
+
+	if (log_format_parse(config_setting_get_string(set), &format))
+		*out = format;
+	else
+		config_say(parse, LOG_ERROR, config_setting_source_line(set),
+		    "%s must be \"auto\", \"text\", \"json\" or "
+		    "\"journal\"",
+		    option->name);
 }
 
 static void
@@ -285,6 +290,9 @@ read_setting(struct config_parse *parse, const config_setting_t *set,
 		break;
 	case CONFIG_LEVEL:
 		read_level(parse, option, set, field(config, option));
+		break;
+	case CONFIG_FORMAT:
+		read_format(parse, option, set, field(config, option));
 		break;
 	case CONFIG_ADDRESSES:
 		read_addresses(parse, option, set, config);

@@ -32,6 +32,7 @@
 enum config_type {
 	CONFIG_NUMBER,
 	CONFIG_LEVEL,
+	CONFIG_FORMAT, /* of the log */
 	CONFIG_ADDRESSES,
 	CONFIG_SWITCH, /* true or false; 1 or 0 here */
 	CONFIG_NAME,   /* of a host or a domain */
@@ -78,6 +79,7 @@ struct host_config {
 	uint32_t renewal_min;
 	uint32_t retry_min;
 	uint32_t log_level;   /* enum log_level */
+	uint32_t log_format;  /* enum log_format */
 	uint32_t self_test_s; /* 0: never */
 	uint32_t connections;
 	uint32_t first_byte_ms;

@@ -253,6 +253,7 @@ config_read_dns(struct config_parse *parse, const struct config_option *option,
 		break;
 	case CONFIG_NUMBER:
 	case CONFIG_LEVEL:
+	case CONFIG_FORMAT:
 	case CONFIG_ADDRESSES:
 	case CONFIG_STORE:
 	case CONFIG_GROUP:

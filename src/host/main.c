@@ -288,7 +288,8 @@ on_signal(uv_signal_t *handle, int number)
 {
 	struct musterd *d = handle->data;
 
-	log_line(LOG_NOTE, "stopping", "signal %d", number);
+	log_event(LOG_NOTE, "stopping", LOG_FIELDS(LOG_NUMBER(SIGNAL, number)),
+	    "signal %d", number);
 	stop(d, EXIT_DONE);
 }
 
@@ -333,6 +334,7 @@ on_hangup(uv_signal_t *handle, int number)
 	if (reload_file(d->config_path, d->args.config != NULL, &d->config) ==
 	    0) {
 		log_set_level((enum log_level)d->config.log_level);
+		log_set_format((enum log_format)d->config.log_format);
 		store_set_limits(store, d->config.inventory_rows,
 		    d->config.retention_days);
 		conn_server_configure(d->server, &d->config);
@@ -521,13 +523,17 @@ serve(struct musterd *d)
 	d->sandbox.has_calls = sandbox_calls();
 	at = conn_server_listeners(d->server, &n);
 	for (uint32_t i = 0; i < n; i++)
-		log_line(LOG_NOTE, "listening", "%s port %u", at[i].address,
-		    at[i].port);
+		log_event(LOG_NOTE, "listening",
+		    LOG_FIELDS(LOG_TEXT(ADDRESS, at[i].address),
+		        LOG_NUMBER(PORT, at[i].port)),
+		    "%s port %u", at[i].address, at[i].port);
 	notify_send("READY=1");
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&d->loop);
 	close_all(d);
-	log_line(LOG_NOTE, "stopped", "exit %d", d->exit_code);
+	log_event(LOG_NOTE, "stopped",
+	    LOG_FIELDS(LOG_NUMBER(EXIT, d->exit_code)), "exit %d",
+	    d->exit_code);
 	return d->exit_code;
 }
 
@@ -550,6 +556,7 @@ run(struct musterd *d)
 		return EXIT_DONE;
 	}
 	log_set_level((enum log_level)d->config.log_level);
+	log_set_format((enum log_format)d->config.log_format);
 	if (sodium_init() < 0) {
 		log_line(LOG_ERROR, "start", "libsodium does not start");
 		return EXIT_FAIL;

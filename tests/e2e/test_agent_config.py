@@ -27,7 +27,7 @@ def run_agent(*args, wrap=()):
 @pytest.mark.parametrize("text, says", [
     ("", None),
     ('hosts = [ "kms.example", "[::1]:1700" ];\ndomain = "example.org";\n'
-     'caching = false;\nlog_level = "fine";\n', None),
+     'caching = false;\nlog_level = "fine";\nlog_format = "json";\n', None),
     ('hosts = [ "a b" ];\n', '"a b" is no host'),
     ('hosts = [ "a:0" ];\n', '"a:0" is no host'),
     ('hosts = "a";\n', ":1: hosts must be a list"),
@@ -37,6 +37,7 @@ def run_agent(*args, wrap=()):
     ("domain = 7;\n", ":1: domain must be"),
     ('caching = "yes";\n', ":1: caching must be true or false"),
     ('log_level = "loud";\n', ":1: log_level must be error"),
+    ('log_format = "xml";\n', ":1: log_format must be auto, text, json or"),
     ("\nhots = 1;\n", ":2: hots must be left out"),
     ("caching = 1;\nlog_level = 2;\n", r":1: caching[^$]*:2: log_level"),
     ("hosts = [\n", r":[12]: syntax error"),

@@ -56,7 +56,8 @@ def test_each_setting_stands_in_the_guide_with_its_default():
     assert len(numbers) == 6 and len(texts) == 4
     guide = dict(re.findall(r"^\| `(\w+)` \| (.*)$",
                             read("doc/authority.md"), re.M))
-    assert set(guide) >= {n for n, *_ in numbers} | set(texts) | {"log_level"}
+    assert set(guide) >= {n for n, *_ in numbers} | set(texts) | {"log_level",
+                                                                "log_format"}
     for name, least, most, preset in numbers:
         assert guide[name].startswith(f"{least} to {most} | {preset} |"), name
 

@@ -14,6 +14,7 @@ from test_man import INSTALLED, SHARE, installed
 
 LEVELS = {"LOG_ERROR": "error", "LOG_WARN": "warning", "LOG_NOTE": "note",
           "LOG_FINE": "fine"}
+FORMATS = {"auto", "text", "json", "journal"}
 
 
 def source(name):
@@ -238,6 +239,7 @@ def is_default(text, preset):
 
 
 HOST_FORMS = {"CONFIG_NUMBER": "Ar N", "CONFIG_LEVEL": "Ar LEVEL",
+              "CONFIG_FORMAT": "Ar FORMAT",
               "CONFIG_ADDRESSES": "[ Ar ADDRESS , ... ]",
               "CONFIG_SWITCH": "Ar true|false", "CONFIG_NAME": "Ar NAME",
               "CONFIG_PATH": "Ar PATH", "CONFIG_SERVER": "Ar SERVER",
@@ -261,6 +263,10 @@ def test_the_host_s_settings_are_those_of_its_table():
         elif kind == "CONFIG_LEVEL":
             assert is_default(text, f"Qq {LEVELS[preset]}"), name
             assert set(re.findall(r"Qq (\w+)", text)) == set(LEVELS.values())
+        elif kind == "CONFIG_FORMAT":
+            assert preset == "LOG_FORMAT_AUTO"
+            assert is_default(text, "Qq auto"), name
+            assert set(re.findall(r"Qq (\w+)", text)) == FORMATS
         elif name != "listen":
             assert ".Pq " in text, name
 
@@ -297,12 +303,20 @@ def test_the_agent_s_settings_are_those_of_its_source():
     assert f"port {port[1]} where none" in hosts
     assert f"at most {limit['AGENT_DOMAIN_LEN']} bytes" in domain
     assert f"at most {limit['RESOLVCONF_TEXT_MAX']} bytes" in resolver
-    preset = re.search(r"log_level = (\w+),\s+\.settings = "
+    preset = re.search(r"log_level = (\w+),\s+"
+                       r"\.log_format = LOG_FORMAT_AUTO,\s+\.settings = "
                        r"\{\.is_caching = (\w+)\}", text)
     assert is_default(told["log_level"][1], f"Qq {LEVELS[preset[1]]}")
     assert is_default(told["caching"][1], preset[2])
     assert set(re.findall(r"Qq (\w+)", told["log_level"][1])) == \
         set(LEVELS.values())
+    assert is_default(told["log_format"][1], "Qq auto")
+    assert set(re.findall(r"Qq (\w+)", told["log_format"][1])) == FORMATS
+
+
+def test_the_forms_of_the_log_are_those_of_its_source():
+    names = re.findall(r'\{"(\w+)", LOG_FORMAT_\w+\}', source("src/base/log.c"))
+    assert len(names) == 4 and set(names) == FORMATS
 
 
 def test_the_authority_s_settings_are_those_of_its_table():
@@ -317,6 +331,10 @@ def test_the_authority_s_settings_are_those_of_its_table():
             assert is_default(says, preset), name
         elif row[0].startswith("TEXT("):
             assert form == "Ar TEXT" and ".Pq " in says, name
+        elif row[0] == "SETTINGS_FORMAT":
+            assert form == "Ar FORMAT" and row[-1] == "LOG_FORMAT_AUTO"
+            assert is_default(says, "Qq auto")
+            assert set(re.findall(r"Qq (\w+)", says)) == FORMATS
         else:
             assert (row[0], form) == ("SETTINGS_LEVEL", "Ar LEVEL")
             assert is_default(says, f"Qq {LEVELS[row[-1]]}")

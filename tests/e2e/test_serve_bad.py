@@ -502,11 +502,13 @@ def test_every_mistake_of_the_settings_is_named_with_its_line(tmp_path):
     with open(s.conf, "w") as f:
         f.write(f'dir = "{s.a.dir}";\nrate = 4294967297;\nburst = 0;\n'
                 'lisen = "x";\nrequest_seconds = "5";\ntls_key = "";\n'
-                'log_level = "loud";\nbody_bytes = 1.5;\n')
+                'log_level = "loud";\nbody_bytes = 1.5;\n'
+                'log_format = "xml";\n')
     _, log = refused(s, 78, "bad_config")
     for line, word in ((2, "rate"), (3, "burst"), (4, "lisen"),
                        (5, "request_seconds"), (6, "tls_key"),
-                       (7, "log_level"), (8, "body_bytes")):
+                       (7, "log_level"), (8, "body_bytes"),
+                       (9, "log_format")):
         assert any(f"{s.conf}:{line}: {word} " in x for x in
                    log.splitlines()), (line, log)
     with open(s.conf, "w") as f:

@@ -169,6 +169,9 @@ def test_sockets_for_another_process_are_left_alone(daemon):
 
 
 def test_levels_are_marked_for_the_journal_alone(daemon):
+    with open(daemon.conf, "a") as f:
+        f.write('log_format = "text";\n')  # not by the journal's protocol
+
     def lines(stream):
         env = dict(os.environ)
         env.pop("JOURNAL_STREAM", None)
@@ -193,6 +196,8 @@ def test_levels_are_marked_for_the_journal_alone(daemon):
     ("", 0, "good"),
     ('listen = [ "::1", "127.0.0.1" ];\nport = 1688;\nlog_level = "fine";\n',
      0, "good"),
+    ('log_format = "journal";\n', 0, "good"),
+    ('log_format = "loud";\n', 78, ":1: log_format must be"),
     ("renewal_minutes = 40000;\n", 0, "20 days"),
     ("port = 70000;\nprot = 1;\n", 78, r":1: port[^$]*:2: prot"),
     ('listen = [ "kms.example" ];\n', 78, "addresses"),

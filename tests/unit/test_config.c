@@ -61,6 +61,7 @@ test_config_defaults_are_the_documented_ones(void)
 	is(c.renewal_min, 10080);
 	is(c.retry_min, 120);
 	is(c.log_level, LOG_NOTE);
+	is(c.log_format, LOG_FORMAT_AUTO);
 	is(c.first_byte_ms, 2000);
 	is(c.record_ms, 500);
 	is(c.idle_ms, 5000);
@@ -344,6 +345,12 @@ test_config_one_mistake_each(void)
 	    {"log_level = 6;",
 	        "m.conf:1: log_level must be \"error\", \"warning\", "
 	        "\"note\" or \"fine\"\n"},
+	    {"log_format = \"xml\";",
+	        "m.conf:1: log_format must be \"auto\", \"text\", "
+	        "\"json\" or \"journal\"\n"},
+	    {"log_format = 1;",
+	        "m.conf:1: log_format must be \"auto\", \"text\", "
+	        "\"json\" or \"journal\"\n"},
 	    {"listen = [ ];",
 	        "m.conf:1: listen must be a list of 1 to 16 addresses, such "
 	        "as [ \"0.0.0.0\", \"::\" ]\n"},
@@ -452,7 +459,8 @@ test_config_takes_what_is_right(void)
 
 	is(parse("listen = [ \"127.0.0.1\", \"::1\" ];\n"
 	         "port = 0;\nrenewal_minutes = 15;\nretry_minutes = 43200;\n"
-	         "log_level = \"fine\"; calls_per_session = 3;\n",
+	         "log_level = \"fine\"; calls_per_session = 3;\n"
+	         "log_format = \"json\";\n",
 	       &said, &c),
 	    0);
 	is(c.n_listen, 2);
@@ -462,6 +470,7 @@ test_config_takes_what_is_right(void)
 	is(c.renewal_min, 15);
 	is(c.retry_min, 43200);
 	is(c.log_level, LOG_FINE);
+	is(c.log_format, LOG_FORMAT_JSON);
 	is(c.calls_per_session, 3);
 	is(parse("listen = \"192.0.2.7\";", &said, &c), 0);
 	is(c.n_listen, 1);
@@ -553,7 +562,7 @@ test_config_example_is_true(void)
 		if (!ok(strstr(text, line) != NULL))
 			printf("# %s is not in doc/musterd.conf\n", o->name);
 		if (o->type == CONFIG_NUMBER || o->type == CONFIG_LEVEL ||
-		    o->type == CONFIG_SWITCH)
+		    o->type == CONFIG_FORMAT || o->type == CONFIG_SWITCH)
 			is(value(&c, o), value(&defaults, o));
 	}
 	is(c.n_domains, 2);
