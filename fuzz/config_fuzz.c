@@ -28,7 +28,8 @@ __lsan_default_suppressions(void)
 }
 
 static void
-hear(void *arg, enum log_level level, const char *text)
+hear(void *arg, enum log_level level, const char *file, unsigned line,
+    const char *text)
 {
 	size_t n;
 
@@ -37,6 +38,7 @@ hear(void *arg, enum log_level level, const char *text)
 	text += sizeof(NAME);
 	n = strspn(text, "0123456789");
 	HOLDS(n > 0 && strncmp(text + n, ": ", 2) == 0);
+	HOLDS(strcmp(file, NAME) == 0 && strtoul(text, NULL, 10) == line);
 	n_mistakes += level == LOG_ERROR;
 }
 

@@ -49,7 +49,8 @@ agent_load_settings(struct agent *a, const struct agent_settings *presets)
 		return 0;
 	if (err == 0 || err == MUSTER_E_DENIED || err == MUSTER_E_IO)
 		return err;
-	log_line(LOG_WARN, "state",
+	log_event(LOG_WARN, "state",
+	    LOG_FIELDS(LOG_TEXT(FILE, PATH_AGENT_STATE "/settings.state")),
 	    PATH_AGENT_STATE "/settings.state is damaged, or others may write "
 	                     "it; agent.conf holds; set hosts anew by `muster "
 	                     "set-host`");
@@ -238,8 +239,8 @@ agent_rearm(struct agent *a, const struct agent_ids *ids,
 	err = write_rearm(a, u);
 	if (err != 0) {
 		err = undo_rearm(a, u, &now, err);
-		log_line(LOG_ERROR, "state", "rearm: cannot write: %s",
-		    muster_strerror(err));
+		log_event(LOG_ERROR, "state", LOG_FIELDS(LOG_CODE(err)),
+		    "rearm: cannot write: %s", muster_strerror(err));
 	} else {
 		finish_rearm(a, &now, u);
 	}
@@ -273,7 +274,8 @@ agent_generalize(struct agent *a)
 	if (err == 0)
 		err = image_make(a->root, at);
 	if (err != 0)
-		log_line(LOG_ERROR, "generalize", "%s: %s", at,
+		log_event(LOG_ERROR, "generalize",
+		    LOG_FIELDS(LOG_TEXT(FILE, at), LOG_CODE(err)), "%s: %s", at,
 		    muster_strerror(err));
 	else
 		log_line(LOG_NOTE, "generalized",

@@ -20,8 +20,12 @@ struct parse {
 static void
 mistake(struct parse *p, const config_setting_t *set, const char *wanted)
 {
-	log_line(LOG_ERROR, "config", "%s:%u: %s must be %s", p->name,
-	    config_setting_source_line(set), config_setting_name(set), wanted);
+	log_event(LOG_ERROR, "config",
+	    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+	        LOG_NUMBER(LINE, config_setting_source_line(set)),
+	        LOG_TEXT(OPTION, config_setting_name(set))),
+	    "%s:%u: %s must be %s", p->name, config_setting_source_line(set),
+	    config_setting_name(set), wanted);
 	p->n_mistakes++;
 }
 
@@ -118,8 +122,11 @@ parse_text(struct parse *p, const char *text)
 
 	config_init(&tree);
 	if (config_read_string(&tree, text) != CONFIG_TRUE) {
-		log_line(LOG_ERROR, "config", "%s:%d: %s", p->name,
-		    config_error_line(&tree), config_error_text(&tree));
+		log_event(LOG_ERROR, "config",
+		    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+		        LOG_NUMBER(LINE, config_error_line(&tree))),
+		    "%s:%d: %s", p->name, config_error_line(&tree),
+		    config_error_text(&tree));
 		config_destroy(&tree);
 		return MUSTER_E_PROTO;
 	}
@@ -136,7 +143,10 @@ parse_text(struct parse *p, const char *text)
 	}
 	config_destroy(&tree);
 	if (p->n_mistakes == 0 && settings_check(s, &which) != 0) {
-		log_line(LOG_ERROR, "config",
+		log_event(LOG_ERROR, "config",
+		    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+		        LOG_TEXT(OPTION,
+		            which < s->n_hosts ? "hosts" : "domain")),
 		    "%s: \"%s\" is no %s; give NAME, NAME:PORT or [IPV6]:PORT",
 		    p->name, which < s->n_hosts ? s->host[which] : s->domain,
 		    which < s->n_hosts ? "host" : "domain");
@@ -160,7 +170,7 @@ agent_config_load(const char *path, struct agent_config *config_out)
 		return err;
 	err = file_read(path, buf, FILE_MAX, &len);
 	if (err == 0 && memchr(buf, '\0', len) != NULL) {
-		log_line(LOG_ERROR, "config",
+		log_event(LOG_ERROR, "config", LOG_FIELDS(LOG_TEXT(FILE, path)),
 		    "%s: a zero byte: this is no text; write it anew", path);
 		err = MUSTER_E_PROTO;
 	}

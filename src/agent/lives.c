@@ -84,15 +84,18 @@ write_todo(struct agent_product *p, const struct life_now *now)
 	if (err == 0)
 		err = state_err;
 	if (err != 0 && err != p->disk_err)
-		log_line(LOG_ERROR, "state",
+		log_event(LOG_ERROR, "state",
+		    LOG_FIELDS(LOG_UUID(PRODUCT, p->env.product->id),
+		        LOG_CODE(err)),
 		    "%s: cannot write %s: %s; free space or restore the "
 		    "rights on " PATH_AGENT_STATE "; it is tried again",
 		    p->env.product->name,
 		    state_err == 0 ? "its lease" : "its state",
 		    muster_strerror(err));
 	else if (err == 0 && p->disk_err != 0)
-		log_line(LOG_NOTE, "state", "%s: all of it is written",
-		    p->env.product->name);
+		log_event(LOG_NOTE, "state",
+		    LOG_FIELDS(LOG_UUID(PRODUCT, p->env.product->id)),
+		    "%s: all of it is written", p->env.product->name);
 	p->disk_err = err;
 	return err;
 }
@@ -104,7 +107,12 @@ tell(const struct agent_product *p)
 
 	if (todo->before == todo->after)
 		return;
-	log_line(LOG_NOTE, "licence", "%s: %s -> %s (%s)", p->env.product->name,
+	log_event(LOG_NOTE, "licence",
+	    LOG_FIELDS(LOG_UUID(PRODUCT, p->env.product->id),
+	        LOG_TEXT(BEFORE, state_names[todo->before]),
+	        LOG_TEXT(STATE, state_names[todo->after]),
+	        LOG_CODE(todo->reason)),
+	    "%s: %s -> %s (%s)", p->env.product->name,
 	    state_names[todo->before], state_names[todo->after],
 	    todo->reason == 0 ? "a lease holds"
 	                      : muster_strerror(todo->reason));
@@ -131,8 +139,10 @@ remember(struct agent_product *p)
 	pub->known = p->round.known;
 	err = keep_save_known(&p->keep, pub->id, &pub->known);
 	if (err != 0)
-		log_line(LOG_WARN, "state", "%s cannot be written: %s",
-		    p->keep.known, muster_strerror(err));
+		log_event(LOG_WARN, "state",
+		    LOG_FIELDS(LOG_TEXT(FILE, p->keep.known), LOG_CODE(err)),
+		    "%s cannot be written: %s", p->keep.known,
+		    muster_strerror(err));
 }
 
 /* What a host said, with the name that the request has in its log too. */
@@ -271,7 +281,8 @@ tell_damages(const struct keep_found *found)
 	for (size_t i = 0; i < found->n_damages; i++) {
 		const struct keep_damage *d = &found->damage[i];
 
-		log_line(LOG_WARN, "state",
+		log_event(LOG_WARN, "state",
+		    LOG_FIELDS(LOG_TEXT(FILE, d->path)),
 		    "%s is damaged; it is kept as %s" RECOVER_SUFFIX "; %s",
 		    d->path, d->path,
 		    d->is_recovered ? "what counts was taken from a lease"
@@ -363,7 +374,8 @@ agent_open(struct agent *a, const struct agent_settings *presets)
 	if (err == 0)
 		err = keep_load_clock(a->root, &a->watch);
 	if (err != 0)
-		log_line(LOG_ERROR, "start", "%s: %s",
+		log_event(LOG_ERROR, "start", LOG_FIELDS(LOG_CODE(err)),
+		    "%s: %s",
 		    err == MUSTER_E_NOMACHINE ? "machine id" : "state",
 		    muster_strerror(err));
 	return err == 0 ? agent_scan(a) : err;

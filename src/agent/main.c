@@ -134,7 +134,8 @@ load_config(struct muster_agent *m)
 	if (err == MUSTER_E_NOENT && named == NULL)
 		err = 0;
 	if (err != 0 && err != MUSTER_E_PROTO)
-		log_line(LOG_ERROR, "config",
+		log_event(LOG_ERROR, "config",
+		    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_CODE(err)),
 		    "%s cannot be read: %s; name a readable file by --config",
 		    path, muster_strerror(err));
 	return err;
@@ -243,8 +244,9 @@ open_socket(struct muster_agent *m)
 		err = sock_listen(&m->agent, path, n > 0 ? NOTIFY_FD_FIRST : -1,
 		    &m->sock);
 	if (err != 0)
-		log_line(LOG_ERROR, "start", "socket %s: %s; %s", path,
-		    muster_strerror(err),
+		log_event(LOG_ERROR, "start",
+		    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_CODE(err)),
+		    "socket %s: %s; %s", path, muster_strerror(err),
 		    err == MUSTER_E_LOCKED
 		        ? "another agent listens there: stop it first"
 		        : "see to the folder's rights, or a shorter --root");
@@ -323,21 +325,26 @@ serve(struct muster_agent *m)
 	m->first_boot_s = clock_boot_s() + START_S;
 	set_timer(&m->agent);
 	(void)sandbox_calls();
-	log_line(LOG_NOTE, "listening", "%s",
-	    m->args.root != NULL ? m->args.root : PATH_AGENT_SOCKET);
+	log_event(LOG_NOTE, "listening",
+	    LOG_FIELDS(LOG_TEXT(FILE,
+	        m->args.root != NULL ? m->args.root : PATH_AGENT_SOCKET)),
+	    "%s", m->args.root != NULL ? m->args.root : PATH_AGENT_SOCKET);
 	notify_send("READY=1");
 	(void)uv_run(&m->loop, UV_RUN_DEFAULT);
 	if (m->agent.n_rounds > 0) {
 		/* it may take a minute and more, and nothing was written of
 		 * it: as if no host had answered */
 		(void)uv_run(&m->loop, UV_RUN_NOWAIT); /* close what is open */
-		log_line(LOG_NOTE, "stopped", "a round was given up; exit 0");
+		log_event(LOG_NOTE, "stopped",
+		    LOG_FIELDS(LOG_NUMBER(EXIT, EXIT_DONE)),
+		    "a round was given up; exit 0");
 		_exit(EXIT_DONE);
 	}
 	(void)uv_loop_close(&m->loop);
 	sock_free(m->sock);
 	agent_close(&m->agent);
-	log_line(LOG_NOTE, "stopped", "exit 0");
+	log_event(LOG_NOTE, "stopped", LOG_FIELDS(LOG_NUMBER(EXIT, EXIT_DONE)),
+	    "exit 0");
 	return EXIT_DONE;
 }
 
@@ -381,8 +388,9 @@ run(struct muster_agent *m)
 	if (err == 0)
 		err = instance_publish(m->args.root);
 	if (err != 0) {
-		log_line(LOG_ERROR, "start", "%s: %s; %s", PATH_AGENT_STATE,
-		    muster_strerror(err),
+		log_event(LOG_ERROR, "start",
+		    LOG_FIELDS(LOG_TEXT(FILE, PATH_AGENT_STATE), LOG_CODE(err)),
+		    "%s: %s; %s", PATH_AGENT_STATE, muster_strerror(err),
 		    err == MUSTER_E_LOCKED
 		        ? "another agent runs: stop it first"
 		        : "make it, writable by the agent's user");

@@ -59,7 +59,9 @@ read_line(struct agent *a, struct keys *keys, const char *path, uint32_t number,
 	if (err == 0 && keys->n == KEYS_MAX)
 		err = MUSTER_E_TOOBIG;
 	if (err != 0 && told_is_new(&a->told, path, number, err))
-		log_line(LOG_WARN, "key",
+		log_event(LOG_WARN, "key",
+		    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_NUMBER(LINE, number),
+		        LOG_CODE(err)),
 		    "%s:%u: the line was passed over: %s; a client setup key "
 		    "is wanted",
 		    path, number, muster_strerror(err));
@@ -76,7 +78,9 @@ read_file(struct agent *a, struct keys *keys, const char *path)
 	int err = file_read(path, buf, sizeof(buf), &len);
 
 	if (err != 0 && told_is_new(&a->told, path, 0, err))
-		log_line(LOG_WARN, "key", "%s: %s", path, muster_strerror(err));
+		log_event(LOG_WARN, "key",
+		    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_CODE(err)), "%s: %s",
+		    path, muster_strerror(err));
 	while (err == 0 && at < len) {
 		const uint8_t *end = memchr(buf + at, '\n', len - at);
 		size_t n = end != NULL ? (size_t)(end - buf) - at : len - at;
@@ -169,7 +173,9 @@ take_product(struct agent *a, struct agent_publisher *pub,
 			p = &a->product[i];
 	}
 	if (p == NULL) {
-		log_line(LOG_WARN, "product",
+		log_event(LOG_WARN, "product",
+		    LOG_FIELDS(LOG_UUID(PRODUCT, product->id),
+		        LOG_NUMBER(LIMIT, AGENT_PRODUCTS_MAX)),
 		    "%s: more than %u products; it is not asked for",
 		    product->name, AGENT_PRODUCTS_MAX);
 		a->has_unmet = true;
@@ -184,8 +190,9 @@ take_product(struct agent *a, struct agent_publisher *pub,
 	p->is_used = p->is_found = true;
 	err = agent_meet(p);
 	if (err != 0 && !p->has_wake) {
-		log_line(LOG_ERROR, "product", "%s: %s; %s", product->name,
-		    muster_strerror(err),
+		log_event(LOG_ERROR, "product",
+		    LOG_FIELDS(LOG_UUID(PRODUCT, product->id), LOG_CODE(err)),
+		    "%s: %s; %s", product->name, muster_strerror(err),
 		    err == MUSTER_E_SERIAL
 		        ? "install the publisher's newest catalogue"
 		        : "see to the rights on " PATH_AGENT_STATE);
@@ -232,7 +239,9 @@ take_catalogue(struct agent *a, const struct catalogues_entry *e,
 	if (err == MUSTER_E_TOOBIG) {
 		/* it keeps nothing from the others */
 		if (told_is_new(&a->told, e->path, 0, err))
-			log_line(LOG_WARN, "catalogue",
+			log_event(LOG_WARN, "catalogue",
+			    LOG_FIELDS(LOG_TEXT(FILE, e->path),
+			        LOG_NUMBER(LIMIT, AGENT_PUBLISHERS_MAX)),
 			    "%s: more than %u publishers; its products are "
 			    "not asked for",
 			    e->path, AGENT_PUBLISHERS_MAX);
@@ -244,7 +253,9 @@ take_catalogue(struct agent *a, const struct catalogues_entry *e,
 	pub->is_found = e->head.serial >= pub->state.serial;
 	if (e->head.serial < pub->state.serial) {
 		if (told_is_new(&a->told, e->path, 0, MUSTER_E_SERIAL))
-			log_line(LOG_WARN, "catalogue",
+			log_event(LOG_WARN, "catalogue",
+			    LOG_FIELDS(LOG_TEXT(FILE, e->path),
+			        LOG_NUMBER(SERIAL, e->head.serial)),
 			    "%s has serial %u, and %u was in force; it is "
 			    "not used",
 			    e->path, e->head.serial, pub->state.serial);
@@ -289,7 +300,8 @@ drop_missing(struct agent *a)
 
 		if (!p->is_used || p->is_found)
 			continue;
-		log_line(LOG_NOTE, "product",
+		log_event(LOG_NOTE, "product",
+		    LOG_FIELDS(LOG_UUID(PRODUCT, p->env.product->id)),
 		    "%s: its key is gone; it is asked for no more",
 		    p->env.product->name);
 		(void)agent_event(p, &gone);
@@ -303,8 +315,11 @@ tell_bad(struct agent *a, const struct catalogues *c)
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->entry[i].err != 0 &&
 		    told_is_new(&a->told, c->entry[i].path, 0, c->entry[i].err))
-			log_line(LOG_WARN, "catalogue", "%s: %s",
-			    c->entry[i].path, muster_strerror(c->entry[i].err));
+			log_event(LOG_WARN, "catalogue",
+			    LOG_FIELDS(LOG_TEXT(FILE, c->entry[i].path),
+			        LOG_CODE(c->entry[i].err)),
+			    "%s: %s", c->entry[i].path,
+			    muster_strerror(c->entry[i].err));
 	}
 }
 
@@ -378,8 +393,8 @@ out:
 	free(c);
 	(void)malloc_trim(0); /* a process that rests takes little */
 	if (err != 0)
-		log_line(LOG_ERROR, "scan", "products and catalogues: %s",
-		    muster_strerror(err));
+		log_event(LOG_ERROR, "scan", LOG_FIELDS(LOG_CODE(err)),
+		    "products and catalogues: %s", muster_strerror(err));
 	return err;
 }
 

@@ -112,8 +112,8 @@ send_reply(struct conn *c, const struct agent_reply *reply)
 	err = agent_reply_encode(reply, c->out + AGENT_MARK_LEN, AGENT_BODY_MAX,
 	    &len);
 	if (err != 0) {
-		log_line(LOG_ERROR, "call", "a reply cannot be said: %s",
-		    muster_strerror(err));
+		log_event(LOG_ERROR, "call", LOG_FIELDS(LOG_CODE(err)),
+		    "a reply cannot be said: %s", muster_strerror(err));
 		close_conn(c);
 		return;
 	}

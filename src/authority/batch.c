@@ -217,7 +217,7 @@ tell(struct batch *b, int err)
 		log_line(LOG_NOTE, "store",
 		    "the database can be written again");
 	else
-		log_line(LOG_ERROR, "store",
+		log_event(LOG_ERROR, "store", LOG_FIELDS(LOG_CODE(err)),
 		    "%s: %s; requests are refused until it can be written",
 		    code, muster_strerror(err));
 }
@@ -229,7 +229,7 @@ give_up(struct batch *b, int err)
 	char code[ERRCODE_MAX];
 
 	errcode(err, code);
-	log_line(LOG_ERROR, "store",
+	log_event(LOG_ERROR, "store", LOG_FIELDS(LOG_CODE(err)),
 	    "%s: the disk did not take a transaction; the service ends, and "
 	    "the next start finds out what is there: see to the disk "
 	    "(journalctl -k)",

@@ -45,7 +45,9 @@ fault_note(struct fault *last, const struct fault *f)
 		return;
 	*last = now;
 	errcode(now.err, code);
-	log_line(LOG_ERROR, "failed", "%s: %s: host key %u: %s; %s", code,
-	    muster_strerror(now.err), f->key_number, texts[now.kind].detail,
-	    texts[now.kind].next);
+	log_event(LOG_ERROR, "failed",
+	    LOG_FIELDS(LOG_CODE(now.err),
+	        LOG_NUMBER(KEY_NUMBER, f->key_number)),
+	    "%s: %s: host key %u: %s; %s", code, muster_strerror(now.err),
+	    f->key_number, texts[now.kind].detail, texts[now.kind].next);
 }

@@ -110,7 +110,8 @@ harden(const struct settings *s)
 	files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	if (files.rlim_cur < want)
-		log_line(LOG_WARN, "limits",
+		log_event(LOG_WARN, "limits",
+		    LOG_FIELDS(LOG_NUMBER(LIMIT, files.rlim_cur)),
 		    "only %lu open files allowed for %u connections: raise "
 		    "LimitNOFILE or lower connections",
 		    (unsigned long)files.rlim_cur, s->connections);
@@ -122,7 +123,8 @@ warn_expiry(const struct tls *tls)
 	int64_t left_s = tls->expires_unix_s - clock_unix_s();
 
 	if (left_s < EXPIRY_WARN_S)
-		log_line(LOG_WARN, "certificate",
+		log_event(LOG_WARN, "certificate",
+		    LOG_FIELDS(LOG_NUMBER(SECONDS, left_s)),
 		    "the TLS certificate %s in %lld days: renew it and start "
 		    "the service again",
 		    left_s < 0 ? "has ended" : "ends",

@@ -106,7 +106,9 @@ read_number(struct parse *p, const struct settings_option *o,
 		*number_at(p->s, o) = (uint32_t)v;
 		return;
 	}
-	log_line(LOG_ERROR, "config",
+	log_event(LOG_ERROR, "config",
+	    LOG_FIELDS(LOG_TEXT(FILE, p->name), LOG_NUMBER(LINE, line),
+	        LOG_TEXT(OPTION, o->name)),
 	    "%s:%u: %s must be a number from %u to %u", p->name, line, o->name,
 	    o->min, o->max);
 	p->n_mistakes++;
@@ -123,7 +125,10 @@ read_text(struct parse *p, const struct settings_option *o,
 		memcpy((char *)p->s + o->offset, text, len + 1);
 		return;
 	}
-	log_line(LOG_ERROR, "config",
+	log_event(LOG_ERROR, "config",
+	    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+	        LOG_NUMBER(LINE, config_setting_source_line(set)),
+	        LOG_TEXT(OPTION, o->name)),
 	    "%s:%u: %s must be a text of 1 to %zu bytes, in quotes", p->name,
 	    config_setting_source_line(set), o->name, o->cap - 1);
 	p->n_mistakes++;
@@ -139,7 +144,10 @@ read_level(struct parse *p, const struct settings_option *o,
 		*number_at(p->s, o) = level;
 		return;
 	}
-	log_line(LOG_ERROR, "config",
+	log_event(LOG_ERROR, "config",
+	    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+	        LOG_NUMBER(LINE, config_setting_source_line(set)),
+	        LOG_TEXT(OPTION, o->name)),
 	    "%s:%u: %s must be \"error\", "
 	    "\"warning\", \"note\" or \"fine\"",
 	    p->name, config_setting_source_line(set), o->name);
@@ -156,7 +164,10 @@ read_format(struct parse *p, const struct settings_option *o,
 		*number_at(p->s, o) = format;
 		return;
 	}
-	log_line(LOG_ERROR, "config",
+	log_event(LOG_ERROR, "config",
+	    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+	        LOG_NUMBER(LINE, config_setting_source_line(set)),
+	        LOG_TEXT(OPTION, o->name)),
 	    "%s:%u: %s must be \"auto\", "
 	    "\"text\", \"json\" or \"journal\"",
 	    p->name, config_setting_source_line(set), o->name);
@@ -174,8 +185,12 @@ read_setting(struct parse *p, const config_setting_t *set)
 			o = &options[i];
 	}
 	if (o == NULL || config_setting_source_file(set) != NULL) {
-		log_line(LOG_ERROR, "config", "%s:%u: %.64s %s", p->name,
-		    config_setting_source_line(set), name,
+		log_event(LOG_ERROR, "config",
+		    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+		        LOG_NUMBER(LINE, config_setting_source_line(set)),
+		        LOG_TEXT(OPTION, name)),
+		    "%s:%u: %.64s %s", p->name, config_setting_source_line(set),
+		    name,
 		    o == NULL ? "is no setting of muster-authority"
 		              : "stands in an included file; write it here");
 		p->n_mistakes++;
@@ -207,7 +222,10 @@ check_listen(struct parse *p, const config_t *tree)
 	if (set == NULL || p->n_mistakes != 0 ||
 	    settings_address(p->s->listen, &address, &len) == 0)
 		return;
-	log_line(LOG_ERROR, "config",
+	log_event(LOG_ERROR, "config",
+	    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+	        LOG_NUMBER(LINE, config_setting_source_line(set)),
+	        LOG_TEXT(OPTION, "listen")),
 	    "%s:%u: listen must be ADDRESS:PORT or [IPV6]:PORT; names are not "
 	    "looked up",
 	    p->name, config_setting_source_line(set));
@@ -237,8 +255,11 @@ parse_text(struct parse *p)
 		if (err == 0)
 			check_listen(p, &tree);
 	} else {
-		log_line(LOG_ERROR, "config", "%s:%d: %s", p->name,
-		    config_error_line(&tree), config_error_text(&tree));
+		log_event(LOG_ERROR, "config",
+		    LOG_FIELDS(LOG_TEXT(FILE, p->name),
+		        LOG_NUMBER(LINE, config_error_line(&tree))),
+		    "%s:%d: %s", p->name, config_error_line(&tree),
+		    config_error_text(&tree));
 		p->n_mistakes++;
 	}
 	config_destroy(&tree);
@@ -258,7 +279,8 @@ settings_read(const char *path, char **text_out)
 		return MUSTER_E_NOMEM;
 	err = file_read_own(path, (uint8_t *)text, SETTINGS_FILE_MAX, &len);
 	if (err == 0 && memchr(text, '\0', len) != NULL) {
-		log_line(LOG_ERROR, "config",
+		log_event(LOG_ERROR, "config",
+		    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_NUMBER(LINE, 1)),
 		    "%s:1: a byte of zero: this is no text", path);
 		err = MUSTER_E_PROTO;
 	}

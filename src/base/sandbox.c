@@ -44,7 +44,7 @@ static const struct sandbox_file always[] = {
 static bool
 missing(const char *what, const char *why)
 {
-	log_line(LOG_WARN, "sandbox",
+	log_event(LOG_WARN, "sandbox", LOG_FIELDS(LOG_TEXT(PART, what)),
 	    "%s is not in force: %s; the service runs without it", what, why);
 	return false;
 }

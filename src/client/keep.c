@@ -52,7 +52,8 @@ keep_lock(const char *root, int wait_ms, int *fd_out)
 	/* one byte says that the lock is held for good */
 	if (ftruncate(fd, 0) != 0 ||
 	    (wait_ms == 0 && pwrite(fd, "a", 1, 0) != 1))
-		log_line(LOG_WARN, "lock", "%s cannot be written", path);
+		log_event(LOG_WARN, "lock", LOG_FIELDS(LOG_TEXT(FILE, path)),
+		    "%s cannot be written", path);
 	*fd_out = fd;
 	return 0;
 }

@@ -107,7 +107,8 @@ bind_socket(const char *path, int *fd_out, struct problem *problem)
 	if (group != NULL)
 		(void)!chown(path, (uid_t)-1, group->gr_gid);
 	if (chmod(path, 0660) != 0)
-		log_line(LOG_WARN, "admin", "%s cannot be made 0660", path);
+		log_event(LOG_WARN, "admin", LOG_FIELDS(LOG_TEXT(FILE, path)),
+		    "%s cannot be made 0660", path);
 	*fd_out = fd;
 	return 0;
 }

@@ -96,8 +96,10 @@ install_key(const struct admin_host *host, json_t *in, json_t **out_out,
 		return err;
 	turnloop_settle(host->turnloop);
 	state_refresh(host->state);
-	log_line(LOG_NOTE, "key", "host key number %u of %s installed",
-	    pub->key_number, pub->hex);
+	log_event(LOG_NOTE, "key",
+	    LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex),
+	        LOG_NUMBER(KEY_NUMBER, pub->key_number)),
+	    "host key number %u of %s installed", pub->key_number, pub->hex);
 	*out_out = about(pub);
 	(void)json_object_set_new(*out_out, "key_number",
 	    json_integer((json_int_t)pub->key_number));
@@ -121,7 +123,8 @@ remove_key(const struct admin_host *host, json_t *in, json_t **out_out,
 	state_refresh(host->state);
 	if (err != 0)
 		return err;
-	log_line(LOG_NOTE, "key", "host key of %s removed", pub->hex);
+	log_event(LOG_NOTE, "key", LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex)),
+	    "host key of %s removed", pub->hex);
 	*out_out = about(pub);
 	return 0;
 }
@@ -310,7 +313,10 @@ certificate(const struct admin_host *host, json_t *in, json_t **out_out,
 	state_refresh(host->state);
 	if (err != 0)
 		return err;
-	log_line(LOG_NOTE, "certificate",
+	log_event(LOG_NOTE, "certificate",
+	    LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex),
+	        LOG_NUMBER(SLOT, pub->cert.slot),
+	        LOG_NUMBER(ACTIVATION, pub->cert.activation)),
 	    "of %s installed: slot %u, activation %u", pub->hex, pub->cert.slot,
 	    pub->cert.activation);
 	*out_out = about(pub);
@@ -342,8 +348,10 @@ install_file(const struct admin_host *host, const struct bytes *file,
 	turnloop_unlock(host->turnloop);
 	if (err != 0)
 		return err;
-	log_line(LOG_NOTE, "catalogue", "of %s in force: serial %u", pub->hex,
-	    pub->catalogue->head.serial);
+	log_event(LOG_NOTE, "catalogue",
+	    LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex),
+	        LOG_NUMBER(SERIAL, pub->catalogue->head.serial)),
+	    "of %s in force: serial %u", pub->hex, pub->catalogue->head.serial);
 	*out_out = about(pub);
 	(void)json_object_set_new(*out_out, "serial",
 	    json_integer((json_int_t)pub->catalogue->head.serial));
@@ -542,9 +550,9 @@ list_failed(const struct store *store, const struct admin_filter *filter,
 
 	store_aside_diag(store, &diag);
 	is_shared = err == MUSTER_E_AGAIN && diag.text[0] != '\0';
-	log_line(filter->is_page ? LOG_FINE : LOG_WARN, "store",
-	    "the inventory is not listed: %s; %s", muster_strerror(err),
-	    diag.text);
+	log_event(filter->is_page ? LOG_FINE : LOG_WARN, "store",
+	    LOG_FIELDS(LOG_CODE(err)), "the inventory is not listed: %s; %s",
+	    muster_strerror(err), diag.text);
 	if (is_shared && !filter->is_page)
 		return problem_set(problem, err, 503, "store_busy",
 		    "see to the PostgreSQL server, and try again",

@@ -36,7 +36,8 @@ read_one_newest(const char *folder, const uint8_t *id, struct kept_newest *out)
 
 	hex_encode(id, PUBLISHER_LEN, hex);
 	if (kept_newest(folder, id, out) != 0)
-		log_line(LOG_WARN, "catalogue",
+		log_event(LOG_WARN, "catalogue",
+		    LOG_FIELDS(LOG_TEXT(PUBLISHER, hex)),
 		    "%s/%s.serial is damaged: an older catalogue may come "
 		    "into force",
 		    folder, hex);
@@ -154,7 +155,8 @@ weigh(struct state *state, const struct offer *offer, bool is_shipped)
 	if (is_shipped)
 		note_shipper(state, head->publisher);
 	if (!is_trusted(state, head->publisher)) {
-		log_line(LOG_WARN, "catalogue",
+		log_event(LOG_WARN, "catalogue",
+		    LOG_FIELDS(LOG_TEXT(FILE, offer->path)),
 		    "%s is passed over: its publisher is not trusted here; "
 		    "install it with --trust",
 		    offer->path);
@@ -163,14 +165,18 @@ weigh(struct state *state, const struct offer *offer, bool is_shipped)
 	if (pub == NULL)
 		pub = add(state, head->publisher);
 	if (pub == NULL) {
-		log_line(LOG_ERROR, "catalogue",
+		log_event(LOG_ERROR, "catalogue",
+		    LOG_FIELDS(LOG_TEXT(FILE, offer->path),
+		        LOG_NUMBER(LIMIT, TURN_PUBLISHERS_MAX)),
 		    "%s is passed over: more than %d publishers", offer->path,
 		    TURN_PUBLISHERS_MAX);
 		return;
 	}
 	read_newest(state, head->publisher, &newest);
 	if (head->serial < newest.serial) {
-		log_line(LOG_NOTE, "catalogue",
+		log_event(LOG_NOTE, "catalogue",
+		    LOG_FIELDS(LOG_TEXT(FILE, offer->path),
+		        LOG_NUMBER(SERIAL, head->serial)),
 		    "%s is passed over: serial %u is older than %u",
 		    offer->path, head->serial, newest.serial);
 		return;
@@ -182,7 +188,9 @@ weigh(struct state *state, const struct offer *offer, bool is_shipped)
 	}
 	if (head->serial == pub->catalogue->head.serial &&
 	    memcmp(offer->hash, pub->catalogue_hash, HASH_LEN) != 0) {
-		log_line(LOG_ERROR, "catalogue",
+		log_event(LOG_ERROR, "catalogue",
+		    LOG_FIELDS(LOG_TEXT(FILE, offer->path),
+		        LOG_NUMBER(SERIAL, head->serial)),
 		    "%s differs from another file of serial %u; ask the "
 		    "publisher which is right",
 		    offer->path, head->serial);
@@ -213,8 +221,9 @@ read_file(struct state *state, const char *path, struct offer *offer,
 static void
 pass_over(const char *path, int err)
 {
-	log_line(LOG_ERROR, "catalogue", "%s is passed over: %s", path,
-	    muster_strerror(err));
+	log_event(LOG_ERROR, "catalogue",
+	    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_CODE(err)),
+	    "%s is passed over: %s", path, muster_strerror(err));
 }
 
 int
@@ -259,7 +268,8 @@ catalogues_settle(struct state *state)
 		const struct publisher *other;
 
 		if (pub->catalogue == NULL) {
-			log_line(LOG_ERROR, "catalogue",
+			log_event(LOG_ERROR, "catalogue",
+			    LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex)),
 			    "none of publisher %s is as new as the newest that "
 			    "was in force here; install it again (muster "
 			    "catalogue install)",
@@ -268,7 +278,9 @@ catalogues_settle(struct state *state)
 		}
 		other = find_clash(state, pub->catalogue, n, &product);
 		if (other != NULL) {
-			log_line(LOG_ERROR, "catalogue",
+			log_event(LOG_ERROR, "catalogue",
+			    LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex),
+			        LOG_UUID(PRODUCT, product->id)),
 			    "of %s is passed over: its product %s is also one "
 			    "of %s; ask both publishers",
 			    pub->catalogue->head.name, product->name,
@@ -458,7 +470,8 @@ enforce(struct state *state, const struct offer *offer,
 	}
 	take(state, pub, offer);
 	if (catalogues_remember(state, pub) != 0)
-		log_line(LOG_WARN, "catalogue",
+		log_event(LOG_WARN, "catalogue",
+		    LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex)),
 		    "%s/%s.serial cannot be written", state->folder, pub->hex);
 	*publisher_out = pub;
 	return 0;
@@ -536,12 +549,19 @@ catalogues_offer(struct state *state, struct store *store, const char *path,
 	if (err == 0)
 		err = enforce(state, &offer, &pub, &problem);
 	if (err != 0) {
-		log_line(err == MUSTER_E_SERIAL ? LOG_NOTE : LOG_ERROR,
-		    "catalogue", "%s is passed over: %s; %s", path,
-		    problem.message, problem.next_step);
+		log_event(err == MUSTER_E_SERIAL ? LOG_NOTE : LOG_ERROR,
+		    "catalogue",
+		    LOG_FIELDS(LOG_TEXT(FILE, path),
+		        LOG_TEXT(CODE, problem.code)),
+		    "%s is passed over: %s; %s", path, problem.message,
+		    problem.next_step);
 		return;
 	}
 	state_refresh(state);
-	log_line(LOG_NOTE, "catalogue", "of %s in force: serial %u, from %s",
-	    pub->hex, pub->catalogue->head.serial, path);
+	log_event(LOG_NOTE, "catalogue",
+	    LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex),
+	        LOG_NUMBER(SERIAL, pub->catalogue->head.serial),
+	        LOG_TEXT(FILE, path)),
+	    "of %s in force: serial %u, from %s", pub->hex,
+	    pub->catalogue->head.serial, path);
 }

@@ -150,7 +150,7 @@ config_say(struct config_parse *parse, enum log_level level, unsigned line,
 	va_end(ap);
 	if (level == LOG_ERROR)
 		parse->n_mistakes++;
-	parse->say(parse->arg, level, text);
+	parse->say(parse->arg, level, parse->name, line, text);
 }
 
 void

@@ -117,7 +117,8 @@ struct config_option {
 };
 
 /* One mistake or warning: "FILE:LINE: what is wrong; what is expected". */
-typedef void config_say_fn(void *arg, enum log_level level, const char *text);
+typedef void config_say_fn(void *arg, enum log_level level, const char *file,
+    unsigned line, const char *text);
 
 /**
  * config_options(): the table.

@@ -65,15 +65,18 @@ static void
 tell(struct conn *c, enum source_verdict class, const char *what)
 {
 	struct conn_told *told = &c->srv->told[class];
-	char address[INET6_ADDRSTRLEN];
+	char room[INET6_ADDRSTRLEN];
+	const char *address = text_of(c, room, sizeof(room));
 	int64_t now_ms = clock_mono_ms();
 
 	if (told->at_ms != 0 && now_ms - told->at_ms < GUARD_LOG_MS) {
 		told->n_untold++;
 		return;
 	}
-	log_line(LOG_WARN, "source", "%s %s%s; %llu more since the last line",
-	    text_of(c, address, sizeof(address)), what,
+	log_event(LOG_WARN, "source",
+	    LOG_FIELDS(LOG_TEXT(CLIENT, address),
+	        LOG_NUMBER(MORE, told->n_untold)),
+	    "%s %s%s; %llu more since the last line", address, what,
 	    class == SOURCE_PENALTY ? "" : ": told BUSY and closed",
 	    (unsigned long long)told->n_untold);
 	told->at_ms = now_ms;

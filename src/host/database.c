@@ -29,7 +29,8 @@ open_shared(const struct host_config *config, struct store **store_out)
 	    store_out, &diag);
 
 	if (err != 0)
-		log_line(LOG_ERROR, "start", "store: %s",
+		log_event(LOG_ERROR, "start", LOG_FIELDS(LOG_CODE(err)),
+		    "store: %s",
 		    diag.text[0] != '\0' ? diag.text : muster_strerror(err));
 	else if (diag.text[0] != '\0')
 		log_line(LOG_WARN, "store",
@@ -53,7 +54,8 @@ database_open(const char *root, const struct host_config *config, bool is_new,
 	if (err == 0)
 		err = file_join(folder, DATABASE, path, sizeof(path));
 	if (err != 0) {
-		log_line(LOG_ERROR, "start",
+		log_event(LOG_ERROR, "start",
+		    LOG_FIELDS(LOG_TEXT(FILE, folder), LOG_CODE(err)),
 		    "folder %s cannot be used: %s; make it, writable by the "
 		    "user that runs musterd",
 		    folder, muster_strerror(err));
@@ -63,12 +65,15 @@ database_open(const char *root, const struct host_config *config, bool is_new,
 		return open_shared(config, store_out);
 	err = store_open_sqlite(path, may_make(root, is_new), store_out, &diag);
 	if (err != 0)
-		log_line(LOG_ERROR, "start", "database %s: %s", path,
+		log_event(LOG_ERROR, "start",
+		    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_CODE(err)),
+		    "database %s: %s", path,
 		    diag.text[0] != '\0' ? diag.text : muster_strerror(err));
 	else if (diag.text[0] != '\0')
-		log_line(LOG_WARN, "store", "%s", diag.text);
+		log_event(LOG_WARN, "store", LOG_FIELDS(LOG_TEXT(FILE, path)),
+		    "%s", diag.text);
 	else if (is_new)
-		log_line(LOG_WARN, "store",
+		log_event(LOG_WARN, "store", LOG_FIELDS(LOG_TEXT(FILE, path)),
 		    "%s is new: every machine is counted when it comes back",
 		    path);
 	return err;

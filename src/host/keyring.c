@@ -322,7 +322,8 @@ keyring_judge(struct publisher *pub, int64_t now_unix_s)
 	}
 	/* told when it changes */
 	if (err != 0 && strcmp(reason, pub->reason) != 0)
-		log_line(LOG_WARN, "certificate",
+		log_event(LOG_WARN, "certificate",
+		    LOG_FIELDS(LOG_TEXT(PUBLISHER, pub->hex), LOG_CODE(err)),
 		    "of %s gives no leases: %s; activate this host anew "
 		    "(muster host activate)",
 		    pub->catalogue->head.name, reason);

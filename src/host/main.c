@@ -92,8 +92,8 @@ static const char usage[] =
 static void
 fail(const struct problem *problem)
 {
-	log_line(LOG_ERROR, "start", "%s; %s", problem->message,
-	    problem->next_step);
+	log_event(LOG_ERROR, "start", LOG_FIELDS(LOG_TEXT(CODE, problem->code)),
+	    "%s; %s", problem->message, problem->next_step);
 }
 
 static bool
@@ -171,7 +171,11 @@ load_config(struct musterd *d)
 		err = 0;
 	d->asked_connections = d->config.connections;
 	if (err != 0 && err != MUSTER_E_PROTO)
-		log_line(LOG_ERROR, "config",
+		log_event(LOG_ERROR, "config",
+		    LOG_FIELDS(LOG_TEXT(FILE,
+		                   d->args.config == NULL ? PATH_HOST_CONF
+		                                          : d->args.config),
+		        LOG_CODE(err)),
 		    "%s cannot be read: %s; name a readable file by --config",
 		    d->args.config == NULL ? PATH_HOST_CONF : d->args.config,
 		    muster_strerror(err));
@@ -200,7 +204,8 @@ set_limits(struct musterd *d)
 	d->config.connections = files.rlim_cur > 2 * FILES_SPARE
 	    ? (uint32_t)files.rlim_cur - FILES_SPARE
 	    : (uint32_t)files.rlim_cur / 4; /* the store goes first */
-	log_line(LOG_WARN, "limits",
+	log_event(LOG_WARN, "limits",
+	    LOG_FIELDS(LOG_NUMBER(LIMIT, files.rlim_cur)),
 	    "only %lu open files allowed: connections is taken as %u",
 	    (unsigned long)files.rlim_cur, d->config.connections);
 }

@@ -45,7 +45,7 @@ outage_tell(struct outage *outage, int outcome, const char *what,
 		log_line(LOG_NOTE, "store", "answers again");
 		break;
 	case OUTAGE_TELL:
-		log_line(LOG_ERROR, "store", "%s: %s; %s",
-		    muster_strerror(outcome), what, cause);
+		log_event(LOG_ERROR, "store", LOG_FIELDS(LOG_CODE(outcome)),
+		    "%s: %s; %s", muster_strerror(outcome), what, cause);
 	}
 }

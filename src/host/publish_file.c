@@ -44,7 +44,8 @@ publish_file_load(struct publish_file *f, struct publish *life, uint64_t now_ms)
 	if (err == 0)
 		err = publish_read(life, f->text, now_ms);
 	if (err != 0)
-		log_line(LOG_WARN, "dns",
+		log_event(LOG_WARN, "dns",
+		    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_CODE(err)),
 		    "%s cannot be read whole: %s; records of an earlier start "
 		    "may stand: see the zones",
 		    path, muster_strerror(err));
@@ -72,8 +73,10 @@ after_work(uv_work_t *work, int status)
 
 	f->err = status == 0 ? f->work_err : MUSTER_E_AGAIN;
 	if (f->err != 0 && f->err != f->told_err)
-		log_line(LOG_ERROR, "dns", "%s%s cannot be written: %s",
-		    f->folder, FILE_NAME, muster_strerror(f->err));
+		log_event(LOG_ERROR, "dns",
+		    LOG_FIELDS(LOG_TEXT(FILE, f->folder), LOG_CODE(f->err)),
+		    "%s%s cannot be written: %s", f->folder, FILE_NAME,
+		    muster_strerror(f->err));
 	f->told_err = f->err;
 	f->is_busy = false;
 	f->written = f->writing;

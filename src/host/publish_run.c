@@ -194,30 +194,44 @@ tell(const struct publish_run *run, const struct publish_job *job)
 
 	dns_name_text(&u->owner, owner);
 	if (outcome == UPDATE_DONE && !u->has_addition) {
-		log_line(LOG_NOTE, "dns", "withdrawn from %s at %s", owner,
-		    job->at);
+		log_event(LOG_NOTE, "dns",
+		    LOG_FIELDS(LOG_TEXT(DOMAIN, owner),
+		        LOG_TEXT(SERVER, job->at)),
+		    "withdrawn from %s at %s", owner, job->at);
 		return;
 	}
 	update_line(&u->owner, &u->addition, u->ttl_s, line, sizeof(line));
 	if (outcome == UPDATE_DONE) {
-		log_line(LOG_NOTE, "dns", "published at %s: %s", job->at, line);
+		log_event(LOG_NOTE, "dns",
+		    LOG_FIELDS(LOG_TEXT(DOMAIN, owner),
+		        LOG_TEXT(SERVER, job->at)),
+		    "published at %s: %s", job->at, line);
 		return;
 	}
-	log_line(LOG_WARN, "dns", "%s at %s: %s: %s; next attempt in %u s",
-	    owner, job->at[0] != '\0' ? job->at : "no server",
-	    update_name(outcome), update_words(outcome),
-	    (unsigned)(item->retry_ms / 1000));
+	log_event(LOG_WARN, "dns",
+	    LOG_FIELDS(LOG_TEXT(DOMAIN, owner), LOG_TEXT(SERVER, job->at),
+	        LOG_TEXT(CODE, update_name(outcome)),
+	        LOG_NUMBER(SECONDS, item->retry_ms / 1000)),
+	    "%s at %s: %s: %s; next attempt in %u s", owner,
+	    job->at[0] != '\0' ? job->at : "no server", update_name(outcome),
+	    update_words(outcome), (unsigned)(item->retry_ms / 1000));
 	if (outcome == UPDATE_BADTIME && job->result.skew_s != 0)
-		log_line(LOG_WARN, "dns", "%s at %s: its clock is %lld s %s",
-		    owner, job->at,
+		log_event(LOG_WARN, "dns",
+		    LOG_FIELDS(LOG_TEXT(DOMAIN, owner),
+		        LOG_TEXT(SERVER, job->at),
+		        LOG_NUMBER(SECONDS, job->result.skew_s)),
+		    "%s at %s: its clock is %lld s %s", owner, job->at,
 		    (long long)(job->result.skew_s < 0 ? -job->result.skew_s
 		                                       : job->result.skew_s),
 		    job->result.skew_s < 0 ? "behind ours" : "ahead of ours");
 	if (job->why != NULL)
-		log_line(LOG_WARN, "dns", "key file %s: %s",
-		    run->config->publish_key_file, job->why);
+		log_event(LOG_WARN, "dns",
+		    LOG_FIELDS(LOG_TEXT(DOMAIN, owner),
+		        LOG_TEXT(FILE, run->config->publish_key_file)),
+		    "key file %s: %s", run->config->publish_key_file, job->why);
 	if (u->has_addition)
-		log_line(LOG_WARN, "dns", "to add by hand: %s", line);
+		log_event(LOG_WARN, "dns", LOG_FIELDS(LOG_TEXT(DOMAIN, owner)),
+		    "to add by hand: %s", line);
 }
 
 static void

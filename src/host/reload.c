@@ -31,19 +31,25 @@ static void
 tell(const struct config_option *option)
 {
 	if (option->is_live)
-		log_line(LOG_NOTE, "config", "%s is changed", option->name);
+		log_event(LOG_NOTE, "config",
+		    LOG_FIELDS(LOG_TEXT(OPTION, option->name)), "%s is changed",
+		    option->name);
 	else
-		log_line(LOG_WARN, "config",
+		log_event(LOG_WARN, "config",
+		    LOG_FIELDS(LOG_TEXT(OPTION, option->name)),
 		    "%s is changed in the file only: it holds as before until "
 		    "musterd is restarted",
 		    option->name);
 }
 
 void
-reload_say(void *arg, enum log_level level, const char *text)
+reload_say(void *arg, enum log_level level, const char *file, unsigned line,
+    const char *text)
 {
 	(void)arg;
-	log_line(level, "config", "%s", text);
+	log_event(level, "config",
+	    LOG_FIELDS(LOG_TEXT(FILE, file), LOG_NUMBER(LINE, line)), "%s",
+	    text);
 }
 
 int
@@ -57,7 +63,8 @@ reload_file(const char *path, bool is_named, struct host_config *config)
 	if (err == MUSTER_E_NOENT && !is_named)
 		err = 0;
 	if (err != 0) {
-		log_line(LOG_ERROR, "config",
+		log_event(LOG_ERROR, "config",
+		    LOG_FIELDS(LOG_TEXT(FILE, path), LOG_CODE(err)),
 		    "%s: %s: no setting is changed; mend it and reload again",
 		    path, muster_strerror(err));
 		return err;

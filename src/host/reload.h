@@ -14,7 +14,8 @@
 /**
  * reload_say(): a config_say_fn that logs.
  */
-void reload_say(void *arg, enum log_level level, const char *text);
+void reload_say(void *arg, enum log_level level, const char *file,
+    unsigned line, const char *text);
 
 /**
  * reload_take(): what a fresh file changes; pure.

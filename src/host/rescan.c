@@ -115,7 +115,8 @@ rescan_first(struct state *state)
 		return err;
 	remember(state, look);
 	if (look->is_short)
-		log_line(LOG_WARN, "catalogue",
+		log_event(LOG_WARN, "catalogue",
+		    LOG_FIELDS(LOG_NUMBER(LIMIT, RESCAN_FILES_MAX)),
 		    "only the first %d files of a folder count",
 		    RESCAN_FILES_MAX);
 	return 0;

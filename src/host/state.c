@@ -69,8 +69,9 @@ open_all(struct state *state, const char *root, struct problem *problem)
 	    problem);
 
 	if (err == 0 && chmod(state->folder, 0700) != 0)
-		log_line(LOG_WARN, "state", "%s cannot be made 0700",
-		    state->folder);
+		log_event(LOG_WARN, "state",
+		    LOG_FIELDS(LOG_TEXT(FILE, state->folder)),
+		    "%s cannot be made 0700", state->folder);
 	if (err == 0)
 		err = make_folder(root, PATH_CATALOGUES, R_OK | X_OK,
 		    state->updated, problem);

@@ -145,7 +145,9 @@ bind_socket(const struct config_server *want, struct config_server *at_out)
 static struct status *
 failed(struct status *status, const struct config_server *want, const char *why)
 {
-	log_line(LOG_WARN, "status",
+	log_event(LOG_WARN, "status",
+	    LOG_FIELDS(LOG_TEXT(ADDRESS, want->address),
+	        LOG_NUMBER(PORT, want->port)),
 	    "no page, no metrics: %s port %u cannot be listened on: %s; set "
 	    "`status_listen` in musterd.conf to a free one, or to \"off\"",
 	    want->address, want->port, why);
@@ -179,9 +181,11 @@ status_listen(uv_loop_t *loop, struct admin_host *host)
 		host->status_at = (struct config_server){.port = 0};
 		return failed(status, want, "the event loop does not take it");
 	}
-	log_line(LOG_NOTE, "status", "http://%s%s%s:%u/ shows this host",
-	    is_v6 ? "[" : "", want->address, is_v6 ? "]" : "",
-	    host->status_at.port);
+	log_event(LOG_NOTE, "status",
+	    LOG_FIELDS(LOG_TEXT(ADDRESS, want->address),
+	        LOG_NUMBER(PORT, host->status_at.port)),
+	    "http://%s%s%s:%u/ shows this host", is_v6 ? "[" : "",
+	    want->address, is_v6 ? "]" : "", host->status_at.port);
 	return status;
 }
 

@@ -191,7 +191,7 @@ note_outcome(struct watch *watch, int err)
 	if (err == 0)
 		log_line(LOG_NOTE, "inventory", "it can be read again");
 	else
-		log_line(LOG_WARN, "inventory",
+		log_event(LOG_WARN, "inventory", LOG_FIELDS(LOG_CODE(err)),
 		    "it cannot be read, and the figures of the status page are "
 		    "old: %s; see to the store, machines are served meanwhile",
 		    muster_strerror(err));

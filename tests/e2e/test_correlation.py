@@ -64,7 +64,7 @@ def test_both_sides_name_a_request_alike(fine):
     assert text == "counted: 1 of 5"
     assert re.fullmatch("[0-9a-f]{16}", fields["request"])
     assert fields == {"request": target["request"], "client": "127.0.0.1",
-                      "product": demo.SERVER, "outcome": "ok"}
+                      "product": demo.SERVER, "outcome": "below_threshold"}
     (ours, of_ours), = [x for x in lines(m.log, "host")
                         if x[1]["request"] == fields["request"]]
     assert of_ours == {"request": fields["request"],
@@ -82,7 +82,7 @@ def test_it_is_the_nonce_of_the_protocol(fine):
     nonce = bytes(range(0xa0, 0xb0))
     assert wire.activate(fine.port, SERVER, nonce=nonce, threshold=1)[0] == 0
     text, fields = requests(fine)[-1]
-    assert text == "granted: count 1 of 1"
+    assert text == "granted: count 1 of 1" and fields["outcome"] == "ok"
     assert fields["request"] == nonce[:8].hex() == "a0a1a2a3a4a5a6a7"
     # what is fine is no event of the page
     assert not [e for e in read(fine, "/v1/events")["events"]
@@ -95,7 +95,7 @@ def test_refusals_are_events_with_fields_and_do_not_fill_the_log(tmp_path):
         nonces = [os.urandom(16) for _ in range(2 * NOTES_MAX)]
         for nonce in nonces:
             assert wire.activate(s.port, OTHER, nonce=nonce)[0] != 0
-        assert wire.activate(s.port, SERVER)[0] == 0  # nothing of that
+        assert wire.activate(s.port, SERVER, threshold=1)[0] == 0  # nothing
         told = [e for e in read(s, "/v1/events")["events"]
                 if e["event"] == "request"]
         assert [e["fields"] for e in told] == [
@@ -105,5 +105,30 @@ def test_refusals_are_events_with_fields_and_do_not_fill_the_log(tmp_path):
         assert {(e["level"], e["message"]) for e in told} == {
             ("note", "refused: unknown_product")}
         assert len(requests(s)) == NOTES_MAX
+    finally:
+        s.stop()
+
+
+def test_b31_a_count_below_the_threshold_is_an_event_too(tmp_path):
+    """As often as refusals, and beside them; with what is lacking."""
+    s = started(tmp_path)
+    try:
+        nonces = [os.urandom(16) for _ in range(2 * NOTES_MAX)]
+        for n, nonce in enumerate(nonces):
+            assert wire.activate(s.port, SERVER, name=b"m%d" % n, nonce=nonce,
+                                 threshold=50)[0] == 0
+        refused = os.urandom(16)
+        assert wire.activate(s.port, OTHER, nonce=refused)[0] != 0
+        told = [e for e in read(s, "/v1/events")["events"]
+                if e["event"] == "request"]
+        assert {e["level"] for e in told} == {"note"}
+        assert [(e["fields"]["request"], e["fields"]["outcome"])
+                for e in told] == [
+            (nonce[:8].hex(), "below_threshold")
+            for nonce in nonces[:NOTES_MAX]] + [
+            (refused[:8].hex(), "unknown_product")]
+        counts = [e["fields"]["count"] for e in told[:-1]]
+        assert counts == list(range(1, NOTES_MAX + 1))
+        assert {e["fields"]["threshold"] for e in told[:-1]} == {50}
     finally:
         s.stop()

@@ -17,11 +17,15 @@ struct said {
 };
 
 static void
-hear(void *arg, enum log_level level, const char *text)
+hear(void *arg, enum log_level level, const char *file, unsigned line,
+    const char *text)
 {
 	struct said *said = arg;
 	size_t len = strlen(said->text);
+	char head[64];
 
+	(void)snprintf(head, sizeof(head), "%s:%u: ", file, line);
+	ok(strncmp(text, head, strlen(head)) == 0);
 	if (level == LOG_ERROR)
 		said->n_mistakes++;
 	else

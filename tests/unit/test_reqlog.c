@@ -11,13 +11,19 @@ static uint64_t n_untold;
 static int
 level(struct reqlog *log, enum wire_status status, int64_t now_ms)
 {
-	return reqlog_level(log, status, now_ms, &n_untold);
+	return reqlog_level(log, status, false, now_ms, &n_untold);
+}
+
+static int
+level_below(struct reqlog *log, int64_t now_ms)
+{
+	return reqlog_level(log, WIRE_OK, true, now_ms, &n_untold);
 }
 
 static void
 test_what_is_counted_is_fine(void)
 {
-	struct reqlog log = {.n = 0};
+	struct reqlog log = {.refused = {0}};
 
 	for (int i = 0; i < 2 * REQLOG_NOTES_MAX; i++) {
 		is(level(&log, WIRE_OK, T0), LOG_FINE);
@@ -30,7 +36,7 @@ test_what_is_counted_is_fine(void)
 static void
 test_refusals_are_notes_up_to_a_number(void)
 {
-	struct reqlog log = {.n = 0};
+	struct reqlog log = {.refused = {0}};
 
 	for (int i = 0; i < REQLOG_NOTES_MAX; i++)
 		is(level(&log, WIRE_UNKNOWN_PRODUCT, T0 + i), LOG_NOTE);
@@ -43,10 +49,32 @@ test_refusals_are_notes_up_to_a_number(void)
 	is(n_untold, 0);
 }
 
+/* The one kind does not use up what the other may say. */
+static void
+test_what_is_below_the_threshold_is_noted_apart(void)
+{
+	struct reqlog log = {.refused = {0}};
+
+	for (int i = 0; i < REQLOG_NOTES_MAX; i++)
+		is(level_below(&log, T0 + i), LOG_NOTE);
+	is(level_below(&log, T0 + 10), LOG_FINE);
+	is(level_below(&log, T0 + 10), LOG_FINE);
+	is(level_below(&log, T0 + 10), LOG_FINE);
+	for (int i = 0; i < REQLOG_NOTES_MAX; i++) {
+		is(level(&log, WIRE_CLOCK, T0 + 10), LOG_NOTE);
+		is(n_untold, 0);
+	}
+	is(level(&log, WIRE_CLOCK, T0 + 10), LOG_FINE);
+	is(level(&log, WIRE_OK, T0 + REQLOG_MS), LOG_FINE);
+	is(level_below(&log, T0 + REQLOG_MS), LOG_NOTE);
+	is(n_untold, 3);
+}
+
 int
 main(void)
 {
 	test_what_is_counted_is_fine();
 	test_refusals_are_notes_up_to_a_number();
+	test_what_is_below_the_threshold_is_noted_apart();
 	return tap_done();
 }

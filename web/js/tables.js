@@ -171,21 +171,32 @@ export function show_curve(fine) {
 const levels = { error: ["bad", "Error"], warning: ["warn", "Warning"],
 	note: ["", "Note"] };
 
-/* Refusals one after the other are one line: the newest, and how many more. */
+/* Fields that the sentence of an event has not. */
+const ties = ["request", "client", "product", "outcome"];
+
+/* Of an answer that left a machine without a lease; null: of none. */
+function kind_of_answer(event) {
+	if (event.event !== "request" || event.level !== "note")
+		return null;
+	return event.fields?.outcome === "below_threshold" ? "below" : "refused";
+}
+
+/* Those of a kind one after the other are one line: the newest, and how many
+ * more. */
 function folded(events) {
 	const out = [];
 	let first = null; /* of the run */
 
 	for (const event of events) {
-		const is_refusal = event.event === "request" && event.level === "note";
+		const kind = kind_of_answer(event);
 
-		if (is_refusal && first !== null) {
+		if (kind !== null && first !== null && kind === kind_of_answer(first)) {
 			first.n_more++;
 			first.since_unix_s = event.unix_s;
 			continue;
 		}
 		out.push({ ...event, n_more: 0 });
-		first = is_refusal ? out[out.length - 1] : null;
+		first = kind !== null ? out[out.length - 1] : null;
 	}
 	return out;
 }
@@ -198,7 +209,8 @@ function more(event) {
 
 function event_line(event, now_unix_s) {
 	const [kind, word] = levels[event.level] ?? ["", event.level];
-	const fields = Object.entries(event.fields ?? {});
+	const fields = Object.entries(event.fields ?? {})
+		.filter(([name]) => ties.includes(name));
 
 	return el("li", { "data-event": event.event },
 		time(event.unix_s, `${when(event.unix_s)}`),
