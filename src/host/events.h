@@ -4,7 +4,7 @@
  *
  * Every line that musterd writes goes through base/log.h, and so into the ring
  * as well; those of the level "fine" do not, since they would drive out all
- * others.  The names of the events are those of doc/errors.md.
+ * others.  The names of the events are those of doc/logs.md.
  */
 #ifndef MUSTER_HOST_EVENTS_H
 #define MUSTER_HOST_EVENTS_H

@@ -128,21 +128,12 @@ def of_service():
                           source("authority")))
 
 
-def of_agent():
-    found = set()
-    for folder in ("agent", "client", "base"):
-        found |= set(re.findall(r"\blog_(?:line|event)\([^;\"]*,\s*\"([^\"]*)\"",
-                                source(folder)))
-    return found
-
-
 @pytest.mark.parametrize("title, told, n", [
     ("Further codes of `muster`", of_muster, 20),
     ("What a host refuses", of_refusals, 8),
     ("Codes of musterd", of_musterd, 40),
     ("Codes of muster-authority", of_authority, 30),
-    ("Problems of the authority's service", of_service, 15),
-    ("Events of muster-agent's log", of_agent, 15)])
+    ("Problems of the authority's service", of_service, 15)])
 def test_none_is_missing(title, told, n):
     found = told()
     assert len(found) >= n, found
@@ -158,8 +149,7 @@ def test_causes_of_refusals_are_those_that_are_told():
     ("Further codes of `muster`", ["cli", "../sim"]),
     ("Codes of musterd", ["host"]),
     ("Codes of muster-authority", ["authority"]),
-    ("Problems of the authority's service", ["authority"]),
-    ("Events of muster-agent's log", ["agent", "client", "base"])])
+    ("Problems of the authority's service", ["authority"])])
 def test_none_is_stale(title, folders):
     text = "".join(source(f) for f in folders).replace('\\"', '"')
     stale = {c for c in codes(title) if f'"{c}"' not in text}
