@@ -5,25 +5,32 @@
 set -eu
 order="base wire trust count discovery turn client store"
 programs="host agent authority cli lib"
-bad=0
-for file in src/*/*.[ch] sim/*.[ch]; do
-	dir=$(echo "$file" | sed 's/^src\///; s/\/.*//')
-	allowed=
-	case " $programs sim " in
-	*" $dir "*) allowed="$order $dir" ;;
-	*)
-		for d in $order; do
-			allowed="$allowed $d"
-			[ "$d" = "$dir" ] && break
-		done
-		;;
-	esac
-	for used in $(sed -n 's/^#include "\([a-z]*\)\/.*/\1/p' "$file" | sort -u); do
-		[ "$used" = muster ] && continue
-		case " $allowed " in
-		*" $used "*) ;;
-		*) echo "$file: $dir may not include from $used"; bad=1 ;;
-		esac
-	done
-done
-exit $bad
+exec awk -v order="$order" -v programs="$programs sim" '
+	BEGIN {
+		n = split(order, layer, " ")
+		for (i = 1; i <= n; i++)
+			rank[layer[i]] = i
+		split(programs, name, " ")
+		for (i in name)
+			rank[name[i]] = n + 1
+	}
+	FNR == 1 {
+		dir = FILENAME
+		sub(/^src\//, "", dir)
+		sub(/\/.*/, "", dir)
+		seen++
+		if (!(dir in rank)) { printf "%s: %s is in no list\n", FILENAME, dir; bad = 1 }
+	}
+	/^#include "[a-z]*\// {
+		used = $0
+		sub(/^#include "/, "", used)
+		sub(/\/.*/, "", used)
+		if (used == "muster" || used == dir)
+			next
+		if (!(used in rank) || rank[used] > n || rank[used] > rank[dir]) {
+			printf "%s: %s may not include from %s\n", FILENAME, dir, used
+			bad = 1
+		}
+	}
+	END { exit bad || !seen }
+' src/*/*.[ch] sim/*.[ch]
