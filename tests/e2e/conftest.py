@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(REPO, "tools"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import demo  # noqa: E402
+import made_once  # noqa: E402
 
 
 def is_worker(config):
@@ -41,6 +42,13 @@ def pytest_sessionfinish(session, exitstatus):
         shutil.rmtree(folder, ignore_errors=True)
     else:
         print("\nthe tests' folders stay in", folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def publishers(tmp_path_factory):
+    """Each publisher of a test begins as a copy."""
+    made_once.folder = str(tmp_path_factory.mktemp("made"))
+    demo.Site.publish = made_once.published
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 import demo
+import made_once
 
 from test_authority import (ALPHABET, BIN, REPO, Authority, Host, blake,
                             label)
@@ -125,14 +126,18 @@ class Service:
 
     def __init__(self, folder, **settings):
         self.a = Authority(folder)
-        make_certificates(self.a.folder)
-        self.a.sign()
+        made_once.copy("service", self.a.folder, self.publish)
         self.context = ssl.create_default_context(
             cafile=self.a.path("ca.pem"))
         self.process = None
         self.port = None
         self.conf = self.a.path("authority.conf")
         self.configure(**settings)
+
+    @staticmethod
+    def publish(folder):
+        make_certificates(folder)
+        Authority(folder).sign()
 
     def configure(self, **settings):
         values = {"dir": self.a.dir, "listen": "127.0.0.1:0",
@@ -248,7 +253,7 @@ def served_site(folder):
     """A demonstration's publisher, and its service."""
     s = demo.Site(folder)
     s.publish()
-    make_certificates(s.folder)
+    made_once.copy("certificates", s.folder, make_certificates)
     s.service = object.__new__(Service)
     s.service.a = types.SimpleNamespace(path=s.path, dir=s.path("authority"))
     s.service.context = ssl.create_default_context(cafile=s.path("ca.pem"))

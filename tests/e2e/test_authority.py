@@ -14,6 +14,8 @@ import subprocess
 
 import pytest
 
+import made_once
+
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("MUSTER_BIN", os.path.join(REPO, "build/stage/usr/bin"))
 SODIUM = ctypes.CDLL("libsodium.so.23")
@@ -69,18 +71,27 @@ class Host:
 
 
 class Authority:
-    def __init__(self, folder):
+    def __init__(self, folder, which="the one"):
         self.folder = str(folder)
         self.dir = self.path("authority")
         self.root_key = self.path("vault", "root.key")
         self.phrase = self.path("vault", "passphrase")
-        os.mkdir(self.path("vault"))
-        self.write(self.phrase, b"correct horse battery staple\n")
-        out = self.run("init", "--name", "Acme", "--root-key", self.root_key,
-                       "--passphrase-file", self.phrase, "--contact",
-                       "call +1 555 0100", "--seal-cost", "interactive")
+        out = made_once.copy(("authority", which), self.folder,
+                             self.init)
         self.publisher = bytes.fromhex(out["publisher_id"])
         self.root_pk = bytes.fromhex(out["root_public_key"])
+
+    def init(self, folder):
+        """In another folder; what the command says."""
+        vault = os.path.join(folder, "vault")
+        phrase = os.path.join(vault, "passphrase")
+        os.mkdir(vault)
+        self.write(phrase, b"correct horse battery staple\n")
+        return self.run("init", "--dir", os.path.join(folder, "authority"),
+                        "--name", "Acme", "--root-key",
+                        os.path.join(vault, "root.key"), "--passphrase-file",
+                        phrase, "--contact", "call +1 555 0100",
+                        "--seal-cost", "interactive", where=False)
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -303,7 +314,7 @@ def test_import_takes_newer_refuses_older_and_foreign(a, tmp_path):
     e = a.run("catalogue", "import", a.write(a.path("bad"), data), rc=1)
     assert e["error"]["code"] == "publisher"
     os.mkdir(a.path("other"))
-    b = Authority(a.path("other"))
+    b = Authority(a.path("other"), "another")
     b.sign()
     e = a.run("catalogue", "import", b.path("acme.muster"), rc=1)
     assert e["error"]["code"] == "publisher"

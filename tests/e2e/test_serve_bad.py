@@ -361,7 +361,8 @@ def test_keys_that_fail_while_it_serves(make):
     ("issuing.key", "issuing_key"), ("seal.key", "seal_key")])
 def test_it_does_not_start_without_its_keys(tmp_path, name, code):
     (tmp_path / "other").mkdir()
-    s, other = Service(tmp_path), Authority(tmp_path / "other")
+    s = Service(tmp_path)
+    other = Authority(tmp_path / "other", "another")
     s.a.issue()
     path = os.path.join(s.a.dir, name)
     with open(path, "rb") as f:
