@@ -1,10 +1,16 @@
 #!/bin/sh
-# Checks of structure, unit tests, end-to-end tests; ends with one line that
-# counts them.  A skip or an empty suite is a failure, but for rows that need
-# root where nobody is root.
+# Checks of structure, unit tests, end-to-end tests, and the seconds that each
+# took; ends with one line that counts them.  A skip or an empty suite is a
+# failure, but for rows that need root where nobody is root.
 set -u
 passed=0
 failed=0
+begin=$(date +%s)
+took() { # WHAT: since the last one
+	now=$(date +%s)
+	echo "$1: $((now - begin)) s"
+	begin=$now
+}
 tally() { # NAME COMMAND...
 	name=$1
 	shift
@@ -20,6 +26,7 @@ tally() { # NAME COMMAND...
 for check in format layers sizes docs; do
 	tally "check-$check" sh "tools/check-$check.sh"
 done
+took checks
 
 meson test -C build --no-rebuild --num-processes 2 --print-errorlogs >build/unit.log 2>&1
 status=$?
@@ -33,6 +40,7 @@ fi
 echo "unit: $ok programs passed, $bad failed"
 passed=$((passed + ok))
 failed=$((failed + bad))
+took "unit tests"
 
 if ls tests/e2e/test_*.py >/dev/null 2>&1; then
 	# most of their time is waiting; the tests of a file stay together
@@ -53,6 +61,7 @@ if ls tests/e2e/test_*.py >/dev/null 2>&1; then
 	echo "end to end: ${n_ok:-0} passed, $n_bad failed"
 	passed=$((passed + ${n_ok:-0}))
 	failed=$((failed + n_bad))
+	took "end-to-end tests"
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
