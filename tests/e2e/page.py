@@ -19,6 +19,9 @@ SCRIPT_S = 240  # axe reads the whole page; only a hang takes so long
 SUMMARY_WAIT_S = 400
 AXE = os.path.join(demo.REPO, "web/node_modules/axe-core/axe.min.js")
 NARROW, WIDE = (360, 780), (1280, 900)
+# each scheme and each size; the other two pairs are left to the long test
+LOOKS = [("light", WIDE), ("dark", NARROW)]
+MORE_LOOKS = [("light", NARROW), ("dark", WIDE)]
 STATES = ["unlicensed", "initial_grace", "licensed", "out_of_tolerance_grace",
           "notification"]
 

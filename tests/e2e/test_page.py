@@ -243,8 +243,13 @@ def test_filters_by_product_and_state(shown):
 
 # ---- for everybody ----
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+in_each_look = pytest.mark.parametrize("scheme, size", [
+    *page.LOOKS, *(pytest.param(*look, marks=pytest.mark.long)
+                   for look in page.MORE_LOOKS)],
+    ids=["light-wide", "dark-narrow", "light-narrow", "dark-wide"])
+
+
+@in_each_look
 def test_axe_has_nothing_against_it(shown, busy, scheme, size):
     shown.look(scheme, size)
     shown.open(page.status_port(busy))

@@ -12,16 +12,17 @@ import page
 import page_states
 import shots
 import wire
-from page import NARROW, WIDE, eventually
+from page import eventually
 from test_page import chromium  # noqa: F401 - a fixture
 
 N_NOTES, N_REFUSED = 35, 4  # more than the page asks for; below the log's limit
-LOOKS = [(s, z) for s in ("light", "dark") for z in (WIDE, NARROW)]
+in_looks = pytest.mark.parametrize("looks", [page.LOOKS, pytest.param(
+    page.MORE_LOOKS, marks=pytest.mark.long)], ids=["two", "others"])
 
 
-def axe_in_each_look(view, port=None):
+def axe_in_each_look(view, looks, port=None):
     """port None: the page stays, for the host does not answer."""
-    for scheme, size in LOOKS:
+    for scheme, size in looks:
         view.look(scheme, size)
         if port is not None:
             view.open(port)
@@ -36,7 +37,9 @@ def healthy(tmp_path_factory):
         yield s
 
 
-def test_a_healthy_host_says_that_all_is_right(chromium, healthy):  # noqa: F811
+@in_looks
+def test_a_healthy_host_says_that_all_is_right(chromium, healthy,  # noqa: F811
+                                               looks):
     chromium.look()
     chromium.open(page.status_port(healthy))
     assert chromium.verdict() == "ok"
@@ -52,11 +55,12 @@ def test_a_healthy_host_says_that_all_is_right(chromium, healthy):  # noqa: F811
                                   "self_test")}
     assert "ok" in demo.run("muster", "host", "status", "--root",
                             healthy.host_root)
-    axe_in_each_look(chromium, page.status_port(healthy))
+    axe_in_each_look(chromium, looks, page.status_port(healthy))
 
 
+@in_looks
 def test_axe_has_nothing_against_an_error_and_silence(chromium,  # noqa: F811
-                                                      tmp_path):
+                                                      tmp_path, looks):
     """A host that cannot activate; then one that no longer answers."""
     s = demo.Site(str(tmp_path))
     s.publish()
@@ -66,7 +70,7 @@ def test_axe_has_nothing_against_an_error_and_silence(chromium,  # noqa: F811
         chromium.open(page.status_port(s))
         assert chromium.verdict() == "error"
         assert "not activated" in chromium.problems()["certificate"]
-        axe_in_each_look(chromium, page.status_port(s))
+        axe_in_each_look(chromium, looks, page.status_port(s))
     finally:
         s.stop()
 
@@ -74,7 +78,7 @@ def test_axe_has_nothing_against_an_error_and_silence(chromium,  # noqa: F811
         chromium.again()
         return "has not answered since" in chromium.text("#verdict-title")
     assert eventually(is_told)
-    axe_in_each_look(chromium)
+    axe_in_each_look(chromium, looks)
     chromium.log()  # that the connection was refused
 
 
