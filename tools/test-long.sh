@@ -75,7 +75,7 @@ coverage() {
 	quietly ninja -C build/cov && suite build/cov --timeout-multiplier 4 || return 1
 	# the shared store has no unit test without a server
 	env TMPDIR=/dev/shm build/cov/tests/test_store_calls each &&
-	    env MUSTER_SHARED="$PWD/build/cov/tests/store_shared" /usr/bin/python3 -m pytest \
+	    env MUSTER_SHARED="$PWD/build/cov/tests/store_shared" MUSTER_OPERATIONS=2000 /usr/bin/python3 -m pytest \
 	    -q -p no:cacheprovider tests/e2e/test_cluster.py -k model || return 1
 	low=0
 	said=

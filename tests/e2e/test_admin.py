@@ -202,10 +202,11 @@ def test_b44_a_catalogue_brings_a_product_to_a_running_host(bare):
     assert status(bare)["catalogue_serial"] == 2
 
 
-def test_b40_only_its_own_certificate_is_taken(bare, tmp_path):
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+def test_b40_only_its_own_certificate_is_taken(bare, step):
     bare.activate_host()
     cert = bytearray(open(bare.path("host.cert"), "rb").read())
-    for at in range(len(cert)):
+    for at in range(0, len(cert), step):
         cert[at] ^= 1
         with open(bare.path("bad.cert"), "wb") as f:
             f.write(cert)

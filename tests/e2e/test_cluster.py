@@ -353,7 +353,7 @@ def test_b11_all_stores_do_what_the_model_does(server):
     long form is a row of test-long."""
     owner = f"host=127.0.0.1 port={server.port} user=postgres dbname=muster"
     p = subprocess.run([SHARED, server.address(), owner,
-                        os.environ.get("MUSTER_OPERATIONS", "2000"),
+                        os.environ.get("MUSTER_OPERATIONS", "500"),
                         os.environ.get("MUSTER_SEED", "2")],
                        capture_output=True, text=True, timeout=2400)
     assert p.returncode == 0 and "\nnot ok" not in p.stdout, \

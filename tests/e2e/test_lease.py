@@ -46,10 +46,11 @@ def test_b34_another_root_key_is_refused(site, lease, tmp_path):
     assert verify(site, lease, key=str(other))[0] != 0
 
 
-def test_b34_each_flipped_byte_of_a_lease_fails(site, lease, tmp_path):
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+def test_b34_each_flipped_byte_of_a_lease_fails(site, lease, tmp_path, step):
     data = open(lease, "rb").read()
     bad = tmp_path / "bad.lease"
-    for i in range(len(data)):
+    for i in range(0, len(data), step):
         bad.write_bytes(data[:i] + bytes([data[i] ^ 1]) + data[i + 1:])
         assert verify(site, str(bad))[0] in (1, 3), f"byte {i}"
     for cut in (0, 1, len(data) // 2, len(data) - 1):
