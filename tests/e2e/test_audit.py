@@ -23,9 +23,9 @@ DOMAIN = "corp.example"
 NEW = "5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e00"
 
 
-def activated(folder):
+def activated(folder, publisher="Acme"):
     s = demo.Site(str(folder))
-    s.publish()
+    s.publish(publisher)
     s.start()
     s.activate_host()
     yield s
@@ -40,7 +40,7 @@ def good(tmp_path_factory):
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory):
     """An activated host of another publisher."""
-    yield from activated(tmp_path_factory.mktemp("foreign"))
+    yield from activated(tmp_path_factory.mktemp("foreign"), "Bolt")
 
 
 @contextlib.contextmanager
