@@ -22,6 +22,8 @@ MIGRATIONS = os.path.join(demo.BIN, "../share/muster/postgresql/*.sql")
 ROLE, GROUP = "muster_host", "muster"
 PASSWORD = "a word for tests"
 WAIT_S = 60
+# psql and the server's session cost 30 ms of a processor each time one looks
+LOOK_S = 0.1
 
 
 def free_port():
@@ -127,7 +129,7 @@ class Server:
         while (got := self.try_sql(question, database)) != answer:
             assert time.monotonic() < end, (question, got,
                                             open(self.log.name).read())
-            time.sleep(0.02)
+            time.sleep(LOOK_S)
 
     def reload(self):
         """The files are in force, for each session, and for commits.
@@ -167,7 +169,7 @@ class Server:
             assert self.process.poll() is None, open(self.log.name).read()
             if self.try_sql("SELECT 1") == "1\n":
                 return self
-            time.sleep(0.05)
+            time.sleep(LOOK_S)
         raise AssertionError(open(self.log.name).read())
 
     def stop(self, how=signal.SIGINT):

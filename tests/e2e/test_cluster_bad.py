@@ -273,7 +273,7 @@ def test_b11_a_host_has_no_more_connections_than_the_manual_says(host, server):
     done = threading.Event()
 
     def lists(how, *args):
-        while not done.is_set():
+        while not done.wait(pgserver.LOOK_S):
             how(*args)
 
     asking = [threading.Thread(target=lists, args=args)
@@ -308,6 +308,7 @@ def test_b11_a_host_that_is_idle_commits_nothing(host, server):
     def look_five_times():
         seen = set()
         while len(seen) < 5:
+            time.sleep(pgserver.LOOK_S)
             seen.add(server.sql(looks))
             assert "\nstore: " not in host.log(), host.log()[-3000:]
 
@@ -345,6 +346,7 @@ def test_b11_a_look_does_not_make_a_host_ready(host, server):
         assert host.ask(cmid(2))[0] == BUSY
         seen = set()
         while len(seen) < 4:
+            time.sleep(pgserver.LOOK_S)
             seen |= set(server.sql(looks).split("\n")) - {""}
             assert not ready(), host.log()[-3000:]
         assert host.status()["store"]["state"] == "failing"
