@@ -44,7 +44,7 @@ def run(*args, env=None):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     s = publisher.BenchSite(str(tmp_path_factory.mktemp("bench")))
-    yield s
+    yield s.running()
     s.stop()
 
 
@@ -91,6 +91,7 @@ def test_a_limit_may_be_the_least():
     assert bench.judge(row).is_good
 
 
+@pytest.mark.long
 def test_muster_check_small(site, monkeypatch):
     monkeypatch.setattr(client, "CHECK_CALLS", 5)
     rows = list(client.check(site))
@@ -104,6 +105,7 @@ def test_muster_check_small(site, monkeypatch):
                           5)
 
 
+@pytest.mark.long
 def test_rest_small(site, monkeypatch):
     monkeypatch.setattr(client, "REST_S", 1)
     rss, wakes = client.rest(site)
@@ -111,6 +113,7 @@ def test_rest_small(site, monkeypatch):
     assert (wakes.figure, wakes.limit) == (0, 0)
 
 
+@pytest.mark.long
 def test_activate_small(site, monkeypatch):
     monkeypatch.setattr(client, "THREADS", 10)
     monkeypatch.setattr(client, "THREAD_CALLS", 5)
@@ -125,6 +128,7 @@ def test_activate_counts_errors(site):
     assert r["calls"] == r["errors"] == 6
 
 
+@pytest.mark.long
 def test_load_small(site, monkeypatch):
     monkeypatch.setattr(host, "CONNECTIONS", (1, 20))
     monkeypatch.setattr(host, "REQUESTS", {1: 5, 20: 250})
@@ -167,6 +171,7 @@ def small(monkeypatch):
     monkeypatch.setattr(curves, "RUNS", 1)
 
 
+@pytest.mark.long
 def test_rows_small(site, small):
     """Each server answers the one generator, and what it signs verifies."""
     list(rows.rows(site))
