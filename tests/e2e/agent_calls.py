@@ -156,7 +156,7 @@ class Strace:
         while not once and self.p.poll() is None and not self.listens:
             assert time.monotonic() < end
             self.listens = "listening: " in self.said()
-            time.sleep(0.003)
+            time.sleep(0.01)
 
     def said(self):
         with open(self.m.log) as f:

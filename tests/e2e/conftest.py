@@ -18,6 +18,19 @@ import demo  # noqa: E402
 import made_once  # noqa: E402
 
 
+# What takes longest comes first, so that none of it is left for the end, when
+# the other workers have nothing to do; by what was measured.
+LONGEST = ["test_cluster_bad", "test_plan", "test_page", "test_cluster",
+           "test_faults", "test_agent_kill", "test_agent_disk",
+           "test_page_curves", "test_page_states", "test_packages",
+           "test_client", "test_online_answers", "test_discovery",
+           "test_publish", "test_listing", "test_agent", "test_completions",
+           "test_issuers", "test_cluster_run", "test_online", "test_json",
+           "test_bench", "test_phone", "test_secret", "test_catalogue",
+           "test_guides", "test_seal", "test_publish_bad", "test_crowd",
+           "test_cluster_srv", "test_year"]
+
+
 def is_worker(config):
     return hasattr(config, "workerinput")
 
@@ -32,6 +45,13 @@ def pytest_configure(config):
         "short")
     if config.option.basetemp is None and not is_worker(config):
         config.option.basetemp = tempfile.mkdtemp(prefix="m.", dir="/tmp")
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        name = item.path.stem
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    items.sort(key=place)
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -15,7 +15,7 @@ import faults
 
 pytestmark = pytest.mark.bare
 
-FEW = 6
+FEW = 3
 
 
 @pytest.fixture
