@@ -15,7 +15,7 @@ import faked_time
 import page
 import wire
 from page import eventually
-from test_page import chromium, in_each_look  # noqa: F401 - a fixture
+from test_page import chromium  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.bare
 
@@ -24,6 +24,7 @@ SERVER = uuid.UUID(demo.SERVER).bytes
 # all that are counted.
 PAST = ((180, 2), (110, 2), (50, 3), (2, 2), (1, 0), (0, 1))
 WAIT_S = 60
+STEPS = ["minute", "hour"]
 
 
 class Clock:
@@ -154,4 +155,62 @@ def test_the_answers_curve_has_the_same_sums(chromium, lived, step):  # noqa: F8
             continue
         assert read_at(chromium, "#curve", "#curve-reading", i, n).startswith(
             f"{at}: " + ", ".join(f"{v} {name}" for name, v in told.items()))
-@in_each_look
+    # an hour has always something that is known
+    assert (gap is None) == (step == "hour"), gap
+    assert gap is None or gap.endswith(": not known"), gap
+
+
+def known(values):
+    """Their sum; None: nothing is known of any of them."""
+    left = [v for v in values if v is not None]
+    return sum(left) if left else None
+
+
+@pytest.mark.parametrize("scheme, size, steps", [
+    *((*look, [step]) for look, step in zip(page.LOOKS, STEPS)),
+    *(pytest.param(*look, STEPS, marks=pytest.mark.long)
+      for look in [*page.LOOKS, *page.MORE_LOOKS])])
+def test_axe_has_nothing_against_curves(chromium, lived, scheme, size,  # noqa: F811
+                                        steps):
+    for step in steps:
+        opened(chromium, lived, step)
+        chromium.look(scheme, size)
+        assert len(chromium.find(".chart canvas")) == 2
+        assert chromium.axe() == [], step
+        assert chromium.js("return document.documentElement.scrollWidth <= "
+                           "innerWidth")
+    chromium.look()
+
+
+def counts_at(h):
+    return {h["first_unix_s"] + i * h["step_s"]: c
+            for i, c in enumerate(h["groups"][0]["count"]) if c is not None}
+
+
+def is_kept(was, now):
+    """All but the newest point, which goes on."""
+    return {at for at, c in was.items() if now.get(at) != c} <= {max(was)}
+
+
+def test_curves_go_on_after_a_restart(lived):
+    """Also after one that nothing was told of; and begin anew where their file is
+    damaged, which is said."""
+    before = {step: counts_at(history(lived, step)) for step in ("minute", "hour")}
+    lived.stop()
+    lived.start()
+    for step, was in before.items():
+        assert is_kept(was, counts_at(history(lived, step)))
+    lived.daemon.kill()
+    lived.daemon.wait()
+    lived.start()
+    assert is_kept(before["minute"], counts_at(history(lived, "minute")))
+    lived.stop()
+    path = os.path.join(lived.host_root, "var/lib/muster/host/history")
+    with open(path, "r+b") as f:
+        f.seek(40)
+        f.write(b"\xff")
+    lived.start()
+    assert eventually(lambda: history(lived, "minute")["n"])
+    assert history(lived, "minute")["n"] <= 3
+    with open(lived.path("musterd.log")) as f:
+        assert "history: " in (text := f.read()) and "begin anew" in text
