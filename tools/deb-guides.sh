@@ -13,7 +13,7 @@ shift
 [ $# -gt 0 ] || set -- life five-minutes publisher administrator developer
 tree=$top/guides
 # what guides and product developers have from Debian
-others="gcc libc6-dev pkg-config jq openssl curl bind9"
+others="gcc libc6-dev pkg-config jq openssl curl bind9 bind9-dnsutils"
 
 rm -rf "$tree"
 mkdir -p "$tree"
@@ -40,7 +40,8 @@ chroot "$tree" env DEBIAN_FRONTEND=noninteractive LC_ALL=C sh -c "apt-get update
 	tail -n 5 "$top/guides.log" >&2
 	exit 1
 }
-ln -s /dev/null "$tree/etc/systemd/system/named.service" # for tsig-keygen alone
+# a name server runs where a guide has one; elsewhere nobody answers
+chroot "$tree" systemctl --quiet disable named
 rm "$tree/etc/resolv.conf"
 echo nameserver 127.0.0.1 >"$tree/etc/resolv.conf"
 echo 127.0.0.1 kms1.corp.example kms1 localhost >"$tree/etc/hosts"
@@ -55,7 +56,10 @@ cp /debs/first/*.deb .
 case $guide in
 life) exec sh /debs/deb-life-inside.sh >/said/life 2>&1 ;;
 five-minutes) dpkg -i ./*.deb || apt-get install -f ;;
-administrator) apt-get install ./muster-authority_*.deb ./muster-cli_*.deb ;;
+administrator)
+	apt-get install ./muster-authority_*.deb ./muster-cli_*.deb
+	systemctl start named # the site has one
+	;;
 developer) apt-get install ./muster-authority_*.deb ;;
 esac >/said/apt 2>&1
 exec /usr/bin/python3 /debs/guides.py --installed "/debs/guide/$guide.md" >"/said/$guide" 2>&1

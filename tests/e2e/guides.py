@@ -117,6 +117,17 @@ umask 022
 chmod 644 ~/acme.muster ~/acme.key ~/root.pub ~/authority-ca.pem
 """
 
+# `. zone`: the site's zone, on the name server that it has anyway.
+ZONE = r"""
+cat >/var/lib/bind/corp.example <<'END'
+$TTL 3600
+@ SOA kms1 hostmaster 1 3600 600 86400 600
+  NS kms1
+kms1 A 127.0.0.1
+END
+chown bind: /var/lib/bind/corp.example
+"""
+
 
 class Block:
     def __init__(self, line, kind, argument, code):
@@ -201,8 +212,9 @@ class Follower:
         with open(os.path.join(folder, "as-service"), "w") as f:
             f.write(f"#!/bin/sh\nexec /usr/bin/python3 {os.path.abspath(__file__)} --service $1\n")
         os.chmod(f.name, 0o755)
-        with open(os.path.join(folder, "publisher"), "w") as f:
-            f.write(PUBLISHER)
+        for name, script in (("publisher", PUBLISHER), ("zone", ZONE)):
+            with open(os.path.join(folder, name), "w") as f:
+                f.write(script)
         env = {"PATH": folder + ":/usr/sbin:/usr/bin:/sbin:/bin", "HOME": home,
                "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": path, "GUIDE_SOURCE": REPO}
         begin = "" if installed else "ip link set lo up\n"
