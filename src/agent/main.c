@@ -329,6 +329,7 @@ serve(struct muster_agent *m)
 	    LOG_FIELDS(LOG_TEXT(FILE,
 	        m->args.root != NULL ? m->args.root : PATH_AGENT_SOCKET)),
 	    "%s", m->args.root != NULL ? m->args.root : PATH_AGENT_SOCKET);
+	log_ready();
 	notify_send("READY=1");
 	(void)uv_run(&m->loop, UV_RUN_DEFAULT);
 	if (m->agent.n_rounds > 0) {

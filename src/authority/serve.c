@@ -262,6 +262,7 @@ cmd_serve(struct ctx *ctx)
 		if (rc == EXIT_DONE) {
 			(void)sandbox_calls();
 			say_listening(s->fd);
+			log_ready();
 			notify_send("READY=1");
 			wait_for_end(s, &signals);
 		}

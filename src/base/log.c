@@ -23,7 +23,7 @@
  * time.  The descriptor is never closed. */
 static const char *program = "muster";
 static const struct log_sink *sink;
-static bool is_journal;
+static bool is_journal, is_ready;
 static atomic_int level_max = LOG_NOTE;
 static atomic_int form = LOG_FORMAT_AUTO;
 static atomic_int journal_fd = -1;
@@ -50,6 +50,12 @@ log_open(const char *name)
 	program = name;
 	is_journal = is_ours();
 	log_set_format(form);
+}
+
+void
+log_ready(void)
+{
+	is_ready = true;
 }
 
 void
@@ -133,18 +139,26 @@ trim(char *text)
 		text[at] = '\0';
 }
 
+/* log_ready() says why not always. */
+static bool
+is_native(enum log_level level, enum log_format format)
+{
+	return format == LOG_FORMAT_JOURNAL && journal_fd >= 0 &&
+	    (!is_journal || is_ready || level != LOG_ERROR);
+}
+
 static void
 emit(const struct log_record *record)
 {
 	enum log_format format = (enum log_format)(int)form;
 	char out[LOGFORM_MAX], prefix[PREFIX_MAX] = "";
-	int fd = journal_fd;
 	size_t len;
 
 	if (format == LOG_FORMAT_AUTO)
 		format = is_journal ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
-	if (format == LOG_FORMAT_JOURNAL && fd >= 0 &&
-	    journal_send(fd, out, logform_journal(record, program, out)))
+	if (is_native(record->level, format) &&
+	    journal_send(journal_fd, out,
+	        logform_journal(record, program, out)))
 		return;
 	if (is_journal)
 		(void)snprintf(prefix, sizeof(prefix), "<%d>",

@@ -87,6 +87,15 @@ struct log_record {
 void log_open(const char *program);
 
 /**
+ * log_ready(): the service serves; an error need no longer be its end.
+ *
+ * The journal looks a datagram's process up when it reads the datagram, and
+ * of one that has ended meanwhile it knows no unit: `journalctl -u` would not
+ * show why a start failed.  So an error goes by the stream until then.
+ */
+void log_ready(void);
+
+/**
  * log_set_level(): lines above this level are dropped; default LOG_NOTE.
  */
 void log_set_level(enum log_level level);

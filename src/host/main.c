@@ -3,7 +3,6 @@
  * musterd -- the KMS host.  Start-up is flat: each step either succeeds or
  * says what is wrong and what to do, and ends the process.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
@@ -532,6 +531,7 @@ serve(struct musterd *d)
 		    LOG_FIELDS(LOG_TEXT(ADDRESS, at[i].address),
 		        LOG_NUMBER(PORT, at[i].port)),
 		    "%s port %u", at[i].address, at[i].port);
+	log_ready();
 	notify_send("READY=1");
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&d->loop);
