@@ -64,6 +64,14 @@ is "enabled" "enabled enabled enabled enabled disabled" "$(enabled)"
 is "musterd answers" 3 "$(answers)"
 is "failed" "" "$(failed)"
 
+# events are in the journal with their fields
+journal() { # UNIT MATCH FIELD: of the newest
+	journalctl -u "$1" -o json -n 1 "$2" | sed -n "s/.*\"$3\":\"\([^\"]*\)\".*/\1/p"
+}
+is "musterd's port in the journal" 1688 "$(journal musterd MUSTER_EVENT=listening MUSTER_PORT)"
+is "the agent's socket in the journal" /run/muster/agent.sock "$(journal muster-agent MUSTER_EVENT=listening MUSTER_FILE)"
+is "level of a note in the journal" 6 "$(journal musterd MUSTER_EVENT=listening PRIORITY)"
+
 # one that its administrator has stopped and disabled stays so
 systemctl disable --quiet --now muster-agent.socket muster-agent
 apt install --reinstall /debs/first/*.deb
