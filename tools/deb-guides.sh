@@ -1,8 +1,9 @@
 #!/bin/sh
-# The guides of doc/guide, line by line, each on a machine of its own that
-# begins without our packages: it is booted with systemd (systemd-nspawn, a
-# network of its own with nothing but lo), installs what the guide says, and its
-# units are systemd's.  What is written is in memory and ends with the machine.
+# The guides of doc/guide and doc/cluster.md, line by line, each on a machine of
+# its own that begins without our packages: it is booted with systemd
+# (systemd-nspawn, a network of its own with nothing but lo), installs what the
+# guide says, and its units are systemd's.  What is written is in memory and ends
+# with the machine.
 # One more machine by the name of `life` installs, upgrades, removes and purges:
 # deb-life-inside.sh.
 # usage: deb-guides.sh FOLDER [GUIDE...|life]; base.tar, first/*.deb and
@@ -10,10 +11,13 @@
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- life five-minutes publisher administrator developer
+[ $# -gt 0 ] || set -- life five-minutes publisher administrator developer \
+    cluster
 tree=$top/guides
-# what guides and product developers have from Debian
-others="gcc libc6-dev pkg-config jq openssl curl bind9 bind9-dnsutils"
+# what guides and product developers have from Debian; by systemd-sysv its
+# packages know that they may start their services
+others="systemd-sysv gcc libc6-dev pkg-config jq openssl curl bind9 bind9-dnsutils"
+later=postgresql # installed by its guide
 
 rm -rf "$tree"
 mkdir -p "$tree"
@@ -30,12 +34,13 @@ for build in before first; do
 done
 cp tools/deb-life-inside.sh "$tree/debs/"
 cp -R doc/guide "$tree/debs/guide"
+cp doc/cluster.md "$tree/debs/guide/" # a shared count, by the server's packages
 cp tests/e2e/guides.py "$tree/debs/"
 cp /etc/resolv.conf "$tree/etc/resolv.conf"
 printf '%s\n' 'APT::Install-Recommends "false";' 'APT::Get::Assume-Yes "true";' \
     'quiet "2";' >"$tree/etc/apt/apt.conf.d/90guides"
 chroot "$tree" env DEBIAN_FRONTEND=noninteractive LC_ALL=C sh -c "apt-get update &&
-    apt-get install $others && apt-get install --download-only /debs/first/*.deb" \
+    apt-get -o Dpkg::Options::=--force-unsafe-io install $others && apt-get install --download-only /debs/first/*.deb $later" \
     >"$top/guides.log" 2>&1 || {
 	tail -n 5 "$top/guides.log" >&2
 	exit 1
@@ -61,6 +66,7 @@ administrator)
 	systemctl start named # the site has one
 	;;
 developer) apt-get install ./muster-authority_*.deb ;;
+cluster) apt-get install ./muster-authority_*.deb ./muster-cli_*.deb ;;
 esac >/said/apt 2>&1
 exec /usr/bin/python3 /debs/guides.py --installed "/debs/guide/$guide.md" >"/said/$guide" 2>&1
 END_OF_FOLLOW
