@@ -25,7 +25,9 @@ static void
 tell_kept(struct watch *watch, int err)
 {
 	if (err != watch->kept_err && err != 0)
-		log_line(LOG_WARN, "history",
+		log_event(LOG_WARN, "history",
+		    LOG_FIELDS(LOG_TEXT(FILE, watch->history_path),
+		        LOG_CODE(err)),
 		    "%s is not written: %s; after a restart the curves of the "
 		    "status page end earlier",
 		    watch->history_path, muster_strerror(err));
@@ -80,7 +82,9 @@ load(struct watch *watch)
 		err = history_decode(buf, len, &watch->history);
 	free(buf);
 	if (err != 0 && err != MUSTER_E_NOENT)
-		log_line(LOG_WARN, "history",
+		log_event(LOG_WARN, "history",
+		    LOG_FIELDS(LOG_TEXT(FILE, watch->history_path),
+		        LOG_CODE(err)),
 		    "%s cannot be read: %s; the curves of the status page "
 		    "begin anew",
 		    watch->history_path, muster_strerror(err));

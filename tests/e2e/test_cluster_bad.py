@@ -104,7 +104,6 @@ def test_b11_another_cause_of_an_outage_is_named_too(host, server):
     server.stop()
     try:
         host.busy_until_log("closed the connection", cmid(2))
-        # its own probe hears what machines hear
         assert host.self_test_fails().endswith(" by busy")
     finally:
         server.start()
