@@ -5,13 +5,14 @@
 # guide says, and its units are systemd's.  What is written is in memory and ends
 # with the machine.
 # One more machine by the name of `life` installs, upgrades, removes and purges:
-# deb-life-inside.sh.
-# usage: deb-guides.sh FOLDER [GUIDE...|life]; base.tar, first/*.deb and
+# deb-life-inside.sh.  `first` takes the time of the administrator's guide, from
+# its apt install to the activation of a machine.
+# usage: deb-guides.sh FOLDER [GUIDE...|life|first]; base.tar, first/*.deb and
 # before/*.deb of deb-test.sh are in FOLDER
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- life five-minutes publisher administrator developer \
+[ $# -gt 0 ] || set -- life first five-minutes publisher administrator developer \
     cluster
 tree=$top/guides
 # what guides and product developers have from Debian; by systemd-sysv its
@@ -60,6 +61,13 @@ cp /debs/first/*.deb .
 # what its reader has already: from the publisher, or from an earlier page
 case $guide in
 life) exec sh /debs/deb-life-inside.sh >/said/life 2>&1 ;;
+first) # the publisher is elsewhere, so nothing of ours is installed
+	for f in ./muster-authority_*.deb /var/cache/apt/archives/lib*.deb; do
+		dpkg-deb -x "$f" /opt/publisher
+	done
+	systemctl start named
+	exec /usr/bin/python3 /debs/guides.py --first /debs/guide/administrator.md >/said/first 2>&1
+	;;
 five-minutes) dpkg -i ./*.deb || apt-get install -f ;;
 administrator)
 	apt-get install ./muster-authority_*.deb ./muster-cli_*.deb
@@ -91,7 +99,7 @@ for guide in "$@"; do
 	if systemd-nspawn --quiet -D "$tree" --volatile=overlay --register=no --keep-unit \
 	    --private-network --hostname=kms1 --resolv-conf=off --bind="$top/said:/said" \
 	    --boot </dev/null >"$top/said/$guide.boot" 2>&1 &&
-	    grep -E "^$guide.md: [1-9].* blocks run|^life: [1-9].* checks, 0 failed" \
+	    grep -E "^$guide.md: [1-9].* blocks run|^life: [1-9].* checks, 0 failed|^first: [0-9.]* s" \
 	    "$top/said/$guide" >"$top/said/verdict"; then
 		echo "ok $(cat "$top/said/verdict"), $(($(date +%s) - begin)) s from the boot on"
 	else

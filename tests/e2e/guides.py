@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Follow a guide: run its shell blocks, and hold what they say against it.
 
-    guides.py [--list | --installed] GUIDE.md...
+    guides.py [--list | --installed | --first] GUIDE.md...
 
 A fence of `sh` is a block.  The blocks of a guide run in their order in one
 shell, in a folder of its own, with a network and processes of its own and the
@@ -37,11 +37,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("MUSTER_BIN", os.path.join(REPO, "build/stage/usr/bin"))
 USR = os.path.dirname(os.path.normpath(BIN))
 READY_S = 60
+# where tools/deb-guides.sh puts them for --first
+ELSEWHERE = "/opt/publisher"
 REPLACED = ("not run", "run instead", "with packages")
 LAID_OVER = ("etc", "usr", "var", "run")
 
@@ -384,6 +387,41 @@ def follow(path, out=sys.stdout, installed=False):
     return True
 
 
+def first(path, out=sys.stdout):
+    """The time that a guide takes from its `apt install` to the activation of
+    a machine, one being enough; the publisher's programs lie elsewhere."""
+    with open(path) as f:
+        blocks = parse(f.read())
+    begin = next(i for i, b in enumerate(blocks) if "apt install" in b.code)
+    end = next(i for i, b in enumerate(blocks) if b.code == "muster activate\n")
+    folder = tempfile.mkdtemp(prefix="g.", dir="/tmp")
+    follower = Follower(folder, False, installed=True)
+    try:
+        with open(os.path.join(folder, "publisher"), "w") as f:
+            f.write(PUBLISHER.replace("threshold = 5", "threshold = 1"))
+        codes, got = follower.run(
+            f"PATH={ELSEWHERE}/usr/bin:$PATH LD_LIBRARY_PATH="
+            f"$(echo {ELSEWHERE}/usr/lib/*-linux-gnu) . publisher\n", 1)
+        start, installed_s = time.monotonic(), None
+        for b in blocks[begin:end + 1]:
+            if codes or b.kind == "not run":
+                continue
+            codes, got = follower.run((b.before + "\n" if b.before else "") +
+                                      b.code)
+            installed_s = installed_s or time.monotonic() - start
+        seconds = time.monotonic() - start
+    finally:
+        follower.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    if codes:
+        print(f"line {b.line}: ended with {codes}\n{got}", file=out)
+        return False
+    print(f"first: {seconds:.1f} s from an empty machine to its activation, "
+          f"{installed_s:.1f} s of it apt install, by {end + 1 - begin} blocks "
+          f"of {os.path.basename(path)}", file=out)
+    return True
+
+
 def tell(name, blocks, out):
     n = {k: sum(b.kind == k for b in blocks) for k in ("run", *REPLACED)}
     left = n["not run"] + n["with packages"]
@@ -401,6 +439,8 @@ def main():
                         help="say what would not be run, and run nothing")
     parser.add_argument("--installed", action="store_true",
                         help="this machine is the reader's")
+    parser.add_argument("--first", action="store_true", help="this machine is "
+                        "the reader's: measure up to its first activation")
     for inner in ("--state", "--service"):
         parser.add_argument(inner, help=argparse.SUPPRESS)
     parser.add_argument("guide", nargs="*")
@@ -412,6 +452,8 @@ def main():
             with open(path) as f:
                 tell(os.path.basename(path), parse(f.read()), sys.stdout)
         return 0
+    if args.first:
+        return 0 if all([first(path) for path in args.guide]) else 1
     return 0 if all([follow(path, installed=args.installed)
                      for path in args.guide]) else 1
 
