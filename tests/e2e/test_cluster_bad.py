@@ -98,8 +98,7 @@ def test_b11_a_session_that_was_ended_costs_nobody_an_answer(host, server):
 
 
 def test_b11_another_cause_of_an_outage_is_named_too(host, server):
-    """No server, then one that does not let the host in: each is said when it
-    comes, not only what was first."""
+    """No server, then one that does not let it in: each is said when it comes."""
     assert host.ask(cmid(1)) == (OK, 1)
     server.stop()
     try:
