@@ -2,9 +2,12 @@
 """What an administrator's looking costs: the status page in a browser, a
 scrape, both beside activations, and a long list."""
 import contextlib
+import hashlib
 import http.client
+import json
 import os
 import statistics
+import struct
 import subprocess
 import threading
 import time
@@ -16,6 +19,7 @@ from publisher import Row, cores
 
 CLIENTS = 100_000
 RUNS = 9
+POINTS = 1440  # of a curve, at most
 COMPLETE_MS = 300
 SCRAPES, SCRAPE_MS = 200, 10
 EFFECT, EFFECT_RUNS, EFFECT_S = 1.10, 5, 5
@@ -58,6 +62,31 @@ def filled(site, name, n):
     s.running()
     curves.fill(s, 1, n + 1)
     return s
+
+
+def lived(s):
+    """Its curves are full, as after sixty days, in the form of
+    src/host/history_file.h."""
+    import page  # of tests/e2e; it needs the browser
+    publisher, = page.status(s)["publishers"]
+    s.stop()
+    now = int(time.time())
+    data = bytearray(b"MSTHIST1" + struct.pack(">I", len(publisher["groups"])))
+    for group in publisher["groups"]:
+        data += bytes.fromhex(publisher["id"]) + struct.pack(">I", group["group"])
+    for step_s in (60, 3600):
+        data += struct.pack(">qI", now // step_s, POINTS)
+        for i in range(POINTS):
+            data += struct.pack(">4I", 1, i % 90, i % 7, i % 3)
+            data += struct.pack(">I", 40 + i % 50) * len(publisher["groups"])
+    data += hashlib.blake2b(data, digest_size=16).digest()
+    with open(os.path.join(s.host_root, "var/lib/muster/host/history"), "wb") as f:
+        f.write(data)
+    s.start()
+    told = json.loads(get(page.status_port(s),
+                          "/v1/history?resolution=minute")[0])
+    if told["n"] != POINTS:
+        raise RuntimeError(f"a history of {told['n']} points")
 
 
 def wait_summary(page, s, n):
@@ -196,6 +225,7 @@ def listing(site, s, n_rows):
 def measure(site):
     import page  # of tests/e2e
     s = filled(site, "page", CLIENTS)
+    lived(s)
     try:
         port = page.status_port(s)
         yield from pages(site, s, CLIENTS, RUNS)

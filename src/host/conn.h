@@ -103,6 +103,14 @@ MUSTER_NODISCARD int
 conn_server_adopt(struct conn_server *srv, int fd, struct problem *problem);
 
 /**
+ * conn_server_allows(): is a client of this address answered (b12)?
+ *
+ * In:      address  TURN_ADDRESS_LEN bytes
+ * Returns: true also where allowed_networks is not set
+ */
+bool conn_server_allows(const struct conn_server *srv, const uint8_t *address);
+
+/**
  * conn_server_listeners(): what it listens on; borrowed, n_out of them.
  *
  * Returns: how many listen

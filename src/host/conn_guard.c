@@ -30,10 +30,10 @@ now_s(void)
 }
 
 static bool
-is_within(const struct conn *c, const struct config_networks *networks)
+is_within(const uint8_t *address, const struct config_networks *networks)
 {
 	for (uint32_t i = 0; i < networks->n; i++) {
-		if (sources_is_within(c->address, networks->at[i].address,
+		if (sources_is_within(address, networks->at[i].address,
 		        networks->at[i].bits))
 			return true;
 	}
@@ -41,11 +41,17 @@ is_within(const struct conn *c, const struct config_networks *networks)
 }
 
 bool
+conn_server_allows(const struct conn_server *srv, const uint8_t *address)
+{
+	const struct config_networks *allowed = &srv->config.allowed;
+
+	return allowed->n == 0 || is_within(address, allowed);
+}
+
+bool
 conn_guard_is_allowed(const struct conn *c)
 {
-	const struct config_networks *allowed = &c->srv->config.allowed;
-
-	return allowed->n == 0 || is_within(c, allowed);
+	return conn_server_allows(c->srv, c->address);
 }
 
 static const char *
@@ -89,7 +95,7 @@ conn_guard_admit(struct conn *c)
 	struct conn_server *srv = c->srv;
 
 	c->source = NULL;
-	if (is_within(c, &srv->config.exempt))
+	if (is_within(c->address, &srv->config.exempt))
 		return true;
 	switch (sources_enter(srv->sources, &srv->limits, c->address, now_s(),
 	    &c->source)) {

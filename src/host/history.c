@@ -44,6 +44,22 @@ advance(struct history_ring *ring, int64_t newest)
 	ring->newest = newest;
 }
 
+/* One of which nothing is known any more gives its place to another. */
+static bool
+is_forgotten(const struct history *h, uint32_t g)
+{
+	for (int r = 0; r < HISTORY_STEPS; r++) {
+		const struct history_ring *ring = &h->rings[r];
+
+		for (uint32_t i = 0; i < ring->n; i++) {
+			if (ring->counts[g][history_place(ring, i)] !=
+			    HISTORY_UNKNOWN)
+				return false;
+		}
+	}
+	return true;
+}
+
 /* The place of a group, a new one included; or HISTORY_GROUPS_MAX. */
 static uint32_t
 place_of(struct history *h, const struct store_group *group)
@@ -55,9 +71,16 @@ place_of(struct history *h, const struct store_group *group)
 	        memcmp(h->groups[i].publisher, group->publisher,
 	            PUBLISHER_LEN) != 0))
 		i++;
-	if (i == h->n_groups && i < HISTORY_GROUPS_MAX) {
-		h->groups[i] = *group;
+	if (i < h->n_groups)
+		return i;
+	if (i == HISTORY_GROUPS_MAX) {
+		for (i = 0; i < HISTORY_GROUPS_MAX && !is_forgotten(h, i);)
+			i++;
+	} else {
 		h->n_groups++;
+	}
+	if (i < HISTORY_GROUPS_MAX) {
+		h->groups[i] = *group;
 		for (int r = 0; r < HISTORY_STEPS; r++) {
 			for (uint32_t k = 0; k < HISTORY_POINTS; k++)
 				h->rings[r].counts[i][k] = HISTORY_UNKNOWN;

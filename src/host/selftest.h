@@ -6,7 +6,8 @@
  * decoding, judging, encoding and writing are what every client meets, and an
  * answer with another certificate is somebody else's.  Then an ACTIVATE of CMID
  * zero for each publisher that it is activated for: it goes through the store,
- * and its answer must hold for a client, signature included; it counts nobody.
+ * and its answer must hold for a client, signature included, or be BUSY, which
+ * is meant so; it counts nobody.
  * The first that does not answer as it should ends it.  The outcome is told in
  * the log when it changes.
  * Source: doc/protocol.md, "RPC" (probe)
@@ -55,7 +56,7 @@ struct selftest {
 	union resolvconf_addr at[CONN_LISTENERS_MAX];
 	char at_text[CONN_LISTENERS_MAX][SELFTEST_AT_MAX];
 	uint8_t publisher[PUBLISHER_LEN];
-	bool has_cert;
+	bool has_cert, is_left_out;
 	uint8_t cert[CERT_LEN];
 	uint32_t n_probes;
 	struct selftest_probe probes[TURN_PUBLISHERS_MAX];

@@ -81,6 +81,10 @@ load(struct watch *watch)
 	if (err == 0)
 		err = history_decode(buf, len, &watch->history);
 	free(buf);
+	if (err == 0)
+		watch->noted_unix_s =
+		    watch->history.rings[HISTORY_MINUTE].newest *
+		    history_step_s(HISTORY_MINUTE);
 	if (err != 0 && err != MUSTER_E_NOENT)
 		log_event(LOG_WARN, "history",
 		    LOG_FIELDS(LOG_TEXT(FILE, watch->history_path),
@@ -100,6 +104,10 @@ note(struct watch *watch)
 	const struct store_group *groups;
 	size_t n;
 
+	if (clock_unix_s() < watch->noted_unix_s &&
+	    uv_now(watch->timer.loop) - watch->begun_ms < WATCH_CLOCK_MS)
+		return;
+	watch->noted_unix_s = 0;
 	turnloop_last_groups(watch->turnloop, &groups, &n);
 	history_note(&watch->history, clock_unix_s(), &totals, groups, n);
 }
@@ -295,6 +303,7 @@ watch_start(struct watch *watch, uv_loop_t *loop, struct state *state,
 	watch->turnloop = turnloop;
 	watch->store = store;
 	watch->work.data = watch;
+	watch->begun_ms = uv_now(loop);
 	load(watch);
 	(void)uv_timer_init(loop, &watch->timer);
 	watch->timer.data = watch;

@@ -15,7 +15,7 @@ import demo
 
 WAIT_S = 60
 SCRIPT_S = 240  # axe reads the whole page; only a hang takes so long
-# a summary rests fifty times as long as it took, and a busy machine takes long
+# a busy machine takes long to make a summary
 SUMMARY_WAIT_S = 400
 AXE = os.path.join(demo.REPO, "web/node_modules/axe-core/axe.min.js")
 NARROW, WIDE = (360, 780), (1280, 900)

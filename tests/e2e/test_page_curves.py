@@ -3,6 +3,7 @@
 host noted: minute by minute and hour by hour."""
 import json
 import os
+import re
 import time
 import uuid
 from datetime import datetime
@@ -191,25 +192,60 @@ def is_kept(was, now):
     return {at for at, c in was.items() if now.get(at) != c} <= {max(was)}
 
 
+def kept_file(site):
+    return os.path.join(site.host_root, "var/lib/muster/host/history")
+
+
+def test_a_crash_takes_away_an_hour_of_the_curves_at_most(lived):
+    """Nobody has ended musterd yet: what is there was written meanwhile."""
+    was = counts_at(history(lived, "minute"))
+    lived.daemon.kill()
+    lived.daemon.wait()
+    lived.start()
+    now = counts_at(history(lived, "minute"))
+    old = time.time() - 3600 * 2
+    assert any(at < old for at in was)
+    assert {at: c for at, c in was.items() if at < old}.items() <= now.items()
+
+
 def test_curves_go_on_after_a_restart(lived):
-    """Also after one that nothing was told of; and begin anew where their file is
-    damaged, which is said."""
     before = {step: counts_at(history(lived, step)) for step in ("minute", "hour")}
     lived.stop()
     lived.start()
     for step, was in before.items():
         assert is_kept(was, counts_at(history(lived, step)))
-    lived.daemon.kill()
-    lived.daemon.wait()
-    lived.start()
-    assert is_kept(before["minute"], counts_at(history(lived, "minute")))
+
+
+def test_a_clock_that_is_not_set_yet_takes_no_curve_away(lived):
+    """As a machine without one begins; after a while it is set."""
+    was = counts_at(history(lived, "minute"))
     lived.stop()
-    path = os.path.join(lived.host_root, "var/lib/muster/host/history")
-    with open(path, "r+b") as f:
+    clock = Clock(lived)
+    clock.behind(60 * 24 * 365)
+    lived.start()
+    time.sleep(3)  # it would have noted by now
+    assert is_kept(was, counts_at(history(lived, "minute")))
+    clock.behind(0)
+    assert eventually(lambda: history(lived, "minute")["now_unix_s"] >
+                      time.time() - 60)
+    time.sleep(2)
+    assert is_kept(was, counts_at(history(lived, "minute")))
+
+
+def test_a_history_that_is_damaged_or_cannot_be_written_is_told(lived):
+    lived.stop()
+    with open(kept_file(lived), "r+b") as f:
         f.seek(40)
         f.write(b"\xff")
     lived.start()
     assert eventually(lambda: history(lived, "minute")["n"])
     assert history(lived, "minute")["n"] <= 3
+    os.remove(kept_file(lived))
+    os.mkdir(kept_file(lived))
+    lived.stop()
+    os.rmdir(kept_file(lived))
     with open(lived.path("musterd.log")) as f:
-        assert "history: " in (text := f.read()) and "begin anew" in text
+        text = f.read()
+    assert re.search("history: .* cannot be read: .* begin anew", text)
+    assert re.search("history: .* is not written: ", text)
+    lived.start()

@@ -95,6 +95,8 @@ def test_a_host_outside_its_own_networks_says_so(tmp_path):
         s.activate_host()
         told = until(s, lambda t: "allowed_networks" in t["message"])
         assert told["self_test"]["ok"]
+        # nobody was refused: it would be an alert
+        assert told["requests"]["refused"] == 0
     finally:
         s.stop()
 

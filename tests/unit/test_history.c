@@ -153,6 +153,17 @@ test_more_groups_than_it_keeps(void)
 	is(h.n_groups, HISTORY_GROUPS_MAX);
 	is(count(HISTORY_MINUTE, HISTORY_GROUPS_MAX - 1, 0),
 	    HISTORY_GROUPS_MAX - 1);
+
+	/* until one of them has not been seen for sixty days */
+	for (int64_t hour = 0; hour <= HISTORY_POINTS; hour++) {
+		for (uint32_t g = 1; g < HISTORY_GROUPS_MAX; g++)
+			note(T0 + 3600 * hour, g, g);
+		note(T0 + 3600 * hour, 1000, 7);
+	}
+	is(h.n_groups, HISTORY_GROUPS_MAX);
+	is(h.groups[0].group, 1000);
+	is(count(HISTORY_HOUR, 0, h.rings[HISTORY_HOUR].n - 1), 7);
+	is(count(HISTORY_HOUR, 0, 0), HISTORY_UNKNOWN);
 }
 
 int
