@@ -196,8 +196,8 @@ def test_b11_the_loop_waits_for_no_silent_server(host, proxy, server):
      f"GRANT INSERT ON muster.client TO {pgserver.ROLE}", "42501"),
     ("ALTER TABLE muster.migration RENAME TO gone",
      "ALTER TABLE muster.gone RENAME TO migration", "run the migrations"),
-    ("INSERT INTO muster.migration VALUES (4, 'later', 4)",
-     "DELETE FROM muster.migration WHERE number = 4",
+    ("INSERT INTO muster.migration VALUES (5, 'later', 5)",
+     "DELETE FROM muster.migration WHERE number = 5",
      "upgrade musterd"),
 ])
 def test_b11_what_the_server_refuses_is_named(host, server, breaks, mends,
