@@ -221,8 +221,13 @@ def test_the_earlier_build_of_an_upgrade_can_be_made():
     assert int(now) > 1
     assert f"\n-#define STORE_SCHEMA {now}\n" \
         "+#define STORE_SCHEMA 1\n" in text(patch)
-    with open(os.path.join(demo.REPO, "tools/deb-test-inside.sh")) as f:
-        assert f"refused $host/host.db {now} 1 " in f.read()
+    inside, life = (text("tools", name) for name in
+                    ("deb-test-inside.sh", "deb-life-inside.sh"))
+    assert f"refused $host/host.db {now} 1 " in inside
+    for script in inside, life:  # what it is before, and after each upgrade
+        assert set(re.findall(r'^is "schema" (\d+) ', script, re.M)) - {"1"} \
+            == {now}
+        assert re.search('^is "schema before" 1 ', script, re.M)
 
 
 def fake(folder, name, script):
