@@ -5,6 +5,7 @@ that is wrong from one that is right."""
 import glob
 import io
 import os
+import re
 
 import pytest
 
@@ -32,6 +33,17 @@ def test_most_blocks_are_run():
     run = sum(b.kind == "run" for b in blocks)
     assert blocks and run * 10 >= len(blocks) * RUN_IN_TEN
     assert all(b.argument for b in blocks if b.kind != "run")
+
+
+@pytest.mark.parametrize("path", WITH_BLOCKS, ids=os.path.basename)
+def test_a_service_that_a_guide_stops_is_started_again(path):
+    last = {}
+    for b in guides.parse(open(path).read()):
+        for verb, units in re.findall(
+                r"^systemctl (stop|start|restart|enable --now) ([\w. -]*)",
+                b.code, re.M):
+            last |= dict.fromkeys(units.split(), verb)
+    assert "stop" not in last.values(), last
 
 
 def follow(tmp_path, text):
