@@ -41,6 +41,7 @@ REMARK = re.compile(r"^<!--.*?-->\n", re.M | re.S)
 # A name of a page in code, as `doc/errors.md` or `musterd.conf(5)`
 PAGE_NAME = re.compile(r"<code>([\w./-]+\.md)</code>")
 MAN_NAME = re.compile(r"<code>([\w.-]+)\((\d)\)</code>")
+MAN_LINK = re.compile(r"\.so man\d/(\S+)$", re.M)
 FOREIGN = re.compile(r"^(https?:|mailto:|//)")
 
 STYLE = """
@@ -238,8 +239,16 @@ class Site:
             f"{m.group(0)}</a>"
 
     def render_man(self, page):
+        source = page
+        with open(page) as f:
+            link = MAN_LINK.match(f.read())
+        if link:  # another name of that page
+            source = "doc/man/" + link.group(1)
+            if source not in self.man:
+                self.faults.append(f"{page}: {link.group(0)}: no such page")
+                source = page
         p = subprocess.run(["mandoc", "-Thtml", "-Ofragment,man=%N.%S.html",
-                            page], capture_output=True, text=True, check=True)
+                            source], capture_output=True, text=True, check=True)
 
         def kept(m):
             there = os.path.basename(m.group(1))[:-5]
@@ -283,7 +292,8 @@ class Links(html.parser.HTMLParser):
 
 
 def check(folder):
-    """What is wrong with the links of a built site."""
+    """What is wrong with the links of a built site, and which page of a manual
+    does not even say its name."""
     seen, faults = {}, []
     for path in sorted(glob.glob(os.path.join(folder, "**/*.html"),
                                  recursive=True)):
@@ -293,6 +303,8 @@ def check(folder):
         seen[path] = parser
     for path, page in seen.items():
         short = os.path.relpath(path, folder)
+        if short.startswith("man/") and "NAME" not in page.ids:
+            faults.append(f"{short}: no section NAME")
         faults += [f"{short}: anchor {i} is there twice"
                    for i in sorted(set(page.ids)) if page.ids.count(i) > 1]
         faults += [f"{short}: loads {x} from elsewhere" for x in page.loads

@@ -38,6 +38,20 @@ def test_every_page_is_in_the_navigation(built):
         assert f'href="{site.target(source)}"' in start, source
 
 
+def test_another_name_of_a_manual_page_shows_that_page(built):
+    """`.so` of muster_errname(3), whose text is muster_strerror(3)."""
+    links = [m for m in built[0].man if open(os.path.join(demo.REPO, m)).read().startswith(".so ")]
+    assert links
+    for source in links:
+        with open(os.path.join(demo.REPO, source)) as f:
+            there = site.MAN_LINK.match(f.read()).group(1)
+        link, shown = (
+            open(os.path.join(built[1], site.target(p))).read()
+            for p in (source, "doc/man/" + there))
+        text = re.compile(r'<section class="Sh">.*</section>', re.S)
+        assert text.search(link).group(0) == text.search(shown).group(0)
+
+
 def test_remarks_for_the_tests_are_not_on_pages(built):
     for path in glob.glob(os.path.join(built[1], "guide/*.html")):
         with open(path) as f:
@@ -72,3 +86,12 @@ def test_what_is_broken_is_seen(tmp_path, body, fault):
     (tmp_path / "a.html").write_text(body)
     faults = site.check(str(tmp_path))
     assert len(faults) == 1 and fault in faults[0]
+
+
+def test_a_manual_page_without_its_text_is_seen(tmp_path):
+    (tmp_path / "man").mkdir()
+    page = tmp_path / "man/a.3.html"
+    page.write_text('<h2 id="NAME">NAME</h2>')
+    assert site.check(str(tmp_path)) == []
+    page.write_text("See the file man3/b.3.")
+    assert site.check(str(tmp_path)) == ["man/a.3.html: no section NAME"]
