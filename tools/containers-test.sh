@@ -105,6 +105,11 @@ none='^CapEff:[[:space:]]*0*$'
 inside host grep -q "$none" /proc/self/status
 inside authority grep -q "$none" /proc/self/status
 admin grep -q "$none" /proc/self/status
+# what an authority of somebody else is known by
+admin test -s /etc/ssl/certs/ca-certificates.crt || {
+	echo "containers-test: the host's image has no certificates of authorities" >&2
+	exit 1
+}
 more=$work:/vault
 inside authority sh -euc "cd /vault
 muster-authority init --dir $d --name Acme --url https://localhost:8443 --root-key root.key \

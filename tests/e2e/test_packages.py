@@ -306,6 +306,21 @@ def test_images_are_as_the_units(package, unit, port):
     assert named <= set(packages())
 
 
+def test_an_image_has_what_its_packages_recommend():
+    """apt would install it; an image says so itself."""
+    images = text("packaging/Containerfile").split("\nFROM ")[1:]
+    found = 0
+    for part in text(DEBIAN, "control").split("\n\n"):
+        name, more = (re.search(f"^{field}: (.*)$", part, re.M) for field in
+                      ("Package", "Recommends"))
+        for image in images if more else ():
+            if f"/debs/{name.group(1)}_*" in image:
+                found += 1
+                for wanted in more.group(1).split(", "):
+                    assert re.search(rf"^ +{wanted} ", image, re.M), wanted
+    assert found  # muster-cli's certificates of authorities, in the host's
+
+
 def test_the_manual_says_what_the_image_of_the_host_lacks():
     image = text("packaging/Containerfile").split(" AS host\n")[1]
     image = image.split("\nFROM ")[0]
