@@ -284,7 +284,9 @@ is "keys and certificate" "$keys" "$(cat $host/*/identity.key $host/*/certificat
 is "leases" "$lease" "$(cat /var/lib/muster/agent/leases/* | sha256sum)"
 check "settings" test -f /etc/muster/musterd.conf
 # what the tree's owner made by hand is the owner's; /run is empty at a start
-rm -rf /usr/share/muster /etc/muster/authority.conf /etc/muster/tls.* /srv/acme
+rm /usr/share/muster/catalogues/acme.muster /usr/share/muster/products/acme.key
+rmdir /usr/share/muster/catalogues /usr/share/muster/products
+rm -r /etc/muster/authority.conf /etc/muster/tls.* /srv/acme
 check "purge" dpkg --purge $ours
 is "what a purge leaves" "" "$(find / -xdev \( -path /proc -o -path /debs -o -path /tmp \
     -o -path /run -o -path /var/cache -o -path /var/log -o -path /root \) -prune -o -name '*muster*' -print)"
