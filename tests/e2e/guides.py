@@ -73,9 +73,10 @@ echo kms1 >/etc/hostname
 echo 127.0.0.1 kms1.corp.example kms1 localhost >/etc/hosts
 hostname kms1
 """
-# Each block is named on standard input; its failing commands, then a dot, are
-# told on descriptor 9.
+# Each block is named on standard input; its failing commands and pipes, then
+# a dot, are told on descriptor 9.
 SHELL = r"""
+set -o pipefail
 trap 'echo $? >&9' ERR
 while read -r block <&8; do
 	. "$block" >"$block.out" 2>&1 </dev/null
@@ -84,11 +85,13 @@ done
 """
 
 # `. publisher`: catalogue, client setup keys and host key of Acme, and its
-# authority with a CA of its own, as a customer has them from it.
+# authority with a CA of its own, as a customer has them from it.  For sh, too,
+# which knows no pipefail: so no pipes.
 PUBLISHER = r"""
 umask 077
 mkdir ~/acme
-(cd ~/acme
+(set -e
+cd ~/acme
 echo correct horse >phrase
 cat >products.conf <<'END'
 groups = ( { number = 1; name = "Acme systems"; } );
@@ -104,8 +107,8 @@ muster-authority catalogue prepare --dir db -o prepared
 muster-authority catalogue sign $root --prepared prepared products.conf \
     -o ../acme.muster
 muster-authority catalogue import --dir db ../acme.muster
-muster-authority key issue --dir db --level 1 --customer 'St Elsewhere' |
-    head -n 1 >../host-key
+muster-authority key issue --dir db --level 1 --customer 'St Elsewhere' >said
+head -n 1 said >../host-key
 ec="ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
 openssl req -x509 -newkey $ec -subj '/CN=Acme CA' -days 9 -keyout ca.key \
     -out ../authority-ca.pem

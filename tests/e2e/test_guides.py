@@ -83,6 +83,7 @@ def test_blocks_share_a_shell(tmp_path):
     ("...\nthree\n", "...\n", "found more: 'three'"),
     ("mkdir new", "mkdir new; false", "ended with [1]"),
     ("echo one", "nosuchprogram; echo one", "ended with [127]"),
+    ("echo one", "false | true; echo one", "ended with [1]"),
     ("cd new", "exit 0", "the shell ended"),
     ("cd new", "sleep 9 &", "not ready"),
 ])
@@ -95,6 +96,17 @@ def test_a_wrong_guide_fails(tmp_path, monkeypatch, old, new, why):
         return
     good, said = follow(tmp_path, BLOCKS.replace(old, new))
     assert not good and why in said
+
+
+@pytest.mark.parametrize("begin", ["ec=", "muster-authority key issue "])
+def test_what_the_publisher_fails_in_is_no_silence(tmp_path, monkeypatch, begin):
+    monkeypatch.setattr(guides, "READY_S", 0.5)
+    text = guides.PUBLISHER
+    assert text.count("\n" + begin) == 1
+    monkeypatch.setattr(guides, "PUBLISHER", text.replace(
+        "\n" + begin, "\nfalse\n" + begin))
+    with pytest.raises(ChildProcessError, match=r"publisher: \[1,"):
+        follow(tmp_path, "<!-- before: . publisher -->" + BLOCKS)
 
 
 def test_remarks(tmp_path):
