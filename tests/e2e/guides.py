@@ -85,8 +85,8 @@ done
 """
 
 # `. publisher`: catalogue, client setup keys and host key of Acme, and its
-# authority with a CA of its own, as a customer has them from it.  For sh, too,
-# which knows no pipefail: so no pipes.
+# authority with a CA of its own, as a customer has them from it; its id, as it
+# is told by another way.  For sh, too, which knows no pipefail: so no pipes.
 PUBLISHER = r"""
 umask 077
 mkdir ~/acme
@@ -103,6 +103,7 @@ root="--root-key ../root.key --passphrase-file phrase"
 muster-authority init --dir db --name Acme $root --seal-cost interactive \
     --url https://licence.acme.example:8443 >said
 awk '/^root public key/ { print $4 }' said >../root.pub
+awk '/^publisher id/ { print $3 }' said >../publisher-id
 muster-authority catalogue prepare --dir db -o prepared
 muster-authority catalogue sign $root --prepared prepared products.conf \
     -o ../acme.muster
@@ -120,7 +121,8 @@ openssl x509 -req -in req -CA ../authority-ca.pem -CAkey ca.key -days 9 \
 muster-authority --dir ~/acme/db serve --listen 127.0.0.1:8443 \
     --tls-cert ~/acme/tls.pem --tls-key ~/acme/tls.key &
 umask 022
-chmod 644 ~/acme.muster ~/acme.key ~/root.pub ~/authority-ca.pem
+chmod 644 ~/acme.muster ~/acme.key ~/root.pub ~/publisher-id \
+    ~/authority-ca.pem
 """
 
 # `. zone`: the site's zone, on the name server that it has anyway.

@@ -35,6 +35,17 @@ def test_most_blocks_are_run():
     assert all(b.argument for b in blocks if b.kind != "run")
 
 
+CLUSTER = os.path.join(demo.REPO, "doc/cluster.md")
+
+
+@pytest.mark.parametrize("path", [*WITH_BLOCKS, CLUSTER], ids=os.path.basename)
+def test_whom_a_guide_trusts_is_not_said_by_the_file_itself(path):
+    """The id for --trust comes by another way than the catalogue."""
+    code = "".join(b.code for b in guides.parse(open(path).read()))
+    assert not re.search(r"catalogue show .*publisher\b.*\)", code)
+    assert code.count("--trust") == code.count('--trust "$told"')
+
+
 @pytest.mark.parametrize("path", WITH_BLOCKS, ids=os.path.basename)
 def test_a_service_that_a_guide_stops_is_started_again(path):
     last = {}
