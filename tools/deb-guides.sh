@@ -15,10 +15,11 @@ shift
 [ $# -gt 0 ] || set -- life first five-minutes publisher administrator developer \
     cluster
 tree=$top/guides
-# what guides and product developers have from Debian; by systemd-sysv its
-# packages know that they may start their services
-others="systemd-sysv gcc libc6-dev pkg-config jq openssl curl bind9 bind9-dnsutils"
-later=postgresql # installed by its guide
+# by it packages know that they may start their services
+has=systemd-sysv
+# what guides have their reader install, and what is the site's or the test's;
+# apt has the archives, for the machines have no network
+later="gcc libc6-dev pkg-config jq openssl curl bind9 bind9-dnsutils postgresql"
 
 rm -rf "$tree"
 mkdir -p "$tree"
@@ -41,13 +42,11 @@ cp /etc/resolv.conf "$tree/etc/resolv.conf"
 printf '%s\n' 'APT::Install-Recommends "false";' 'APT::Get::Assume-Yes "true";' \
     'quiet "2";' >"$tree/etc/apt/apt.conf.d/90guides"
 chroot "$tree" env DEBIAN_FRONTEND=noninteractive LC_ALL=C sh -c "apt-get update &&
-    apt-get -o Dpkg::Options::=--force-unsafe-io install $others && apt-get install --download-only /debs/first/*.deb $later" \
+    apt-get -o Dpkg::Options::=--force-unsafe-io install $has && apt-get install --download-only /debs/first/*.deb $later" \
     >"$top/guides.log" 2>&1 || {
 	tail -n 5 "$top/guides.log" >&2
 	exit 1
 }
-# a name server runs where a guide has one; elsewhere nobody answers
-chroot "$tree" systemctl --quiet disable named
 rm "$tree/etc/resolv.conf"
 echo nameserver 127.0.0.1 >"$tree/etc/resolv.conf"
 echo 127.0.0.1 kms1.corp.example kms1 localhost >"$tree/etc/hosts"
@@ -58,22 +57,24 @@ cat >"$tree/debs/follow" <<'END_OF_FOLLOW'
 guide=$(cat /said/guide)
 cd /root
 cp /debs/first/*.deb .
-# what its reader has already: from the publisher, or from an earlier page
+# What its reader has already: from the publisher, or from an earlier page;
+# openssl is for the hidden publisher.  Where the site has a name server, bind9
+# starts it; elsewhere nobody answers.
 case $guide in
-life) exec sh /debs/deb-life-inside.sh >/said/life 2>&1 ;;
+life)
+	apt-get install jq openssl >/said/apt 2>&1
+	exec sh /debs/deb-life-inside.sh >/said/life 2>&1
+	;;
 first) # the publisher is elsewhere, so nothing of ours is installed
+	apt-get install bind9 openssl >/said/apt 2>&1
 	for f in ./muster-authority_*.deb /var/cache/apt/archives/lib*.deb; do
 		dpkg-deb -x "$f" /opt/publisher
 	done
-	systemctl start named
 	exec /usr/bin/python3 /debs/guides.py --first /debs/guide/administrator.md >/said/first 2>&1
 	;;
 five-minutes) dpkg -i ./*.deb || apt-get install -f ;;
-administrator)
-	apt-get install ./muster-authority_*.deb ./muster-cli_*.deb
-	systemctl start named # the site has one
-	;;
-developer) apt-get install ./muster-authority_*.deb ;;
+administrator) apt-get install ./muster-authority_*.deb ./muster-cli_*.deb bind9 openssl ;;
+developer) apt-get install ./muster-authority_*.deb openssl ;;
 cluster) apt-get install ./muster-authority_*.deb ./muster-cli_*.deb ;;
 esac >/said/apt 2>&1
 exec /usr/bin/python3 /debs/guides.py --installed "/debs/guide/$guide.md" >"/said/$guide" 2>&1

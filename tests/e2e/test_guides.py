@@ -36,6 +36,20 @@ def test_most_blocks_are_run():
 
 
 CLUSTER = os.path.join(demo.REPO, "doc/cluster.md")
+# programs that Debian's smallest system lacks, and the package of each
+LACKS = {"cc": "gcc", "curl": "curl", "dig": "bind9-dnsutils", "jq": "jq",
+         "openssl": "openssl", "pkg-config": "pkg-config", "psql": "postgresql"}
+
+
+@pytest.mark.parametrize("path", [*WITH_BLOCKS, CLUSTER], ids=os.path.basename)
+def test_a_guide_has_its_reader_install_what_it_runs(path):
+    blocks = [b for b in guides.parse(open(path).read()) if b.kind != "not run"]
+    code = re.sub(r" *#.*", "", "".join(b.code for b in blocks))
+    installed = " ".join(re.findall("^apt install (.*)$", code, re.M)).split()
+    code = re.sub(r"^(apt install|cat >).*$|'[^']*'", "", code, flags=re.M)
+    for program, package in LACKS.items():
+        assert package in installed or \
+            not re.search(rf"(?<![\w./-]){program} ", code), program
 
 
 @pytest.mark.parametrize("path", [*WITH_BLOCKS, CLUSTER], ids=os.path.basename)
