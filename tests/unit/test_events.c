@@ -164,8 +164,51 @@ test_what_is_graver_is_found_behind_any_number(void)
 	check_ids(events_json(0, 1, LOG_ERROR), failed, 0);
 	check_ids(events_json((uint64_t)warned - 1, 1, LOG_WARN), warned, 0);
 	check_ids(events_json((uint64_t)warned, 2, LOG_WARN), failed, 0);
-	log_so_many(1); /* the warning has gone */
-	check_ids(events_json(0, 2, LOG_WARN), failed, 0);
+	log_so_many(1); /* the warning has left the ring */
+	check_ids(events_json(0, 2, LOG_WARN), warned, failed);
+	log_so_many(3 * EVENTS_MAX); /* and so has the failure */
+	check_ids(events_json(0, 2, LOG_WARN), warned, failed);
+	check_ids(events_json(0, 1, LOG_WARN), failed, 0);
+	check_ids(events_json(0, 1, LOG_ERROR), failed, 0);
+	check_ids(events_json((uint64_t)warned - 1, 1, LOG_WARN), warned, 0);
+	check_ids(events_json((uint64_t)warned, 2, LOG_WARN), failed, 0);
+	/* before the notes that are there, by time */
+	check_ids(events_json((uint64_t)failed - 1, 2, LOG_NOTE), failed,
+	    (json_int_t)events_last() - EVENTS_MAX + 1);
+}
+
+static bool
+is_lost(uint64_t after, enum log_level level)
+{
+	json_t *told = events_json(after, 1, level);
+	bool out = json_is_true(json_object_get(told, "lost"));
+
+	json_decref(told);
+	return out;
+}
+
+/* So many are kept behind the ring, in the order in which they came. */
+static void
+test_what_is_graver_is_bounded(void)
+{
+	uint64_t first = events_last() + 1;
+	json_t *told, *one;
+	size_t i;
+
+	for (unsigned n = 0; n < EVENTS_KEPT_MAX + 1; n++)
+		log_line(n % 2 == 0 ? LOG_ERROR : LOG_WARN, "count", "grave");
+	log_so_many(EVENTS_MAX - 1); /* the first of them is the oldest there */
+	ok(!is_lost(first - 1, LOG_WARN));
+	log_so_many(EVENTS_MAX);
+	told = events_json(0, EVENTS_LIMIT_MAX, LOG_WARN);
+	is((long long)json_array_size(json_object_get(told, "events")),
+	    EVENTS_KEPT_MAX);
+	json_array_foreach(json_object_get(told, "events"), i, one)
+	    is(number(one, "id"), (json_int_t)(first + 1 + i));
+	json_decref(told);
+	ok(is_lost(first - 1, LOG_WARN));
+	ok(!is_lost(first, LOG_WARN));
+	ok(is_lost(first, LOG_NOTE));
 }
 
 int
@@ -181,5 +224,6 @@ main(void)
 	test_fine_lines_drive_nothing_out();
 	test_a_text_that_was_cut_is_still_json();
 	test_what_is_graver_is_found_behind_any_number();
+	test_what_is_graver_is_bounded();
 	return tap_done();
 }
