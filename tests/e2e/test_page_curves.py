@@ -10,6 +10,7 @@ from datetime import datetime
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 import demo
 import faked_time
@@ -180,6 +181,55 @@ def test_axe_has_nothing_against_curves(chromium, lived, scheme, size,  # noqa: 
         assert chromium.js("return document.documentElement.scrollWidth <= "
                            "innerWidth")
     chromium.look()
+
+
+def press(view, *keys):
+    """What is read after them, by eye; a screen reader has the same text."""
+    for key in keys:
+        ActionChains(view.d, duration=0).send_keys(key).perform()
+    i, least, most, text, role, line = view.js(
+        "const e = document.activeElement, a = (n) => e.getAttribute(n);"
+        "return [+a('aria-valuenow'), +a('aria-valuemin'), +a('aria-valuemax'), "
+        "a('aria-valuetext'), a('role'),"
+        "e.parentNode.querySelector('.reading').textContent]")
+    assert role == "slider" and least <= i <= most and text == line
+    return i, text
+
+
+def test_a_curve_is_read_by_keys(chromium, lived):  # noqa: F811
+    """Tab leads to it and on; arrows, page keys and both ends lead along it."""
+    h = opened(chromium, lived, "hour")
+    counts, last = h["groups"][0]["count"], h["n"] - 1
+
+    def told(i):
+        return i, f"{when(h['first_unix_s'] + i * h['step_s'])}: " + (
+            "not known" if counts[i] is None else f"{counts[i]} counted")
+    # the chosen range is the last that keys lead to before the first curve
+    chromium.js("document.querySelector('[name=range]:checked').focus()")
+    assert press(chromium, Keys.TAB) == told(last)
+    assert chromium.js("return document.activeElement.matches('#groups .chart')"
+                       " && document.activeElement.matches(':focus-visible')")
+    assert press(chromium, Keys.END, Keys.ARROW_RIGHT) == told(last)
+    assert press(chromium, Keys.ARROW_LEFT) == told(last - 1)
+    assert press(chromium, Keys.ARROW_LEFT) == told(last - 2)
+    assert press(chromium, Keys.ARROW_RIGHT) == told(last - 1)
+    assert press(chromium, Keys.HOME) == told(0)
+    assert press(chromium, Keys.ARROW_LEFT) == told(0)
+    assert press(chromium, Keys.PAGE_UP) == told(1)
+    assert press(chromium, Keys.PAGE_DOWN) == told(0)
+    # the page asks again meanwhile, and draws anew
+    chromium.js("document.querySelector('#groups canvas').id = 'drawn'")
+    chromium.js("document.querySelector('[name=range]:checked')"
+                ".dispatchEvent(new Event('change'))")
+    assert eventually(lambda: not chromium.find("#drawn"))
+    assert press(chromium, Keys.ARROW_RIGHT) == told(1)
+    assert chromium.axe() == []
+    i, text = press(chromium, Keys.TAB)  # to the answers
+    assert text.startswith(told(i)[1].split(": ")[0]) and " in " in text
+    assert "counted since" in chromium.text("#groups .reading")
+    press(chromium, Keys.HOME)
+    chromium.js("document.activeElement.blur()")
+    assert chromium.text("#curve-reading").startswith("Since ")
 
 
 def counts_at(h):

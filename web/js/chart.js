@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Figures over time, drawn by uPlot.
+import { say } from "./dom.js";
 import { clock, day, number } from "./words.js";
 
 const HEIGHT = 160;
 const DAY_S = 86400;
+const PAGES = 24; /* of a page key, from one end to the other: an hour of a day */
 /* Between two marks of the axis: never below what its labels can tell. */
 const STEPS_S = [60, 300, 900, 1800, 3600, 7200, 14400, 28800, DAY_S,
 	2 * DAY_S, 7 * DAY_S, 14 * DAY_S];
@@ -55,14 +57,93 @@ function series({ ink, is_filled }) {
 		fill: is_filled ? `${colour(ink)}1f` : undefined, spanGaps: false };
 }
 
+/* Where a key leads to from point i of n; null: it is none of a chart's. */
+function led(key, i, n) {
+	const page = Math.ceil(n / PAGES);
+	const to = { ArrowLeft: i - 1, ArrowRight: i + 1, PageDown: i - page,
+		PageUp: i + page, Home: 0, End: n - 1 }[key];
+
+	return to === undefined ? null : Math.min(Math.max(to, 0), n - 1);
+}
+
+/* box: the time of the point that its keys have led to.  A chart is drawn anew
+ * with each answer, and whoever reads it stays where they are. */
+const pointed = new WeakMap();
+
+function point_at(u, i) {
+	u.setCursor({ left: Math.max(u.valToPos(u.data[0][i], "x"), 0), top: 0 });
+}
+
+function point_again(u, box) {
+	const at = pointed.get(box);
+
+	if (at !== undefined)
+		point_at(u, u.valToIdx(at));
+}
+
+/* A slider is what screen readers leave the arrows to; they read its text out
+ * when that changes, and nothing when the page asks the host again. */
+function listen(u, box, { signal }) {
+	const n = u.data[0].length;
+	const go = (i) => {
+		pointed.set(box, u.data[0][i]);
+		point_at(u, i);
+	};
+
+	box.addEventListener("keydown", (event) => {
+		const i = event.ctrlKey || event.altKey || event.metaKey ? null :
+			led(event.key, u.cursor.idx ?? n - 1, n);
+
+		if (i === null)
+			return;
+		event.preventDefault();
+		go(i);
+	}, { signal });
+	box.addEventListener("focus", () => {
+		if (box.matches(":focus-visible"))
+			go(n - 1);
+	}, { signal });
+	box.addEventListener("blur", () => {
+		pointed.delete(box);
+		u.setCursor({ left: -10, top: -10 });
+	}, { signal });
+}
+
+function describe(box, label, n) {
+	for (const [name, value] of Object.entries({ role: "slider", tabindex: 0,
+		"aria-label": label, "aria-orientation": "horizontal",
+		"aria-valuemin": 0, "aria-valuemax": n - 1 }))
+		box.setAttribute(name, value);
+}
+
+/** no_chart(): a box that has none is no slider. */
+export function no_chart(box) {
+	pointed.delete(box);
+	for (const name of ["role", "tabindex", "aria-label", "aria-orientation",
+		"aria-valuemin", "aria-valuemax", "aria-valuenow", "aria-valuetext"])
+		box.removeAttribute(name);
+}
+
+/* The point under the cursor, in the line below the chart and by its text. */
+function tell(box, reading, i, n, text) {
+	say(reading, text);
+	box.setAttribute("aria-valuenow", i ?? n - 1);
+	box.setAttribute("aria-valuetext", text);
+}
+
 /**
- * chart(): into a box that is in the page.
+ * chart(): into a box that is in the page, by pointer and by keyboard.
  *
  * data: times, then figures for each of curves, { ink, is_filled }; lines:
- * { value, ink, dash }; read(i) is called with the point under the cursor, or
- * null.  Returns an object with free().
+ * { value, ink, dash }; label: what the box is; read(i) is the text of the
+ * point under the cursor, or of all for null, which the node `reading` gets.
+ * Returns an object with free().
  */
-export function chart(box, data, { curves, lines, read }) {
+export function chart(box, data, { curves, lines, label, reading, read }) {
+	const n = data[0].length;
+	const listening = new AbortController();
+
+	describe(box, label, n);
 	const plot = new window.uPlot({
 		width: Math.max(box.clientWidth, 200),
 		height: HEIGHT,
@@ -77,9 +158,12 @@ export function chart(box, data, { curves, lines, read }) {
 				(Number.isInteger(n) ? number(n) : "")) })],
 		series: [{}, ...curves.map(series)],
 		hooks: { draw: [(u) => levels(u, lines)],
-			setCursor: [(u) => read(u.cursor.idx)] },
+			ready: [(u) => point_again(u, box)],
+			setCursor: [({ cursor: { idx } }) =>
+				tell(box, reading, idx, n, read(idx ?? null))] },
 	}, data, box);
 
+	listen(plot, box, listening);
 	const fit = new ResizeObserver(() => {
 		plot.setSize({ width: Math.max(box.clientWidth, 200), height: HEIGHT });
 	});
@@ -87,6 +171,7 @@ export function chart(box, data, { curves, lines, read }) {
 	return {
 		free() {
 			fit.disconnect();
+			listening.abort();
 			plot.destroy();
 		},
 	};

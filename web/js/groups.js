@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Each counting group: its count against thresholds and capacity, over time.
-import { can_draw, chart, times_of } from "./chart.js";
+import { can_draw, chart, no_chart, times_of } from "./chart.js";
 import { by_id, el, fill, say, width } from "./dom.js";
 import { many, number, when } from "./words.js";
 
@@ -66,7 +66,7 @@ function meter(group) {
 
 function new_card(key) {
 	const card = { id: `group-${cards.size}`, head: el("div"),
-		box: el("div", { class: "chart", role: "img" }),
+		box: el("div", { class: "chart" }),
 		reading: el("p", { class: "reading" }), plot: null };
 
 	card.node = el("article", { class: "card", "data-group": key,
@@ -135,32 +135,29 @@ function lines_of(group) {
 
 function read(card, history, counts) {
 	return (i) => {
-		const is_point = i !== null && i !== undefined && counts[i] !== null;
-
-		say(card.reading, is_point
-			? `${when(history.first_unix_s + i * history.step_s)}: ` +
-				`${number(counts[i])} counted`
-			: card.said);
+		if (i === null)
+			return card.said;
+		return `${when(history.first_unix_s + i * history.step_s)}: ` +
+			(counts[i] === null ? "not known" : `${number(counts[i])} counted`);
 	};
 }
 
-function tell(card, history, counts) {
+function sum_up(card, history, counts) {
 	const known = counts.filter((c) => c !== null);
 
 	card.said = known.length === 0 ? "" :
 		`${number(Math.min(...known))} to ${number(Math.max(...known))} ` +
 		`counted since ${when(history.first_unix_s)}`;
-	card.box.setAttribute("aria-label", `Count over time: ${card.said}`);
-	say(card.reading, card.said);
 }
 
 function draw(card, history, counts) {
-	tell(card, history, counts);
+	sum_up(card, history, counts);
 	card.plot?.free();
 	fill(card.box);
 	card.plot = chart(card.box, [times_of(history, counts), counts], {
 		curves: [{ ink: "--accent", is_filled: true }],
-		lines: lines_of(card.group), read: read(card, history, counts) });
+		lines: lines_of(card.group), label: `Count of ${card.group.name} over time`,
+		reading: card.reading, read: read(card, history, counts) });
 	if (!card.key) {
 		card.key = el("p", { class: "key" },
 			el("span", {}, el("i"), "count"),
@@ -173,7 +170,7 @@ function draw(card, history, counts) {
 function no_curve(card, why) {
 	card.plot?.free();
 	card.plot = null;
-	card.box.removeAttribute("role");
+	no_chart(card.box);
 	fill(card.box);
 	say(card.reading, why);
 }
@@ -191,9 +188,7 @@ export function show_history(history) {
 				"This host keeps no curve.");
 		else if (history.n < 2)
 			no_curve(card, "The first points of a curve take two minutes.");
-		else {
-			card.box.setAttribute("role", "img");
+		else
 			draw(card, history, curve.count);
-		}
 	}
 }

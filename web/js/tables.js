@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What clients are and what they were told: states, leases, answers, events.
-import { can_draw, chart, times_of } from "./chart.js";
+import { can_draw, chart, no_chart, times_of } from "./chart.js";
 import { by_id, el, fill, say, table, width } from "./dom.js";
 import { clock, label, many, number, span, state, STATES, time, when } from "./words.js";
 
@@ -148,21 +148,18 @@ export function show_curve(fine) {
 	box.classList.toggle("is-empty", !can);
 	by_id("curve-key").hidden = !can;
 	if (!can) {
-		box.removeAttribute("role");
+		no_chart(box);
 		say(reading, history === null ? "This host keeps no curve." :
 			can_draw() ? "The curve's first points take two minutes." : told(history, null));
 		return;
 	}
 	const all = `Since ${when(history.first_unix_s)}: ${told(history, null)}`;
 
-	box.setAttribute("role", "img");
-	box.setAttribute("aria-label", all);
-	say(reading, all);
 	plot = chart(box, [times_of(history, history.activated),
 		history.activated, history.below_threshold, history.refused], {
 		curves: [{ ink: "--ok", is_filled: true }, { ink: "--warn" },
-			{ ink: "--bad" }], lines: [],
-		read: (i) => say(reading, i === null || i === undefined ? all :
+			{ ink: "--bad" }], lines: [], label: "Answers over time", reading,
+		read: (i) => (i === null ? all :
 			`${when(history.first_unix_s + i * history.step_s)}: ` +
 			told(history, i) + (history.activated[i] === null ? "" :
 				` in ${span(history.step_s)}`)) });
