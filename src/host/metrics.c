@@ -286,10 +286,19 @@ put_publishers(FILE *f, const struct state *state)
 }
 
 static void
-put_inventory(FILE *f, const struct summary *summary)
+put_inventory(FILE *f, const struct admin_host *host)
 {
 	static const char *const days[SUMMARY_WITHINS] = {"7", "30", "60"};
+	const struct summary *summary = &host->watch->summary;
 
+	one(f, "inventory_up", "gauge",
+	    "1 when the inventory could be read last, else 0: its numbers are "
+	    "old.",
+	    host->watch->last_err == 0);
+	one(f, "inventory_rows_limit", "gauge",
+	    "Clients that the inventory may have; beyond them those unseen "
+	    "longest are dropped.",
+	    host->config->inventory_rows);
 	if (summary->as_of_unix_s == 0)
 		return;
 	one(f, "inventory_timestamp_seconds", "gauge",
@@ -369,7 +378,7 @@ put_all(FILE *f, const struct admin_host *host)
 	put_connections(f, host);
 	put_store(f, stats);
 	put_sandbox(f, host);
-	put_inventory(f, &host->watch->summary);
+	put_inventory(f, host);
 	put_dns(f, host->publish);
 	put_selftest(f, &host->selftest->last);
 }

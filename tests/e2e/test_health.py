@@ -169,6 +169,7 @@ def test_an_inventory_that_cannot_be_read_is_told_of_once(make):
     assert told["inventory_reading"]["last_outcome"] == "damaged"
     lack, = check(told, "inventory")
     assert lack["state"] == "warning" and "damaged" in lack["message"]
+    assert metrics(s)["muster_host_inventory_up"] == 0
     s.stop()
     with open(s.path("musterd.log")) as f:
         assert len(re.findall("^.*inventory: it cannot be read", f.read(),

@@ -73,6 +73,8 @@ def test_the_numbers_are_the_host_s(named):
     assert end == float("inf")
     assert told['muster_host_dns_published{domain="corp.example"}'] == 0
     assert told["muster_host_store_up"] == 1
+    assert told["muster_host_inventory_up"] == 1
+    assert told["muster_host_inventory_rows_limit"] == 1000000
 
 
 def test_no_client_is_in_a_label(named):
