@@ -5,8 +5,8 @@
  * Every line that musterd writes goes through base/log.h, and so into the ring
  * as well; those of the level "fine" do not, since they would drive out all
  * others.  A warning or an error stays when EVENTS_MAX newer lines have come:
- * notes of requests alone take an hour or two for that.  The names of the events
- * are those of doc/logs.md.
+ * notes of requests alone take an hour or two for that.  The names of the
+ * events are those of doc/logs.md.
  */
 #ifndef MUSTER_HOST_EVENTS_H
 #define MUSTER_HOST_EVENTS_H

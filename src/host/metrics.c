@@ -356,7 +356,7 @@ put_selftest(FILE *f, const struct selftest_result *last)
 	one(f, "self_test_timestamp_seconds", "gauge",
 	    "When it last asked itself.", (uint64_t)last->at_unix_s);
 	head(f, "self_test_duration_seconds", "gauge",
-	    "How long that answer took.");
+	    "How long all questions of that self-test took together.");
 	(void)fprintf(f, PREFIX "self_test_duration_seconds %.3f\n",
 	    (double)last->took_ms / 1000.0);
 }

@@ -81,8 +81,9 @@ static const char schema[] = GRP_TABLE CACHE_TABLE
 #define CLIENT_UPSERT UPSERT_3 ", granted = excluded.granted"
 
 /* Schema 4 has the time of the answer that is in force; what it is in a row of
- * an earlier one, client_see_granted() says.  In schema 2 `is_duplicate` was 0 or 1; from 3 on it is the time at which two
- * machines were told apart last, so that a mark of schema 2 is one of long ago.
+ * an earlier one, client_see_granted() says.  In schema 2 `is_duplicate` was 0
+ * or 1; from 3 on it is the time at which two machines were told apart last, so
+ * that a mark of schema 2 is one of long ago.
  * In schema 1 the journal had a row for each request, and a record of the
  * cache stood under its CMID. */
 static const char to_4[] = "ALTER TABLE client ADD COLUMN " GRANTED ";" MARK;

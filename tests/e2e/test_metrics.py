@@ -77,6 +77,17 @@ def test_the_numbers_are_the_host_s(named):
     assert told["muster_host_inventory_rows_limit"] == 1000000
 
 
+def test_a_self_test_s_time_is_said_to_be_of_all_questions(named):
+    def text():
+        return re.search("^# HELP muster_host_self_test_duration_seconds (.*)$",
+                         metrics(named), re.M)
+    end = time.monotonic() + WAIT_S
+    while not text():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert "all questions" in text()[1]
+
+
 def test_no_client_is_in_a_label(named):
     text = metrics(named)
     assert "secretname" not in text and "127.0.0.1" not in text
