@@ -15,20 +15,27 @@
 #define LINE_LEN_MAX 512 /* 16 columns of ids, names and numbers */
 #define COLUMNS 16
 #define TEXT_MAX 64 /* of a product or state, as it is typed */
+#define FINGER 12   /* of a fingerprint, as the status page shows it */
 
 /* Columns that are shown; their order is that of the CSV. */
 enum column {
+	COL_PUBLISHER = 0,
+	COL_PRODUCT = 1,
 	COL_CMID = 2,
+	COL_MACHINE = 3,
 	COL_NAME = 4,
 	COL_STATE = 5,
 	COL_LAST = 8,
 	COL_COUNT = 9,
+	COL_ADDRESS = 11,
 	COL_DUPLICATE = 12,
+	COL_OTHER = 13,
 	COL_OTHER_NAME = 14,
 	COL_HOST = 15
 };
 
 struct view {
+	json_t *names; /* of products, by both ids */
 	char line[LINE_LEN_MAX];
 	size_t len;
 	bool is_past_head;
@@ -41,6 +48,41 @@ copy(void *arg, const char *p, size_t len)
 {
 	(void)arg;
 	return fwrite(p, 1, len, stdout) == len;
+}
+
+/* "PUBLISHER PRODUCT": its name; of the catalogues that are in force. */
+static json_t *
+product_names(const json_t *status)
+{
+	json_t *names = json_object(), *pub, *product;
+	char key[LINE_LEN_MAX];
+	size_t i, k;
+
+	json_array_foreach(json_object_get(status, "publishers"), i, pub)
+	{
+		json_array_foreach(json_object_get(pub, "products"), k, product)
+		{
+			(void)snprintf(key, sizeof(key), "%s %s",
+			    json_string_value(json_object_get(pub, "id")),
+			    json_string_value(json_object_get(product, "id")));
+			(void)json_object_set(names, key,
+			    json_object_get(product, "name"));
+		}
+	}
+	return names;
+}
+
+/* Its id where no catalogue has it any more. */
+static const char *
+product_name(const struct view *v, char *const *column)
+{
+	char key[LINE_LEN_MAX];
+	const char *name;
+
+	(void)snprintf(key, sizeof(key), "%s %s", column[COL_PUBLISHER],
+	    column[COL_PRODUCT]);
+	name = json_string_value(json_object_get(v->names, key));
+	return name != NULL ? name : column[COL_PRODUCT];
 }
 
 static bool
@@ -58,14 +100,17 @@ show_line(struct view *v)
 	if (n != COLUMNS || next != NULL)
 		return false;
 	host_show_time(strtoll(column[COL_LAST], NULL, 10), last);
-	(void)printf("%-20s  %-15s  %-22s  %5s  %s  %s\n", last,
+	(void)printf("%-20s  %-15s  %-22s  %5s  %s  %-15s  %-16s  %s\n", last,
 	    column[COL_NAME], column[COL_STATE], column[COL_COUNT],
-	    column[COL_CMID], column[COL_HOST]);
+	    column[COL_CMID], column[COL_ADDRESS], product_name(v, column),
+	    column[COL_HOST]);
 	v->n++;
 	if (column[COL_DUPLICATE][0] == '1') {
 		v->n_clones++;
-		(void)printf("%-20s  also used by %s\n", "",
-		    column[COL_OTHER_NAME]);
+		(void)printf("%-20s  fingerprint %.*s; also used by %s, "
+		             "fingerprint %.*s\n",
+		    "", FINGER, column[COL_MACHINE], column[COL_OTHER_NAME],
+		    FINGER, column[COL_OTHER]);
 	}
 	return ferror(stdout) == 0;
 }
@@ -113,24 +158,38 @@ add(char *path, const char *name, const char *value)
 }
 
 static int
-list(const struct cli *c, const char *path, bool is_table)
+table(const struct cli *c, const char *path)
 {
 	struct view view = {.len = 0};
-	int exit_code;
+	json_t *status;
+	int exit_code = http_call(c, "/v1/status", NULL, &status);
 
-	if (is_table)
-		(void)printf("%-20s  %-15s  %-22s  %5s  %-32s  %s\n",
-		    "last contact", "name", "state", "count", "cmid", "host");
-	exit_code = http_stream(c, path, is_table ? show : copy, &view);
 	if (exit_code != CLI_DONE)
 		return exit_code;
-	if (is_table)
+	view.names = product_names(status);
+	json_decref(status);
+	(void)printf("%-20s  %-15s  %-22s  %5s  %-32s  %-15s  %-16s  %s\n",
+	    "last contact", "name", "state", "count", "cmid", "address",
+	    "product", "host");
+	exit_code = http_stream(c, path, show, &view);
+	json_decref(view.names);
+	if (exit_code == CLI_DONE)
 		(void)printf("%llu client%s, %llu with a CMID that another "
 		             "machine uses too\n",
 		    view.n, view.n == 1 ? "" : "s", view.n_clones);
-	if (fflush(stdout) != 0 || ferror(stdout) != 0)
+	return exit_code;
+}
+
+static int
+list(const struct cli *c, const char *path, bool is_table)
+{
+	int exit_code =
+	    is_table ? table(c, path) : http_stream(c, path, copy, NULL);
+
+	if (exit_code == CLI_DONE &&
+	    (fflush(stdout) != 0 || ferror(stdout) != 0))
 		return CLI_FAILED;
-	return CLI_DONE;
+	return exit_code;
 }
 
 int

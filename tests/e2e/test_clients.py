@@ -72,7 +72,8 @@ def test_b5_duplicates_alone(known):
     assert twin["cmid"] == TWIN.hex() and twin["duplicate"]
     assert {twin["name"], twin["other_name"]} == {"srv-1", "srv-2"}
     table = text(known, "--duplicates")
-    assert re.search(r"srv-2 .*\n +also used by srv-1\n1 client, 1 with a CMID", table)
+    assert re.search(rf"srv-2 .*\n +fingerprint {'02' * 6}; also used by srv-1, "
+                     rf"fingerprint {'01' * 6}\n1 client, 1 with a CMID", table)
 
 
 def test_b5_alone_a_host_served_all(known):
@@ -95,7 +96,13 @@ def test_csv_is_what_json_is(known):
 def test_table_has_a_line_for_each(known):
     lines = text(known).splitlines()
     assert lines[0].split() == ["last", "contact", "name", "state", "count", "cmid",
-                                "host"]
+                                "address", "product", "host"]
+    # each column begins where its heading does
+    begins = [lines[0].index(head) for head in ("address", "product", "host")]
+    told = {tuple(line[a:b].strip() for a, b in zip(begins, [*begins[1:], None]))
+            for line in lines[1:] if re.match(r"\d{4}-", line)}
+    assert told == {("127.0.0.1", product, os.uname().nodename)
+                    for product in ("Acme Desktop", "Acme Server")}
     assert len(lines) == 1 + 4 + 1 + 1
     assert lines[-1] == "4 clients, 1 with a CMID that another machine uses too"
     assert text(known, "--state", "unlicensed").splitlines()[-1].startswith("0 clients")
