@@ -254,14 +254,16 @@ def test_no_package_is_built_with_a_network(tmp_path):
 # As reprotest leaves things: a trial's file or both builds' packages.
 REPROTEST = """
 case $* in
-*echo*) echo "$1" | grep -q user_group && echo IGNORING user_group
+*echo*) [ -n "$GIVEN" ] || ! echo "$1" | grep -q +user_group ||
+		echo IGNORING user_group
 	exit 0 ;;
 esac
+echo "$1" >>"$ACCOUNTS"
 [ -z "$LET_GO" ] || echo "WARNING: IGNORING $LET_GO variation"
 while [ "$1" != -s ]; do both=${1#--store-dir=}; shift; done
 for n in 1 2 3 4 5 6 7 8; do for build in control experiment-1; do
-	mkdir -p "$both/$build"
-	echo $n >"$both/$build/$n.deb"
+	mkdir -p "$both/$build/source-root"
+	echo $n >"$both/$build/source-root/$n.deb"
 done; done
 """
 
@@ -273,13 +275,26 @@ def test_a_variation_that_is_let_go_is_no_success(tmp_path):
     shutil.copy(os.path.join(demo.REPO, "tools/deb-repro.sh"), there / "tools")
     env = fake(tmp_path / "bin", "reprotest", REPROTEST)
     fake(tmp_path / "bin", "xz", QUICK_XZ)
-    for let_go, code in (("", 0), ("time", 1)):
+    accounts = tmp_path / "accounts"
+    for name in "useradd", "userdel":
+        fake(tmp_path / "bin", name, f'echo {name} "$@" >>"$ACCOUNTS"\n')
+    fake(tmp_path / "bin", "id", "echo 0\n")  # who makes accounts is root
+    for let_go, given, code in (("", "", 0), ("time", "", 1), ("", "yes", 0)):
+        accounts.unlink(missing_ok=True)
         p = subprocess.run(["sh", "tools/deb-repro.sh"], cwd=there,
-                           env={**env, "LET_GO": let_go}, capture_output=True,
-                           text=True, timeout=480, check=False)
+                           env={**env, "LET_GO": let_go, "GIVEN": given,
+                                "ACCOUNTS": str(accounts)},
+                           capture_output=True, text=True, timeout=480,
+                           check=False)
         assert p.returncode == code, p
-        assert "refused by this machine: user_group\n" in p.stdout
+        refused = "none" if given else "user_group"
+        assert f"refused by this machine: {refused}\n" in p.stdout
         assert ("IGNORING time variation" in p.stderr) == bool(let_go)
+        # an account for as long as this takes, and the build is told of it
+        made, varied, gone = accounts.read_text().splitlines()
+        name = made.split()[-1]
+        assert gone == "userdel " + name
+        assert (f"user_group.available+={name}:{name}" in varied) == bool(given)
 
 
 @pytest.mark.parametrize("package, unit, port", [
