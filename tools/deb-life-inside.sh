@@ -55,10 +55,15 @@ machine() { # N: a machine of its own, which asks by itself; what it ends with
 	echo $?
 }
 # Publisher, certificate (key, slot, activation), serial of the catalogue, count,
-# capacity: what an upgrade must not change.
+# capacity: what an upgrade must not change.  How many clients ask for a product
+# is summed up now and then, and null before it is: all_ask looks at that.
 host_facts() {
-	muster host status --json | jq -cS '.publishers[] | {id, certificate, catalogue_serial, groups}'
+	muster host status --json | jq -cS '.publishers[] | {id, certificate, catalogue_serial, groups} |
+	    del(.groups[].thresholds[].clients)'
 	cat /var/lib/muster/host/*/identity.key /var/lib/muster/host/*/certificate | sha256sum
+}
+all_ask() { # N: of the one product
+	muster host status --json | jq -e ".publishers[0].groups[0].thresholds[0].clients == $1"
 }
 clients() { muster host clients --csv | sort; }
 slots() { muster-authority key list --dir /root/acme/db --json; }
@@ -132,6 +137,7 @@ is "by a new lease" yes "$([ "$held" != "$(sha256sum <"$lease")" ] && echo yes)"
 is "under its CMID" "$who" "$(cmid)"
 is "machine 5 renews" 0 "$(machine 5)"
 is "nobody is counted twice" "$facts" "$(host_facts)"
+is "nor taken for one more client" 0 "$(until_done all_ask 6; echo $?)"
 is "nor listed" 6 "$(clients | tail -n +2 | wc -l)"
 is "clones" 0 "$(muster host clients --duplicates --csv | tail -n +2 | wc -l)"
 is "the authority was asked for nothing" "$used" "$(slots)"
