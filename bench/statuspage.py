@@ -22,7 +22,8 @@ RUNS = 9
 POINTS = 1440  # of a curve, at most
 COMPLETE_MS = 300
 SCRAPES, SCRAPE_MS = 200, 10
-EFFECT, EFFECT_RUNS, EFFECT_S = 1.10, 5, 5
+# one run of p99 at half load is a quarter from the next: more of them, in turn
+EFFECT, EFFECT_RUNS, EFFECT_S = 1.10, 15, 5
 ROWS = 1_000_000
 # What a browser asks for when the page is loaded anew: what it has must be
 # asked after, and the figures.
