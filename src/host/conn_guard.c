@@ -72,13 +72,14 @@ tell(struct conn *c, enum source_verdict class, const char *what)
 {
 	struct conn_told *told = &c->srv->told[class];
 	char room[INET6_ADDRSTRLEN];
-	const char *address = text_of(c, room, sizeof(room));
+	const char *address;
 	int64_t now_ms = clock_mono_ms();
 
 	if (told->at_ms != 0 && now_ms - told->at_ms < GUARD_LOG_MS) {
 		told->n_untold++;
 		return;
 	}
+	address = text_of(c, room, sizeof(room));
 	log_event(LOG_WARN, "source",
 	    LOG_FIELDS(LOG_TEXT(CLIENT, address),
 	        LOG_NUMBER(MORE, told->n_untold)),
