@@ -2,7 +2,6 @@
 #include "host/history_file.h"
 
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -104,21 +103,16 @@ int
 history_decode(const uint8_t *p, size_t len, struct history *h)
 {
 	uint8_t sum[HISTORY_SUM_LEN];
-	struct history *made;
-	int err;
+	int err = MUSTER_E_DAMAGED;
 
+	memset(h, 0, sizeof(*h));
 	if (len < HISTORY_SUM_LEN)
-		return MUSTER_E_DAMAGED;
+		return err;
 	len -= HISTORY_SUM_LEN;
 	sum_of(p, len, sum);
-	if (memcmp(sum, p + len, sizeof(sum)) != 0)
-		return MUSTER_E_DAMAGED;
-	made = calloc(1, sizeof(*made));
-	if (made == NULL)
-		return MUSTER_E_NOMEM;
-	err = read_all(p, len, made);
-	if (err == 0)
-		*h = *made;
-	free(made);
+	if (memcmp(sum, p + len, sizeof(sum)) == 0)
+		err = read_all(p, len, h);
+	if (err != 0)
+		memset(h, 0, sizeof(*h));
 	return err;
 }

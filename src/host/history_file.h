@@ -38,8 +38,8 @@ size_t history_encode(const struct history *h, uint8_t *out, size_t cap);
  * history_decode(): what history_encode() made; history_note() goes on from
  * there, with totals that begin anew.
  *
- * Out:     h        untouched on failure
- * Returns: 0; MUSTER_E_DAMAGED; MUSTER_E_NOMEM
+ * Out:     h        zeros on failure
+ * Returns: 0; MUSTER_E_DAMAGED
  */
 MUSTER_NODISCARD int
 history_decode(const uint8_t *p, size_t len, struct history *h);

@@ -81,10 +81,9 @@ load(struct watch *watch)
 	if (err == 0)
 		err = history_decode(buf, len, &watch->history);
 	free(buf);
-	if (err == 0)
-		watch->noted_unix_s =
-		    watch->history.rings[HISTORY_MINUTE].newest *
-		    history_step_s(HISTORY_MINUTE);
+	watch->noted_unix_s = watch->history.rings[HISTORY_MINUTE].newest *
+	    history_step_s(HISTORY_MINUTE);
+	watch->kept_hour = watch->history.rings[HISTORY_HOUR].newest;
 	if (err != 0 && err != MUSTER_E_NOENT)
 		log_event(LOG_WARN, "history",
 		    LOG_FIELDS(LOG_TEXT(FILE, watch->history_path),
@@ -134,19 +133,16 @@ on_kept(uv_work_t *work, int status)
 		keep_now(watch);
 }
 
-/* Beside the service, as often as a crash may take away. */
+/* Beside the service, once an hour: a crash takes no more away. */
 static void
 keep(struct watch *watch, uv_loop_t *loop)
 {
-	int64_t now_unix_s = clock_unix_s();
+	const int64_t hour = watch->history.rings[HISTORY_HOUR].newest;
 
-	if (watch->kept_unix_s == 0)
-		watch->kept_unix_s = now_unix_s; /* it has just been read */
 	if (watch->is_stopped || watch->kept != NULL ||
-	    (now_unix_s >= watch->kept_unix_s &&
-	        now_unix_s < watch->kept_unix_s + WATCH_KEEP_S))
+	    hour == watch->kept_hour)
 		return;
-	watch->kept_unix_s = now_unix_s;
+	watch->kept_hour = hour;
 	if (!encode(watch))
 		return;
 	watch->keeping.data = watch;

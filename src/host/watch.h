@@ -34,7 +34,6 @@
 /* A clock that is behind what was noted before is not set yet, as at the start
  * of a machine without one, or never will be. */
 #define WATCH_CLOCK_MS 600000
-#define WATCH_KEEP_S 3600 /* between two writings of the history */
 
 struct watch {
 	uv_timer_t timer, rest; /* rest: between two pieces */
@@ -47,7 +46,7 @@ struct watch {
 	char history_path[FILE_PATH_MAX]; /* empty: it is kept nowhere */
 	uint8_t *kept; /* its bytes, while they are written; owned */
 	size_t kept_len;
-	int64_t kept_unix_s;  /* or 0 */
+	int64_t kept_hour;    /* the newest that is written */
 	int64_t noted_unix_s; /* by the last run; 0: it is behind us */
 	uint64_t begun_ms;
 	int keep_err, kept_err; /* of this writing; of the one before it */

@@ -2,7 +2,6 @@
 /* test_history_file.c -- a history that was written is read as it was, and what
  * was not written so is refused. */
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "host/history_file.h"
@@ -118,11 +117,16 @@ test_it_goes_on_with_a_gap(void)
 	is(ring->points[history_place(ring, 12)].activated, 3);
 }
 
+/* What it says; one that fails leaves nothing behind. */
 static int
 decoded(size_t len)
 {
-	back.n_groups = 77;
-	return history_decode(bad, len, &back);
+	static const struct history none;
+	int err = history_decode(bad, len, &back);
+
+	if (err != 0 && memcmp(&back, &none, sizeof(none)) != 0)
+		return 1;
+	return err;
 }
 
 static void
@@ -150,7 +154,6 @@ test_what_is_damaged_is_refused(void)
 	for (size_t i = 0; i < len; i++)
 		missed += decoded(i) != MUSTER_E_DAMAGED;
 	is((long long)missed, 0);
-	is(back.n_groups, 77);
 	is(decoded(len), 0);
 
 	/* under a sum that is right */
@@ -173,7 +176,6 @@ test_what_is_damaged_is_refused(void)
 	memset(bad + len - HISTORY_SUM_LEN, 0, 4);
 	sign(len + 4);
 	is(decoded(len + 4), MUSTER_E_DAMAGED);
-	is(back.n_groups, 77);
 }
 
 int
