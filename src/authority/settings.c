@@ -134,33 +134,21 @@ read_text(struct parse *p, const struct settings_option *o,
 	p->n_mistakes++;
 }
 
+/* One of the words of log.h. */
 static void
-read_level(struct parse *p, const struct settings_option *o,
+read_word(struct parse *p, const struct settings_option *o,
     const config_setting_t *set)
 {
+	const char *text = config_setting_get_string(set);
+	const bool is_level = o->type == SETTINGS_LEVEL;
+	enum log_format format;
 	enum log_level level;
 
-	if (log_level_parse(config_setting_get_string(set), &level)) {
+	if (is_level && log_level_parse(text, &level)) {
 		*number_at(p->s, o) = level;
 		return;
 	}
-	log_event(LOG_ERROR, "config",
-	    LOG_FIELDS(LOG_TEXT(FILE, p->name),
-	        LOG_NUMBER(LINE, config_setting_source_line(set)),
-	        LOG_TEXT(OPTION, o->name)),
-	    "%s:%u: %s must be \"error\", "
-	    "\"warning\", \"note\" or \"fine\"",
-	    p->name, config_setting_source_line(set), o->name);
-	p->n_mistakes++;
-}
-
-static void
-read_format(struct parse *p, const struct settings_option *o,
-    const config_setting_t *set)
-{
-	enum log_format format;
-
-	if (log_format_parse(config_setting_get_string(set), &format)) {
+	if (!is_level && log_format_parse(text, &format)) {
 		*number_at(p->s, o) = format;
 		return;
 	}
@@ -168,9 +156,10 @@ read_format(struct parse *p, const struct settings_option *o,
 	    LOG_FIELDS(LOG_TEXT(FILE, p->name),
 	        LOG_NUMBER(LINE, config_setting_source_line(set)),
 	        LOG_TEXT(OPTION, o->name)),
-	    "%s:%u: %s must be \"auto\", "
-	    "\"text\", \"json\" or \"journal\"",
-	    p->name, config_setting_source_line(set), o->name);
+	    "%s:%u: %s must be %s", p->name, config_setting_source_line(set),
+	    o->name,
+	    is_level ? "\"error\", \"warning\", \"note\" or \"fine\""
+	             : "\"auto\", \"text\", \"json\" or \"journal\"");
 	p->n_mistakes++;
 }
 
@@ -204,10 +193,8 @@ read_setting(struct parse *p, const config_setting_t *set)
 		read_text(p, o, set);
 		break;
 	case SETTINGS_LEVEL:
-		read_level(p, o, set);
-		break;
 	case SETTINGS_FORMAT:
-		read_format(p, o, set);
+		read_word(p, o, set);
 		break;
 	}
 }

@@ -185,34 +185,25 @@ config_read_number(struct config_parse *parse,
 	*out = (uint32_t)v;
 }
 
+/* One of the words of log.h. */
 static void
-read_level(struct config_parse *parse, const struct config_option *option,
+read_word(struct config_parse *parse, const struct config_option *option,
     const config_setting_t *set, uint32_t *out)
 {
+	const char *text = config_setting_get_string(set);
+	const bool is_level = option->type == CONFIG_LEVEL;
+	enum log_format format;
 	enum log_level level;
 
-	if (log_level_parse(config_setting_get_string(set), &level))
+	if (is_level && log_level_parse(text, &level))
 		*out = level;
-	else
-		config_say(parse, LOG_ERROR, config_setting_source_line(set),
-		    "%s must be \"error\", \"warning\", \"note\" or "
-		    "\"fine\"",
-		    option->name);
-}
-
-static void
-read_format(struct config_parse *parse, const struct config_option *option,
-    const config_setting_t *set, uint32_t *out)
-{
-	enum log_format format;
-
-	if (log_format_parse(config_setting_get_string(set), &format))
+	else if (!is_level && log_format_parse(text, &format))
 		*out = format;
 	else
 		config_say(parse, LOG_ERROR, config_setting_source_line(set),
-		    "%s must be \"auto\", \"text\", \"json\" or "
-		    "\"journal\"",
-		    option->name);
+		    "%s must be %s", option->name,
+		    is_level ? "\"error\", \"warning\", \"note\" or \"fine\""
+		             : "\"auto\", \"text\", \"json\" or \"journal\"");
 }
 
 static void
@@ -289,10 +280,8 @@ read_setting(struct config_parse *parse, const config_setting_t *set,
 		config_read_number(parse, option, set, field(config, option));
 		break;
 	case CONFIG_LEVEL:
-		read_level(parse, option, set, field(config, option));
-		break;
 	case CONFIG_FORMAT:
-		read_format(parse, option, set, field(config, option));
+		read_word(parse, option, set, field(config, option));
 		break;
 	case CONFIG_ADDRESSES:
 		read_addresses(parse, option, set, config);
