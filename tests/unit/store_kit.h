@@ -234,6 +234,30 @@ kit_same(const struct kit_image *a, const struct kit_image *b)
 	return what == NULL;
 }
 
+/* A fresh store of either backend. */
+static inline struct store *
+kit_fresh(bool is_sqlite)
+{
+	static unsigned n;
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "fresh%u.db", n++);
+	return kit_open(is_sqlite ? kit_path(name) : NULL);
+}
+
+/* Until nothing is left to merge or to drop. */
+static inline int
+kit_idle_all(struct store *s, int64_t now)
+{
+	int err = MUSTER_E_AGAIN;
+
+	for (int i = 0; i < 100 && err == MUSTER_E_AGAIN; i++)
+		err = store_idle(s, now);
+	if (err != 0)
+		printf("# idle: %s\n", store_last_diag(s)->text);
+	return err;
+}
+
 /* A store that n clients of one product asked before. */
 static inline void
 kit_history(struct store *s, uint32_t n)

@@ -118,16 +118,4 @@ open_host(uint32_t capacity)
 	return s;
 }
 
-static int
-idle_all(struct store *s, int64_t now)
-{
-	int err = MUSTER_E_AGAIN;
-
-	for (int i = 0; i < 100 && err == MUSTER_E_AGAIN; i++)
-		err = store_idle(s, now);
-	if (err != 0)
-		printf("# idle: %s\n", store_last_diag(s)->text);
-	return err;
-}
-
 #endif /* STORE_SERVER_H */

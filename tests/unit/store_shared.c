@@ -157,13 +157,13 @@ same_images(struct store **s, size_t n, int64_t now)
 
 	/* who inserted beyond the limit of rows thins out, another need not */
 	for (size_t k = 0; k < n; k++)
-		is_same &= idle_all(s[k], now) == 0;
+		is_same &= kit_idle_all(s[k], now) == 0;
 	for (size_t k = 0; k < n; k++)
 		is_same &= look(s[k], now, &images[k]) == 0;
 	/* a look repairs what is from the future: to be written before a host
 	 * is closed, as one does that is idle, for the model forgets nothing */
 	for (size_t k = 0; k < n; k++)
-		is_same &= idle_all(s[k], now) == 0;
+		is_same &= kit_idle_all(s[k], now) == 0;
 	if (!reads_are_whole(s[1], piece) ||
 	    !reads_one_way(s[reader], way, piece)) {
 		printf("# not the same in pieces of %u, way %u\n", piece, way);
@@ -247,7 +247,7 @@ test_b11_the_larger_threshold_holds(void)
 	for (uint32_t i = 1; i <= 30; i++)
 		(void)kit_touch(a, 1, i, 5, T0);
 	is(kit_touch(b, 1, 31, 5, T0), 31);
-	is(idle_all(a, T0), 0);
+	is(kit_idle_all(a, T0), 0);
 	is(store_groups(a, T0, images[0].groups, 8, &n), 0);
 	is(images[0].groups[0].capacity, 50);
 	is(images[0].groups[0].held, 31);
@@ -359,9 +359,9 @@ test_b11_what_a_look_repairs_is_written_when_idle(void)
 	a = open_host(100);
 	is(kit_touch(a, 1, 1, 5, late), 1);
 	set_clock(T0); /* the clock is put right: 1 was seen at T0 */
-	is(idle_all(a, T0), 0);
+	is(kit_idle_all(a, T0), 0);
 	is(kit_image(a, T0, &images[0]), 0);
-	is(idle_all(a, T0), 0);
+	is(kit_idle_all(a, T0), 0);
 	store_close(a);
 	a = open_host(100);
 	set_clock(T0 + 5 * DAY);
@@ -388,11 +388,11 @@ test_b11_clean_up_reaches_the_other(void)
 	is(kit_touch(b, 1, 3, 5, T0), 3);
 	set_clock(end);
 	is(kit_touch(b, 1, 3, 5, end), 1);
-	is(idle_all(a, end), 0);
+	is(kit_idle_all(a, end), 0);
 	is(kit_touch(b, 1, 4, 5, end), 2);
 	is(kit_image(b, end, &images[1]), 0);
 	is((long long)images[1].n_cached[0], 3);
-	is(idle_all(a, end), 0);
+	is(kit_idle_all(a, end), 0);
 	is(kit_image(a, end, &images[0]), 0);
 	ok(kit_same(&images[0], &images[1]));
 	store_close(a);

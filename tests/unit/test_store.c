@@ -6,31 +6,10 @@
 
 static struct kit_image image_a, image_b;
 
-/* A fresh store of either backend. */
-static struct store *
-fresh(bool is_sqlite)
-{
-	static unsigned n;
-	char name[32];
-
-	(void)snprintf(name, sizeof(name), "fresh%u.db", n++);
-	return kit_open(is_sqlite ? kit_path(name) : NULL);
-}
-
-static int
-idle_all(struct store *s, int64_t now)
-{
-	int err = MUSTER_E_AGAIN;
-
-	for (int i = 0; i < 100 && err == MUSTER_E_AGAIN; i++)
-		err = store_idle(s, now);
-	return err;
-}
-
 static void
 test_store_counts_in_order_of_arrival(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	struct turn_item items[4];
 	static const uint8_t none[HASH_LEN];
 
@@ -53,7 +32,7 @@ test_store_counts_in_order_of_arrival(bool is_sqlite)
 static void
 test_store_refuses_what_it_has_no_memory_for(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	struct turn_item items[2] = {kit_item(0, 1, 1, 5, T0),
 	    kit_item(0, 9, 2, 5, T0)};
 
@@ -80,7 +59,7 @@ test_store_refuses_what_it_has_no_memory_for(bool is_sqlite)
 static void
 test_store_probe_changes_nothing(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	struct turn_item items[3] = {kit_item(0, 1, 0, 50, T0),
 	    kit_item(0, 1, 4, 5, T0), kit_item(0, 1, 0, 50, T0)};
 
@@ -98,7 +77,7 @@ test_store_probe_changes_nothing(bool is_sqlite)
 static void
 test_store_reserve_keeps_what_is_there(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	struct count_row rows[4];
 	size_t n;
 
@@ -119,7 +98,7 @@ test_store_reserve_keeps_what_is_there(bool is_sqlite)
 static void
 test_b3_the_cache_keeps_the_newest(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	struct count_row rows[60];
 	size_t n;
 
@@ -140,14 +119,14 @@ test_b3_the_cache_keeps_the_newest(bool is_sqlite)
 static void
 test_b2_the_old_are_cleaned_up(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 
 	for (uint32_t i = 1; i <= 9; i++)
 		(void)kit_touch(s, 1, i, 5, T0 + i);
-	is(idle_all(s, T0 + 60 * DAY), 0);
+	is(kit_idle_all(s, T0 + 60 * DAY), 0);
 	is(kit_image(s, T0 + 9, &image_a), 0);
 	is(image_a.groups[0].count, 9);
-	is(idle_all(s, T0 + 4 + 60 * DAY), 0);
+	is(kit_idle_all(s, T0 + 4 + 60 * DAY), 0);
 	is(kit_image(s, T0 + 9, &image_a), 0);
 	is(image_a.groups[0].count, 5);
 	is(kit_touch(s, 1, 1, 5, T0 + 9), 6);
@@ -158,7 +137,7 @@ static void
 test_store_a_full_journal_is_merged(bool is_sqlite)
 {
 	static struct turn_item items[TURN_MAX];
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 
 	for (uint32_t b = 0; b < 20; b++) {
 		for (uint32_t i = 0; i < TURN_MAX; i++)
@@ -171,7 +150,7 @@ test_store_a_full_journal_is_merged(bool is_sqlite)
 	}
 	is(kit_image(s, T0, &image_a), 0);
 	is((long long)image_a.n_clients, 4090);
-	is(idle_all(s, T0), 0);
+	is(kit_idle_all(s, T0), 0);
 	is(kit_image(s, T0, &image_b), 0);
 	ok(kit_same(&image_a, &image_b));
 	store_close(s);
@@ -188,7 +167,7 @@ test_store_keeps_the_groups_on_the_edge(void)
 	is(store_reserve(s, kit_publisher[0], UINT32_MAX, 100), 0);
 	is(kit_touch(s, 0, 7, 5, T0), 1);
 	is(kit_touch(s, UINT32_MAX, 8, 5, T0), 1);
-	is(idle_all(s, T0), 0);
+	is(kit_idle_all(s, T0), 0);
 	is(kit_image(s, T0, &image_a), 0);
 	store_close(s);
 	s = kit_open(path);
@@ -351,7 +330,8 @@ test_store_sqlite_does_what_the_model_does(uint64_t seed)
 			bad++;
 		}
 		if (rnd(50) == 0)
-			bad += idle_all(a, now) != 0 || idle_all(b, now) != 0;
+			bad += kit_idle_all(a, now) != 0 ||
+			    kit_idle_all(b, now) != 0;
 		if (rnd(400) == 0) {
 			store_close(b);
 			b = kit_open(path);

@@ -4,27 +4,6 @@
 
 static struct kit_image image_a;
 
-/* A fresh store of either backend. */
-static struct store *
-fresh(bool is_sqlite)
-{
-	static unsigned n;
-	char name[32];
-
-	(void)snprintf(name, sizeof(name), "row%u.db", n++);
-	return kit_open(is_sqlite ? kit_path(name) : NULL);
-}
-
-static int
-idle_all(struct store *s, int64_t now)
-{
-	int err = MUSTER_E_AGAIN;
-
-	for (int i = 0; i < 100 && err == MUSTER_E_AGAIN; i++)
-		err = store_idle(s, now);
-	return err;
-}
-
 static const struct store_client *
 client_of(uint32_t who)
 {
@@ -38,13 +17,13 @@ client_of(uint32_t who)
 static void
 test_b5_the_inventory_tells_of_each_client(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	struct turn_item it = kit_item(0, 1, 7, 5, T0 + 50);
 	const struct store_client *c;
 
 	(void)kit_touch(s, 1, 6, 5, T0);
 	(void)kit_touch(s, 1, 7, 5, T0);
-	is(idle_all(s, T0), 0);
+	is(kit_idle_all(s, T0), 0);
 	it.args.state = WIRE_NOTIFICATION;
 	it.args.threshold = 77;
 	(void)snprintf(it.args.name, sizeof(it.args.name), "renamed");
@@ -70,7 +49,7 @@ test_b5_the_inventory_tells_of_each_client(bool is_sqlite)
 static void
 test_b5_two_machines_under_one_cmid_are_named(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	struct turn_item first = kit_item(0, 1, 7, 5, T0), second, third;
 	const struct store_client *c;
 
@@ -120,7 +99,7 @@ test_b5_two_machines_under_one_cmid_are_named(bool is_sqlite)
 static void
 test_b5_a_copy_that_comes_no_more_is_no_duplicate(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	struct turn_item it = kit_item(0, 1, 7, 5, T0);
 	int64_t told = T0 + 2 * DAY;
 
@@ -137,7 +116,7 @@ test_b5_a_copy_that_comes_no_more_is_no_duplicate(bool is_sqlite)
 		    WIRE_TAG_LEN);
 		is(store_batch(s, &it, 1, T0 + day * DAY), 0);
 	}
-	is(idle_all(s, T0 + 60 * DAY), 0);
+	is(kit_idle_all(s, T0 + 60 * DAY), 0);
 	is(kit_image(s, T0, &image_a), 0);
 	is((long long)client_of(7)->twin_unix_s, told);
 	ok(store_client_is_duplicate(client_of(7), told + STORE_TWIN_S - 1));
@@ -164,7 +143,7 @@ granted_of(struct store *s, uint32_t who, int64_t now)
 static void
 test_b5_what_was_granted_stays_when_a_later_answer_is_below(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 	const int64_t alone = T0 + 40 * DAY; /* the others are gone by then */
 
 	for (uint32_t i = 1; i <= 5; i++)
@@ -174,9 +153,9 @@ test_b5_what_was_granted_stays_when_a_later_answer_is_below(bool is_sqlite)
 	is(kit_touch(s, 1, 5, 5, alone), 1);
 	is((long long)granted_of(s, 5, alone), T0 + 5);
 	is((long long)client_of(5)->last_unix_s, alone);
-	is(idle_all(s, alone), 0); /* from the table, too */
+	is(kit_idle_all(s, alone), 0); /* from the table, too */
 	is(kit_touch(s, 1, 5, 5, alone + DAY), 1);
-	is(idle_all(s, alone + DAY), 0);
+	is(kit_idle_all(s, alone + DAY), 0);
 	is((long long)granted_of(s, 5, alone + DAY), T0 + 5);
 	for (uint32_t i = 1; i <= 4; i++)
 		is(kit_touch(s, 1, i, 5, alone + 2 * DAY), i + 1);
@@ -197,7 +176,7 @@ test_b5_a_mark_of_any_time_is_one(bool is_sqlite)
 	    {INT64_C(1) << 33, UINT32_MAX}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct store *s = fresh(is_sqlite);
+		struct store *s = kit_fresh(is_sqlite);
 		struct turn_item it = kit_item(0, 1, 7, 5, cases[i].now);
 
 		is(store_batch(s, &it, 1, cases[i].now), 0);
@@ -213,13 +192,13 @@ test_b5_a_mark_of_any_time_is_one(bool is_sqlite)
 static void
 test_b5_the_inventory_is_bounded(bool is_sqlite)
 {
-	struct store *s = fresh(is_sqlite);
+	struct store *s = kit_fresh(is_sqlite);
 
 	for (uint32_t i = 1; i <= 9; i++)
 		(void)kit_touch(s, 1, i, 5, T0 + 10 - i);
 	(void)kit_touch(s, 1, 9, 5, T0 + 1); /* oldest, yet renewed */
 	store_set_limits(s, 5, 400);
-	is(idle_all(s, T0), 0);
+	is(kit_idle_all(s, T0), 0);
 	is(kit_image(s, T0, &image_a), 0);
 	is((long long)image_a.n_clients, 5);
 	for (uint32_t i = 5; i <= 8; i++)
@@ -229,7 +208,7 @@ test_b5_the_inventory_is_bounded(bool is_sqlite)
 	is(image_a.groups[0].held, 9);
 
 	/* 1 to 4 were seen at T0 + 9 down to T0 + 6, 9 at T0 + 1 */
-	is(idle_all(s, T0 + 7 + 400 * DAY), 0);
+	is(kit_idle_all(s, T0 + 7 + 400 * DAY), 0);
 	is(kit_image(s, T0, &image_a), 0);
 	is((long long)image_a.n_clients, 2);
 	ok(client_of(9) == NULL && client_of(3) == NULL);

@@ -42,16 +42,6 @@ come(uint32_t first, uint32_t n, int64_t now)
 	is(bad, 0);
 }
 
-static void
-idle_all(struct store *one, int64_t now)
-{
-	int err = MUSTER_E_AGAIN;
-
-	for (int n = 0; n < 100 && err == MUSTER_E_AGAIN; n++)
-		err = store_idle(one, now);
-	is(err, 0);
-}
-
 static long long
 number(const char *sql)
 {
@@ -103,8 +93,8 @@ end(int64_t now)
 	is(kit_image(model, now, &image_b), 0);
 	ok(kit_same(&image_b, &image_a));
 	is(q->n_clients, (long long)image_b.n_clients);
-	idle_all(s, now);
-	idle_all(model, now);
+	is(kit_idle_all(s, now), 0);
+	is(kit_idle_all(model, now), 0);
 	is_journal(0);
 	is(q->n_dirty, 0);
 	is(kit_image(s, now, &image_a), 0);
@@ -206,8 +196,8 @@ test_store_merged_rows_give_their_places_back(void)
 {
 	begin("places.db");
 	come(1, OVERLAY, T0);
-	idle_all(s, T0);
-	idle_all(model, T0);
+	is(kit_idle_all(s, T0), 0);
+	is(kit_idle_all(model, T0), 0);
 	is(q->overlay.n, OVERLAY);
 	come(OVERLAY + 1, 1, T0);
 	is(q->overlay.n, 1);
@@ -234,7 +224,7 @@ test_store_rows_that_wait_keep_theirs(void)
 {
 	begin("waiting.db");
 	come(1, OVERLAY, T0);
-	idle_all(s, T0);
+	is(kit_idle_all(s, T0), 0);
 	come(OVERLAY - 99, 100, T0 + 1);
 	come(OVERLAY + 1, 5, T0 + 1);
 	is(q->overlay.n, 105);
@@ -245,7 +235,7 @@ test_store_rows_that_wait_keep_theirs(void)
 
 	begin("round.db");
 	come(1, 2000, T0);
-	idle_all(s, T0);
+	is(kit_idle_all(s, T0), 0);
 	come(2001, OVERLAY - 2000, T0);
 	is(store_idle(s, T0), MUSTER_E_AGAIN);
 	come(OVERLAY + 1, 10, T0 + 1);
@@ -271,7 +261,7 @@ test_b5_a_busy_host_drops_what_is_beyond_the_limit(void)
 	/* a piece is merged, and of the table as much dropped as is too many */
 	is(q->n_dirty, 101);
 	is(q->n_clients, 100 + 101);
-	idle_all(s, T0 + 1);
+	is(kit_idle_all(s, T0 + 1), 0);
 	is(q->n_clients, 100);
 	is(number("SELECT count(*) FROM client"), 100);
 	store_close(s);
@@ -287,16 +277,16 @@ test_b5_who_waits_to_be_merged_drives_nobody_out(void)
 	/* who has come again stays, though the never renewed wait */
 	begin("renewed.db");
 	come(1, 100, T0);
-	idle_all(s, T0);
-	idle_all(model, T0);
+	is(kit_idle_all(s, T0), 0);
+	is(kit_idle_all(model, T0), 0);
 	store_set_limits(s, 100, 400);
 	store_set_limits(model, 100, 400);
 	come(1, 100, T0 + 1);
 	come(101, 500, T0 + 2);
 	is(store_idle(s, T0 + 2), MUSTER_E_AGAIN);
 	is(number("SELECT count(*) FROM client WHERE contacts > 1"), 100);
-	idle_all(s, T0 + 2);
-	idle_all(model, T0 + 2);
+	is(kit_idle_all(s, T0 + 2), 0);
+	is(kit_idle_all(model, T0 + 2), 0);
 	is(number("SELECT count(*) FROM client WHERE contacts > 1"), 100);
 	end(T0 + 2);
 
@@ -308,8 +298,8 @@ test_b5_who_waits_to_be_merged_drives_nobody_out(void)
 	come(101, STORE_PIECE, T0);
 	is(store_idle(s, later), MUSTER_E_AGAIN);
 	is(number("SELECT count(*) FROM client"), 100);
-	idle_all(s, later);
-	idle_all(model, later);
+	is(kit_idle_all(s, later), 0);
+	is(kit_idle_all(model, later), 0);
 	is(q->n_clients, 100);
 	end(later);
 }
@@ -322,27 +312,27 @@ test_b5_a_piece_is_shared_by_the_old_and_the_many(void)
 	begin("piece.db");
 	come(1, 500, T0);
 	come(501, 200, T0 + 1);
-	idle_all(s, T0 + 1);
+	is(kit_idle_all(s, T0 + 1), 0);
 	store_set_limits(s, 100, 400);
 	store_set_limits(model, 100, 400);
 	is(store_idle(s, later), MUSTER_E_AGAIN);
 	is(q->n_clients, 200 - (STORE_PIECE - 500));
 	is(store_idle(s, later), 0);
 	is(q->n_clients, 100);
-	idle_all(model, later);
+	is(kit_idle_all(model, later), 0);
 	end(later);
 
 	/* a piece that is just used up may not have been all */
 	begin("pieces.db");
 	come(1, 2 * STORE_PIECE, T0);
-	idle_all(s, T0);
+	is(kit_idle_all(s, T0), 0);
 	is(store_idle(s, later - 1), 0);
 	is(store_idle(s, later), MUSTER_E_AGAIN);
 	is(q->n_clients, STORE_PIECE);
 	is(store_idle(s, later), MUSTER_E_AGAIN);
 	is(q->n_clients, 0);
 	is(store_idle(s, later), 0);
-	idle_all(model, later);
+	is(kit_idle_all(model, later), 0);
 	end(later);
 }
 
@@ -354,7 +344,7 @@ test_b5_who_comes_again_after_long_is_kept_or_new(void)
 	/* the table's rows are too old, the journal's are not yet merged */
 	begin("again.db");
 	come(1, 2 * STORE_PIECE, T0);
-	idle_all(s, T0);
+	is(kit_idle_all(s, T0), 0);
 	come(1, 2 * STORE_PIECE, later);
 	is(store_idle(s, later), MUSTER_E_AGAIN);
 	is(number("SELECT count(*) FROM client"), STORE_PIECE);
@@ -364,10 +354,10 @@ test_b5_who_comes_again_after_long_is_kept_or_new(void)
 	/* a row that was dropped is not remembered, in memory neither */
 	begin("new.db");
 	come(1, 10, T0);
-	idle_all(s, T0);
-	idle_all(model, T0);
-	idle_all(s, later);
-	idle_all(model, later);
+	is(kit_idle_all(s, T0), 0);
+	is(kit_idle_all(model, T0), 0);
+	is(kit_idle_all(s, later), 0);
+	is(kit_idle_all(model, later), 0);
 	is(q->n_clients, 0);
 	come(1, 10, later);
 	is(q->n_clients, 10);
