@@ -77,10 +77,10 @@ class Client(Machine):
 
     def run(self, wrap=(), env=None):
         with open(self.log, "a") as out:
+            n = len(of(self.log, "listening"))  # it may be started again
             self.process = subprocess.Popen(
                 [*wrap, AGENT, "--root", self.root], stdout=out, stderr=out)
-        assert eventually(lambda: any(
-            e["event"] == "listening" for e in parsed(self.log)), WAIT_S)
+        assert eventually(lambda: len(of(self.log, "listening")) > n, WAIT_S)
         return self
 
 
