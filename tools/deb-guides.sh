@@ -5,14 +5,15 @@
 # guide says, and its units are systemd's.  What is written is in memory and ends
 # with the machine.
 # One more machine by the name of `life` installs, upgrades, removes and purges:
-# deb-life-inside.sh.  `first` takes the time of the administrator's guide, from
+# deb-life-inside.sh; `shared` upgrades a host that shares its count, beside an
+# earlier one: deb-shared-inside.sh.  `first` takes the time of the administrator's guide, from
 # its apt install to the activation of a machine.
-# usage: deb-guides.sh FOLDER [GUIDE...|life|first]; base.tar, first/*.deb and
+# usage: deb-guides.sh FOLDER [GUIDE...|life|shared|first]; base.tar, first/*.deb and
 # before/*.deb of deb-test.sh are in FOLDER
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- life first five-minutes publisher administrator developer \
+[ $# -gt 0 ] || set -- life shared first five-minutes publisher administrator developer \
     cluster
 tree=$top/guides
 # by it packages know that they may start their services
@@ -34,7 +35,7 @@ for build in before first; do
 		esac
 	done
 done
-cp tools/deb-life-inside.sh "$tree/debs/"
+cp tools/deb-inside.sh tools/deb-life-inside.sh tools/deb-shared-inside.sh "$tree/debs/"
 cp -R doc/guide "$tree/debs/guide"
 cp doc/cluster.md "$tree/debs/guide/" # a shared count, by the server's packages
 cp tests/e2e/guides.py "$tree/debs/"
@@ -62,8 +63,12 @@ cp /debs/first/*.deb .
 # starts it; elsewhere nobody answers.
 case $guide in
 life)
-	apt-get install jq openssl >/said/apt 2>&1
+	apt-get install jq openssl curl >/said/apt 2>&1
 	exec sh /debs/deb-life-inside.sh >/said/life 2>&1
+	;;
+shared)
+	apt-get install openssl postgresql >/said/apt 2>&1
+	exec sh /debs/deb-shared-inside.sh >/said/shared 2>&1
 	;;
 first) # the publisher is elsewhere, so nothing of ours is installed
 	apt-get install bind9 openssl >/said/apt 2>&1
@@ -100,7 +105,7 @@ for guide in "$@"; do
 	if systemd-nspawn --quiet -D "$tree" --volatile=overlay --register=no --keep-unit \
 	    --private-network --hostname=kms1 --resolv-conf=off --bind="$top/said:/said" \
 	    --boot </dev/null >"$top/said/$guide.boot" 2>&1 &&
-	    grep -E "^$guide.md: [1-9].* blocks run|^life: [1-9].* checks, 0 failed|^first: [0-9.]* s" \
+	    grep -E "^$guide.md: [1-9].* blocks run|^(life|shared): [1-9].* checks, 0 failed|^first: [0-9.]* s" \
 	    "$top/said/$guide" >"$top/said/verdict"; then
 		echo "ok $(cat "$top/said/verdict"), $(($(date +%s) - begin)) s from the boot on"
 	else
