@@ -367,10 +367,11 @@ run(int argc, char **argv)
 	rc = check_usage(&ctx, c);
 	ctx.config = ctx.value[OPT_CONFIG] == NULL ? DEFAULT_CONFIG
 	                                           : ctx.value[OPT_CONFIG];
-	if (rc == EXIT_DONE)
-		rc = find_dir(&ctx, (c->allowed & O(DIR)) != 0);
+	if (rc != EXIT_DONE)
+		return rc;
+	rc = find_dir(&ctx, (c->allowed & O(DIR)) != 0);
 	/* the service manager shall not try that again and again */
-	if (rc == EXIT_FAILED && c->run == cmd_serve)
+	if (rc != EXIT_DONE && c->run == cmd_serve)
 		rc = EXIT_CONFIG;
 	if (rc == EXIT_DONE)
 		rc = c->run(&ctx);

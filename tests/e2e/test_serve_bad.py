@@ -452,6 +452,9 @@ def test_what_it_does_not_start_with(tmp_path):
     s.configure(dir=s.a.path("none"))
     refused(s, 1, "no_dir")
     with open(s.conf, "w") as f:
+        f.write("# nothing yet\n")
+    assert "names none" in refused(s, 78, "no_dir")[0]
+    with open(s.conf, "w") as f:
         f.write(f'dir = "{s.a.dir}";\n')
     refused(s, 78, "no_tls")
 
