@@ -67,7 +67,7 @@ memcheck() {
 	# the simulator by a few seeds: two hundred take some minutes
 	valgrind -q --suppressions="$PWD/tests/valgrind.supp" --leak-check=full \
 	    --error-exitcode=9 build/sim/muster-sim --seeds 20 &&
-	    suite build --no-suite sim --timeout-multiplier 20 --num-processes 2 --wrapper \
+	    suite build --no-suite sim --no-suite kernel --timeout-multiplier 20 --num-processes 2 --wrapper \
 	    "valgrind -q --suppressions=$PWD/tests/valgrind.supp --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9"
 }
 coverage() {
