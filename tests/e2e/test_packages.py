@@ -164,6 +164,38 @@ def test_links_of_the_pages_lead_to_pages_of_the_package():
     assert listed()["usr/share/doc/muster/SECURITY.md"] == "muster-cli"
 
 
+def related(package, *fields):
+    """What a package names in these fields."""
+    part = re.search(rf"^Package: {package}\n(.*?)(?=^$|\Z)",
+                     text(DEBIAN, "control"), re.S | re.M)[1]
+    said = re.findall(rf"^(?:{'|'.join(fields)}): (.*)$", part, re.M)
+    return set(re.findall(r"[a-z0-9.+-]+", " ".join(said))) & set(packages())
+
+
+def with_dependencies(package):
+    found = {package}
+    for one in related(package, "Depends"):
+        found |= with_dependencies(one)
+    return found
+
+
+def test_a_page_refers_to_what_its_package_leads_to():
+    """To a page of it, of what it depends on, or of what either suggests; but
+    the calls of the library are for who has libmuster-dev."""
+    owners = {os.path.basename(path): package
+              for path, package in listed().items() if "/man/man" in path}
+    calls = owners.pop("*")
+    assert calls == "libmuster-dev" and len(owners) > 15
+    for page, package in owners.items():
+        near = set()
+        for one in with_dependencies(package):
+            near |= {one} | related(one, "Recommends", "Suggests")
+        for name, section in re.findall(r"^\.Xr (\S+) (\d)",
+                                        text("doc/man", page), re.M):
+            if section != "3" and f"{name}.{section}" in owners:
+                assert owners[f"{name}.{section}"] in near, (page, name)
+
+
 @pytest.mark.parametrize("package, unit", [
     ("muster-host", "musterd"), ("muster-agent", "muster-agent"),
     ("muster-authority", "muster-authority")])
