@@ -204,6 +204,24 @@ def test_a_catalogue_is_read_by_its_page(tmp_path):
     assert is_signed(who["root_pk"], signed, last["signature"])
 
 
+def test_what_is_kept_beside_catalogues_is_that_of_the_page(site, tmp_path):
+    with open(site.catalogue, "rb") as f:
+        data = f.read()
+    publisher = blake(bytes.fromhex(site.root_pk))[:16].hex()
+    p = run("muster", "catalogue", "install", site.catalogue, "--trust",
+            publisher, "--root", str(tmp_path))
+    assert p.returncode == 0, p.stderr
+    folder = tmp_path / "var/lib/muster/catalogues"
+    kept = {name.replace(publisher, "ID"): (folder / name).read_bytes()
+            for name in os.listdir(folder)}
+    told = [head.split()[1] for head in items(CATALOGUE, "FILES")]
+    assert set(kept) == {"ID.muster", *told[2:]}
+    assert told[:2] == ["/usr/share/muster/catalogues",
+                        "/var/lib/muster/catalogues"]
+    assert kept["ID.trust"] == b"" and kept["ID.muster"] == data
+    assert kept["ID.serial"] == b"1 %s\n" % blake(data).hex().encode()
+
+
 def is_signed(pk, text, signature):
     return SODIUM.crypto_sign_verify_detached(
         signature, text, ctypes.c_ulonglong(len(text)), pk) == 0

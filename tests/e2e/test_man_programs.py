@@ -100,6 +100,14 @@ def test_files_and_variables_are_those_of_the_source(program, code):
         set(re.findall(r'(?:getenv|number)\("([A-Z_]+)"\)', read)) != set()
 
 
+def test_what_may_stand_in_dns_is_kept_as_the_page_says():
+    says = " ".join(items("musterd.8", "FILES")[
+        "Pa /var/lib/muster/host/published"].split())
+    told = re.search(r"a line for each record with (.*)\.$", says)[1]
+    fields = re.search(r"\*   (DOMAIN .*)", source("src/host/publish.h"))[1]
+    assert re.split(", | and ", told) == fields.lower().split()
+
+
 # ---- muster ----
 
 COMMON = {"json", "root", "config", "help"}

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Goal: signed updates by a second implementation (dnspython): it reads and
 verifies what we write, we believe what it signs, and nothing else."""
+import base64
 import os
 import random
+import re
 import struct
 import subprocess
 
@@ -18,6 +20,7 @@ import pytest
 
 import demo
 import nameserver
+from test_man_programs import section, source
 
 TOOL = os.path.join(demo.REPO, "build/tests/dns_tool")
 NOW = 1_800_000_000
@@ -84,6 +87,33 @@ def answer(wire, key, rcode=0, error=0, other=b"", by=None):
 
 def judge(tool, key, mac, wire, ident=77, now=NOW):
     return tool("judge", ident, now, key.file, mac, wire.hex() or "-")[0]
+
+
+def test_the_key_of_the_manual_page_signs(tool, tmp_path, monkeypatch):
+    """Its form and its limits are those of the page, and no other."""
+    clock(monkeypatch, NOW)
+    page = section("musterd.conf.5", "THE KEY OF DNS UPDATES")
+    limit = dict(re.findall(r"#define TSIG_(\w+) (\d+)\b",
+                            source("src/discovery/tsig.h")))
+    plain = " ".join(page.split())
+    assert f"at most {limit['KEY_FILE_MAX']} bytes" in plain
+    assert f"is {limit['SECRET_MIN']} to {limit['SECRET_MAX']} bytes in" in plain
+    assert re.search(r"algorithm is (\S+) or (\S+), \.Cm secret", plain).groups() == \
+        tuple(re.findall(r'"(hmac-\w+)"\)', source("src/discovery/tsig_key.c")))
+    text = re.search(r"^\.Bd .*?\n(.*?)^\.Ed", page, re.S | re.M)[1]
+    name, algorithm, secret = re.fullmatch(
+        r'key "(.*)" \{\n\talgorithm (.*);\n\tsecret "(.*)";\n\};\n',
+        text).groups()
+    same = f"/* once */ key {name} {{ // in any order, without quotes\n" \
+        f"secret {secret}; # base 64\nalgorithm {algorithm}; }};"
+    key = nameserver.Key(name, algorithm, base64.b64decode(secret))
+    key.dns = dns.tsig.Key(name, key.secret, algorithm)
+    for one in (text, same):
+        key.file = str(tmp_path / "key")
+        (tmp_path / "key").write_text(one)
+        wire, mac = request(tool, key)
+        m = dns.message.from_wire(wire, keyring={key.dns.name: key.dns})
+        assert m.had_tsig and m.mac.hex() == mac
 
 
 def test_b20_dnspython_reads_and_verifies_our_updates(tool, key, monkeypatch):
