@@ -167,3 +167,48 @@ def test_as_it_stands_it_says_that_no_key_is_pinned(text):
     assert code == 1 and out == "" and "public key is zero" in err
     assert acme(program, "--view", text)[0] == 0
     assert acme(program)[0] == 2
+
+
+# what a block of the manual may use without declaring it
+AROUND = """#include <muster/muster.h>
+int block(struct muster_product self);
+int
+block(struct muster_product self)
+{{
+{}
+	return 0;
+}}
+"""
+PAGES = [path for path in glob.glob(demo.REPO + "/doc/**/*.md", recursive=True)
+         if "\n```c\n" in open(path).read()]
+
+
+def compiled(code):
+    """What the compiler has to say of it, as strict as it can be."""
+    return subprocess.run(
+        ["cc", "-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror",
+         "-Wswitch-enum", "-x", "c", "-I",
+         os.path.join(demo.BIN, "../include"), "-c", "-o", "/dev/null", "-"],
+        input=AROUND.format(code), capture_output=True, text=True,
+        timeout=240)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=os.path.basename)
+def test_the_c_of_a_page_compiles(path):
+    """Where it has `...` a product has statements of its own: behind an `if`
+    one that leaves, else one that goes on."""
+    with open(path) as f:
+        blocks = re.findall(r"^```c\n(.*?)^```$", f.read(), re.S | re.M)
+    for code in blocks:
+        code = re.sub(r"(\bif \(.*\)\n\s+)\.\.\.", r"\1return 1;", code)
+        code = code.replace("...", "self.least_serial++;")
+        p = compiled(code)
+        assert p.returncode == 0, p.stderr
+        states = re.findall(r"case MUSTER_\w+:\n", code)
+        for gone in (*states, "        break;\n"):
+            assert compiled(code.replace(gone, "", 1)).returncode != 0, gone
+        assert len(states) == 5
+
+
+def test_the_manual_has_c():
+    assert [os.path.basename(path) for path in PAGES] == ["developer.md"]
