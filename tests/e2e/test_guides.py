@@ -65,10 +65,10 @@ def test_a_service_that_a_guide_stops_is_started_again(path):
     last = {}
     for b in guides.parse(open(path).read()):
         for verb, units in re.findall(
-                r"^systemctl (stop|start|restart|enable --now) ([\w. -]*)",
+                r"^systemctl (stop|start|restart|(?:dis|en)able --now) ([\w. -]*)",
                 b.code, re.M):
             last |= dict.fromkeys(units.split(), verb)
-    assert "stop" not in last.values(), last
+    assert not {"stop", "disable --now"} & set(last.values()), last
 
 
 def follow(tmp_path, text):
