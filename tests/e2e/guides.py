@@ -45,7 +45,8 @@ USR = os.path.dirname(os.path.normpath(BIN))
 READY_S = 60
 # where tools/deb-guides.sh puts them for --first
 ELSEWHERE = "/opt/publisher"
-REPLACED = ("not run", "run instead", "with packages")
+LEFT_OUT = ("not run", "with packages")
+REPLACED = (*LEFT_OUT, "run instead")
 LAID_OVER = ("etc", "usr", "var", "run")
 
 FENCE = re.compile(r"^(`{3,})(\w*)[ \t]*$")
@@ -365,6 +366,7 @@ def follow(path, out=sys.stdout, installed=False):
         raise PermissionError("needs root: " + name)
     folder = tempfile.mkdtemp(prefix="g.", dir="/tmp")
     follower = Follower(folder, as_root, installed)
+    ran = {"run": 0, "run instead": 0, "compared": 0}
     try:
         for b in blocks:
             if b.before:
@@ -372,7 +374,7 @@ def follow(path, out=sys.stdout, installed=False):
                                           b.before.count("publisher"))
                 if codes:
                     raise ChildProcessError(f"{b.before}: {codes}\n{got}")
-            if b.kind in ("not run", "with packages"):
+            if b.kind in LEFT_OUT:
                 continue
             code = b.argument + "\n" if b.kind == "run instead" else b.code
             codes, got = follower.run(code)
@@ -385,10 +387,15 @@ def follow(path, out=sys.stdout, installed=False):
                 print(f"{name}:{b.line}: {why}\n--- the block\n{code}"
                       f"--- its output\n{got}", file=out)
                 return False
+            ran[b.kind] += 1
+            ran["compared"] += b.expected is not None
     finally:
         follower.close()
         shutil.rmtree(folder, ignore_errors=True)
-    tell(name, blocks, out)
+    if sum(b.kind not in LEFT_OUT for b in blocks) == 0:
+        print(f"{name}: no block of it is run", file=out)
+        return False
+    tell(name, blocks, out, ran)
     return True
 
 
@@ -427,12 +434,15 @@ def first(path, out=sys.stdout):
     return True
 
 
-def tell(name, blocks, out):
-    n = {k: sum(b.kind == k for b in blocks) for k in ("run", *REPLACED)}
-    left = n["not run"] + n["with packages"]
-    print(f"{name}: {n['run']} blocks run, "
-          f"{sum(b.expected is not None for b in blocks)} outputs compared, "
-          f"{n['run instead']} replaced, {left} not run", file=out)
+def tell(name, blocks, out, ran=None):
+    """What ran, counted as it did; else what would."""
+    if ran is None:
+        ran = {k: sum(b.kind == k for b in blocks) for k in ("run", *REPLACED)}
+        ran["compared"] = sum(b.expected is not None and b.kind not in LEFT_OUT
+                              for b in blocks)
+    left = sum(b.kind in LEFT_OUT for b in blocks)
+    print(f"{name}: {ran['run']} blocks run, {ran['compared']} outputs "
+          f"compared, {ran['run instead']} replaced, {left} not run", file=out)
     for b in blocks:
         if b.kind != "run":
             print(f"  line {b.line}: {b.kind}: {b.argument}", file=out)
