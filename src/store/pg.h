@@ -37,9 +37,11 @@
 #include "store/module.h"
 #include "turn/admit.h"
 
-#define PG_SCHEMA 4          /* migrations that this module knows */
-#define PG_CONNECT_S "2"     /* per address; libpq has no less */
-#define PG_BATCH_MS 5000     /* half of what a client waits for an answer */
+#define PG_SCHEMA 4      /* migrations that this module knows */
+#define PG_BATCH_MS 5000 /* half of what a client waits for an answer */
+/* All servers, and what one is asked at first; then comes a batch, and a client
+ * waits for both. */
+#define PG_CONNECT_MS 4500
 #define PG_LOCK_MS "2000"    /* for a group's row, as SQLite's lock */
 #define PG_QUERY_MS "4000"   /* a statement but COMMIT, on the server */
 #define PG_SILENT_MS "10000" /* the server ends who holds locks so long */
@@ -56,7 +58,8 @@
 /* After a write that failed upkeep writes, if nobody else has: whoever was told
  * BUSY has come again by then. */
 #define PG_PROVE_MS ((ADMIT_TROUBLE_S + 5) * INT64_C(1000))
-#define PG_TEXT_MAX 1024 /* of a connection string */
+#define PG_TEXT_MAX 1024  /* of a connection string */
+#define PG_WORDS_MAX 4096 /* of libpq, of all servers; a sentence has less */
 
 #define PG_CLIENT_KEY "publisher, product, cmid"
 #define PG_CLIENT_COLUMNS                                               \
@@ -185,8 +188,21 @@ void pg_say_unconnected(struct store_diag *diag, const char *text,
     bool asked_password);
 
 /**
+ * pg_link_connect(): the first server of `store` that takes writes.
+ *
+ * In:      address  a connection string without a password
+ *          link     deadline_ms, for all servers and what follows
+ * Returns: 0; MUSTER_E_AGAIN no connection, diag says why
+ * Blocks:  until the deadline, and while names are looked up, which nothing
+ *          ends
+ */
+MUSTER_NODISCARD int pg_link_connect(struct pg_link *link, const char *address);
+
+/**
  * pg_link_open(): connect, in pipeline mode, with the schema checked; nothing
  * is prepared, since who reads the inventory has a connection for each page.
+ * PG_CONNECT_MS are for all of it, and for what is asked next without a
+ * deadline of its own.
  *
  * In:      address  a connection string without a password
  *          schema   where the tables are

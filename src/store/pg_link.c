@@ -503,29 +503,14 @@ pg_link_prepare(struct pg_link *link, const char *schema)
 int
 pg_link_open(struct pg_link *link, const char *address, const char *schema)
 {
-	/* what stands before the address, the address may say otherwise */
-	static const char *const names[] = {"target_session_attrs",
-	    "connect_timeout", "keepalives_idle", "tcp_user_timeout",
-	    /* Kerberos's library makes calls that musterd is not allowed */
-	    "gssencmode", "dbname", "client_encoding", "application_name",
-	    NULL};
-	const char *const values[] = {"read-write", PG_CONNECT_S, "10", "5000",
-	    "disable", address, "UTF8", "musterd", NULL};
-	int err = 0;
+	int err;
 
 	pg_link_close(link);
 	link->is_warned = link->is_unsynced = false;
 	link->n_syncs = 0;
-	link->conn = PQconnectdbParams(names, values, 1);
-	if (link->conn == NULL)
-		return MUSTER_E_AGAIN;
-	if (PQstatus(link->conn) != CONNECTION_OK) {
-		pg_say_unconnected(link->diag, PQerrorMessage(link->conn),
-		    PQconnectionUsedPassword(link->conn) != 0);
-		err = MUSTER_E_AGAIN;
-	}
+	link->deadline_ms = clock_mono_ms() + PG_CONNECT_MS;
+	err = pg_link_connect(link, address);
 	if (err == 0) {
-		link->deadline_ms = clock_mono_ms() + PG_BATCH_MS;
 		(void)PQsetNoticeReceiver(link->conn, on_notice, link);
 		if (PQsetnonblocking(link->conn, 1) != 0 ||
 		    PQenterPipelineMode(link->conn) == 0)

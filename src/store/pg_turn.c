@@ -51,7 +51,6 @@ ask_run(struct pg_store *p, int64_t *run_out)
 	PGresult *res = NULL;
 	int err = MUSTER_E_CONNECT;
 
-	p->link.deadline_ms = clock_mono_ms() + PG_BATCH_MS;
 	if (PQsendQueryParams(p->link.conn, text, 0, NULL, NULL, NULL, NULL,
 	        1) != 0)
 		err = pg_sync(&p->link);

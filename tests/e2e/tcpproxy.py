@@ -14,10 +14,10 @@ CMID = re.compile(rb"\0\0\0\0\0\xac\xce\x55.{8}", re.S)
 
 
 class Proxy:
-    def __init__(self, port):
+    def __init__(self, port, at=("127.0.0.1", 0)):
         self.to = port
         self.cuts = []  # when, and whom the transaction was about
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(at)
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.links = set()

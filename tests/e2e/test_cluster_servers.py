@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Goal: of several servers in `store` a host finds the right one within the
+time that a client waits, whatever the others do (b11)."""
+import contextlib
+import os
+import re
+import socket
+
+import pytest
+
+import cluster
+import demo
+import pgserver
+import tcpproxy
+import wire
+from cluster import BUSY, OK, cmid
+
+
+@pytest.fixture(scope="module")
+def server():
+    s = pgserver.Server(fsync="off")
+    try:
+        yield s.start().make()
+    finally:
+        s.remove()
+
+
+@pytest.fixture()
+def host(server, tmp_path_factory):
+    server.sql("TRUNCATE muster.grp, muster.cache, muster.client")
+    c = cluster.Cluster(str(tmp_path_factory.mktemp("of")), 1,
+                        server.address())
+    try:
+        yield c.start().hosts[0]
+    finally:
+        c.stop()
+
+
+def test_b11_silent_servers_are_left_within_a_clients_wait(host, server,
+                                                           monkeypatch):
+    """Six that accept and say nothing, before the right one: it is found while
+    a client waits, at the start and when its session was ended."""
+    with open(os.path.join(demo.REPO, "src/client/asking.h")) as f:
+        wait_ms = int(re.search("ASKING_MS ([0-9]+)", f.read())[1])
+    host.stop()
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+                  for _ in range(6)]
+        ports = [s.getsockname()[1] for s in silent] + [server.port]
+        at = ",".join(f"127.0.0.1:{p}" for p in ports)
+        host.settings = pgserver.store(server.address().replace(
+            f"127.0.0.1:{server.port}", at))
+        host.start()
+        monkeypatch.setattr(wire, "WAIT_S", wait_ms / 1000)
+        assert host.ask(cmid(1)) == (OK, 1)
+        server.end_sessions()
+        assert host.ask(cmid(2)) == (OK, 2)
+        # and where there is no right one
+        server.stop()
+        try:
+            assert host.ask(cmid(3))[0] == BUSY
+            host.wait_log(f'at "127.0.0.1", port {ports[0]} failed: timeout '
+                          "expired")
+        finally:
+            server.start()
+        assert host.until(OK, cmid(3)) == 3
+        for s in silent:
+            s.setblocking(False)
+            s.accept()
+
+
+def test_b11_a_name_of_two_addresses_is_tried_at_both(host, server, tmp_path):
+    """The first of them is silent; the log has the name and the address."""
+    host.stop()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        proxy = tcpproxy.Proxy(server.port, at=("127.0.0.2", port))
+        hosts = tmp_path / "hosts"
+        hosts.write_text("127.0.0.1 db1.example\n127.0.0.2 db1.example\n")
+        host.wrap = ["unshare", "-rm", "sh", "-euc",
+                     f'mount --bind {hosts} /etc/hosts; exec "$@"', "sh"]
+        host.settings = pgserver.store(server.address(port=port).replace(
+            "127.0.0.1", "db1.example"))
+        host.start()
+        try:
+            assert host.ask(cmid(1)) == (OK, 1)
+            silent.setblocking(False)
+            silent.accept()  # it was the first
+        finally:
+            proxy.close()
+        host.until(BUSY, cmid(2))
+        host.wait_log(f'at "db1.example" (127.0.0.1), port {port} failed: '
+                      "timeout expired")
+        host.wait_log(f'at "db1.example" (127.0.0.2), port {port} failed: '
+                      "Connection refused")
