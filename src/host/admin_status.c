@@ -309,6 +309,9 @@ storage(const struct admin_host *host)
 	(void)json_object_set_new(out, "last_outcome", json_string(outcome));
 	(void)json_object_set_new(out, "state",
 	    json_string(stats->outcome == 0 ? "ok" : "failing"));
+	if (stats->outcome != 0)
+		(void)json_object_set_new(out, "reason",
+		    json_string(stats->outage.cause.text));
 	return out;
 }
 

@@ -60,13 +60,16 @@ static void
 check_store(struct health *h, const json_t *status)
 {
 	const json_t *store = json_object_get(status, "store");
+	const char *reason = text(store, "reason");
 
 	if (strcmp(text(store, "state"), "ok") == 0)
 		add(h, "store", NULL, MARK_OK, NULL, "%s takes what is counted",
 		    text(store, "kind"));
 	else
 		add(h, "store", NULL, MARK_ERROR,
-		    "see the log of musterd: it names the cause",
+		    reason[0] != '\0'
+		        ? reason
+		        : "see the log of musterd: it names the cause",
 		    "%s does not take what is counted (%s): clients are told "
 		    "to come again",
 		    text(store, "kind"), text(store, "last_outcome"));

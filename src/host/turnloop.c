@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "host/outage.h"
 #include "host/reqlog.h"
 #include "turn/admit.h"
 
@@ -44,7 +43,6 @@ struct turnloop {
 	bool is_closed;
 	bool is_shared;   /* the store is a server's, and goes on */
 	bool is_given_up; /* the one in flight: its clients were told BUSY */
-	struct outage outage;
 	struct admit admit;
 	uint32_t n_waiting; /* requests taken in and not yet answered */
 	int64_t begun_us; /* when the one in flight, or its forerunner's end */
@@ -215,7 +213,7 @@ finish(struct turnloop *tl)
 	tl->stats.outcome = outcome;
 	if (n > tl->stats.largest)
 		tl->stats.largest = (uint32_t)n;
-	outage_tell(&tl->outage, outcome, "clients are told BUSY",
+	outage_tell(&tl->stats.outage, outcome, "clients are told BUSY",
 	    next_step(tl, outcome));
 	tl->is_failed |= is_end;
 	/* no batch is in flight: a busy host may have no other such moment */
@@ -365,8 +363,8 @@ idle_done(uv_work_t *work, int status)
 	/* a server may be gone with no batch to notice; one since knows more */
 	if (tl->flying == NULL && tl->stats.batches == tl->idle_batches) {
 		tl->stats.outcome = tl->idle_outcome;
-		outage_tell(&tl->outage, tl->idle_outcome, "found while idle",
-		    tl->idle_diag.text);
+		outage_tell(&tl->stats.outage, tl->idle_outcome,
+		    "found while idle", tl->idle_diag.text);
 	}
 	/* for a status that comes while the server has a batch */
 	(void)!turnloop_groups(tl, &groups, &n);

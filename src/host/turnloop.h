@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "host/outage.h"
 #include "store/worker.h"
 #include "turn/turn.h"
 
@@ -43,6 +44,7 @@ struct turnloop_stats {
 	uint32_t waiting_max; /* requests that waited at one time */
 	int outcome;          /* of the last batch; of a shared store, or of
 	                         the last store_upkeep() */
+	struct outage outage; /* as the log has it */
 };
 
 /**

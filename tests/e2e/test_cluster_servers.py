@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Goal: of several servers in `store` a host finds the right one within the
-time that a client waits, whatever the others do (b11)."""
+time that a client waits, whatever the others do; which one it is, or why there
+is none, its status tells (b11)."""
 import contextlib
 import os
 import re
@@ -93,3 +94,30 @@ def test_b11_a_name_of_two_addresses_is_tried_at_both(host, server, tmp_path):
                       "timeout expired")
         host.wait_log(f'at "db1.example" (127.0.0.2), port {port} failed: '
                       "Connection refused")
+
+
+def test_b11_a_person_who_holds_a_row_is_named_until_it_is_let_go(host,
+                                                                  server):
+    """A session that is idle in its transaction: each machine is told BUSY
+    within its own wait, status and health name the cause like the log; and
+    all is well as soon as the session has ended."""
+    assert host.ask(cmid(1)) == (OK, 1)
+    assert "reason" not in host.status()["store"]
+    with server.holding("SELECT 'held' FROM muster.grp FOR UPDATE"):
+        server.wait("SELECT count(*) FROM pg_stat_activity WHERE state = "
+                    "'idle in transaction' AND usename = 'postgres'", "1\n")
+        for n in (2, 3):
+            assert host.ask(cmid(n))[0] == BUSY
+        store = host.status()["store"]
+        assert store["state"] == "failing"
+        assert store["reason"].endswith(
+            "(55P03); see in pg_stat_activity who holds the row of the group; "
+            "a session with SyncRep waits for the synchronous standby"), store
+        assert store["reason"] in host.log()
+        checks = host.status()["health"]["checks"]
+        assert [c["next_step"] for c in checks
+                if c["name"] == "store"] == [store["reason"]]
+    assert host.until(OK, cmid(2)) == 2
+    assert host.until(OK, cmid(3)) == 3
+    assert "reason" not in host.status()["store"]
+    assert [c["contacts"] for c in host.clients()] == [1, 1, 1]

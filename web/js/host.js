@@ -104,6 +104,7 @@ function store_card(store) {
 			["Failed", number(store.batches_failed)],
 			["Largest commit", many(store.largest_batch, "request")],
 			["Last outcome", label(store.last_outcome)],
+			store.reason ? ["Cause", store.reason] : null,
 		]));
 }
 
