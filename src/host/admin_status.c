@@ -295,11 +295,14 @@ storage(const struct admin_host *host)
 {
 	const struct turnloop_stats *stats = turnloop_stats(host->turnloop);
 	json_t *out = json_object();
-	char outcome[ERRCODE_MAX];
+	char outcome[ERRCODE_MAX], server[STORE_SERVER_MAX];
 
 	errcode(stats->outcome, outcome);
+	store_server(host->store, server);
 	(void)json_object_set_new(out, "kind",
 	    json_string(store_kind(host->store)));
+	if (server[0] != '\0')
+		(void)json_object_set_new(out, "server", json_string(server));
 	(void)json_object_set_new(out, "batches", number(stats->batches));
 	(void)json_object_set_new(out, "batches_failed",
 	    number(stats->batches_failed));

@@ -84,6 +84,8 @@ struct store_ops {
 	void (*scan_close)(struct store_scan *scan);
 	/* store_aside_diag(); NULL as well */
 	void (*aside_diag)(const struct store *s, struct store_diag *out);
+	/* store_server(); NULL as well */
+	void (*server)(const struct store *s, char *out);
 	/* a copy of it as a file, on any thread; NULL: the backend has no such */
 	int (*backup)(const struct store *s, int *fd_out);
 	void (*close)(struct store *s);

@@ -303,6 +303,7 @@ static const struct store_ops pg_ops = {
     .aside = pg_list,
     .recent = pg_recent,
     .aside_diag = pg_aside_diag,
+    .server = pg_server,
     .scan_open = pg_scan_open,
     .scan_next = pg_scan_next,
     .scan_close = pg_scan_close,

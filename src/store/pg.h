@@ -125,10 +125,11 @@ struct pg_group {
 	int64_t cleaned;
 };
 
-/* What the readers beside the store's thread leave behind. */
+/* What other threads ask for, or leave behind. */
 struct pg_aside {
 	pthread_mutex_t lock;
-	struct store_diag diag;
+	struct store_diag diag; /* of the readers */
+	char server[STORE_SERVER_MAX];
 };
 
 struct pg_store {
@@ -444,6 +445,11 @@ int pg_recent(const struct store *s, const struct store_recent *ask,
  * pg_aside_diag(): the member `aside_diag` of struct store_ops.
  */
 void pg_aside_diag(const struct store *s, struct store_diag *out);
+
+/**
+ * pg_server(): the member `server` of struct store_ops.
+ */
+void pg_server(const struct store *s, char *out);
 
 /**
  * pg_scan_open(): the member `scan_open` of struct store_ops.

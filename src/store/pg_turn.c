@@ -6,6 +6,7 @@
 #include "store/pg.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -62,6 +63,30 @@ ask_run(struct pg_store *p, int64_t *run_out)
 	return err == 0 ? pg_drain(&p->link) : err;
 }
 
+/* Which server the batches go to; none while there is no connection. */
+static void
+note_server(struct pg_store *p)
+{
+	char server[STORE_SERVER_MAX] = "";
+
+	if (p->link.conn != NULL)
+		(void)snprintf(server, sizeof(server), "%.255s:%.31s",
+		    PQhost(p->link.conn), PQport(p->link.conn));
+	(void)pthread_mutex_lock(&p->aside->lock);
+	memcpy(p->aside->server, server, sizeof(server));
+	(void)pthread_mutex_unlock(&p->aside->lock);
+}
+
+void
+pg_server(const struct store *s, char *out)
+{
+	struct pg_aside *aside = ((const struct pg_store *)s)->aside;
+
+	(void)pthread_mutex_lock(&aside->lock);
+	memcpy(out, aside->server, sizeof(aside->server));
+	(void)pthread_mutex_unlock(&aside->lock);
+}
+
 int
 pg_connect(struct pg_store *p)
 {
@@ -71,6 +96,7 @@ pg_connect(struct pg_store *p)
 
 	if (pg_link_is_alive(&p->link))
 		return 0;
+	note_server(p);
 	if (now_ms < p->retry_ms)
 		return MUSTER_E_AGAIN; /* the diag of the last attempt holds */
 	err = pg_link_open(&p->link, p->address, p->schema);
@@ -83,6 +109,7 @@ pg_connect(struct pg_store *p)
 		back_off(p);
 		return err;
 	}
+	note_server(p);
 	for (uint32_t i = 0; i < p->base.n_caches; i++) {
 		p->groups[i].is_known = false;
 		/* it is another server, and what this one says counts */

@@ -478,6 +478,14 @@ store_kind(const struct store *s)
 	return s->ops->kind;
 }
 
+void
+store_server(const struct store *s, char *out)
+{
+	out[0] = '\0';
+	if (s->ops->server != NULL)
+		s->ops->server(s, out);
+}
+
 bool
 store_is_over(const struct store *s)
 {

@@ -46,6 +46,7 @@
 #define STORE_SCHEMA 4
 #define STORE_APPLICATION_ID 0x4d555354 /* "MUST", in the file's header */
 #define STORE_DIAG_MAX 256
+#define STORE_SERVER_MAX 288 /* a name of 255 bytes, or a folder; a port */
 
 /* A sentence for people; never a secret. */
 struct store_diag {
@@ -375,6 +376,14 @@ MUSTER_NODISCARD int store_cached(struct store *store, const uint8_t *publisher,
  * Returns: static: "memory", "sqlite" or "postgresql"
  */
 const char *store_kind(const struct store *store);
+
+/**
+ * store_server(): which of several servers a shared one has a connection to;
+ * on any thread.
+ *
+ * Out:     out      "HOST:PORT", STORE_SERVER_MAX bytes; empty: no server
+ */
+void store_server(const struct store *store, char *out);
 
 /**
  * store_is_over(): has it failed so that only opening it anew helps?

@@ -520,9 +520,7 @@ def test_b11_no_ticket_of_kerberos_is_looked_for(host, server):
 def test_b11_a_failover_is_followed(tmp_path_factory):
     """Primary and synchronous standby: the primary is killed, the standby
     promoted; every answered machine is there, and the count goes on."""
-    primary = pgserver.Server(fsync="off", wal_level="replica")
-    standby = None
-    c = None
+    primary, standby, c = pgserver.Server(fsync="off"), None, None
     try:
         primary.start().make()
         standby = pgserver.Server(standby_of=primary, name="two", fsync="off")
@@ -533,11 +531,13 @@ def test_b11_a_failover_is_followed(tmp_path_factory):
         a, b = c.hosts
         for n in range(1, 11):
             assert c.hosts[n % 2].until(OK, cmid(n)) == n
+        assert a.status()["store"]["server"] == f"127.0.0.1:{primary.port}"
         primary.stop(pgserver.signal.SIGKILL)
         assert a.ask(cmid(11))[0] == BUSY
         standby.promote()
         assert a.until(OK, cmid(11)) == 11
         assert b.until(OK, cmid(12)) == 12
+        assert a.status()["store"]["server"] == f"127.0.0.1:{standby.port}"
         seen = {x["cmid"] for x in b.clients()}
         assert seen == {cmid(n).hex() for n in range(1, 13)}
     finally:

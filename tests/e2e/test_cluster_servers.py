@@ -56,12 +56,15 @@ def test_b11_silent_servers_are_left_within_a_clients_wait(host, server,
         assert host.ask(cmid(1)) == (OK, 1)
         server.end_sessions()
         assert host.ask(cmid(2)) == (OK, 2)
+        said = host.status()["store"]["server"]
+        assert said == f"127.0.0.1:{server.port}"
         # and where there is no right one
         server.stop()
         try:
             assert host.ask(cmid(3))[0] == BUSY
             host.wait_log(f'at "127.0.0.1", port {ports[0]} failed: timeout '
                           "expired")
+            assert "server" not in host.status()["store"]
         finally:
             server.start()
         assert host.until(OK, cmid(3)) == 3

@@ -100,6 +100,7 @@ function store_card(store) {
 		bad ? chip("bad", "failing") : chip("ok", "working"),
 		facts([
 			["Kind", kinds[store.kind] ?? store.kind],
+			store.server ? ["Server", store.server] : null,
 			["Commits", number(store.batches)],
 			["Failed", number(store.batches_failed)],
 			["Largest commit", many(store.largest_batch, "request")],
