@@ -7,7 +7,8 @@ usage: bench/report.py [--check] [--into FILE] [RUN.json...]
 
 Without runs named, those in bench/runs/; variants.json there is what
 ./dev bench variants --json printed.  All are of one commit, without changes,
-and of one machine.  --check: exit 1 when FILE has others.
+and of one machine.  So are those of ./dev bench postgresql --json among
+themselves, postgresql*.json there.  --check: exit 1 when FILE has others.
 """
 import argparse
 import collections
@@ -89,6 +90,9 @@ BARE_USES = ("limit", "limit+sign")
 BEGUN = {f"storm, {name}: the last of 50,000 holds":
          f"storm, {name}: the last has begun"
          for name in ("renewals", "first contacts")}
+# Of several hosts with one count: what is judged, and its unit.
+ONE_COUNT = (("two hosts to libpq alone", ""), ("four hosts to one", ""),
+             ("two hosts: p99 at half load", ", ms"))
 CURVES = {"idle": "idle connections", "clients": "clients in the inventory",
           "groups": "counting groups"}
 REQUESTS = {"renewals": "renewals", "certificate": "certificate asked for",
@@ -371,6 +375,35 @@ def budget(runs):
     return table(["step", *whats, "what is in it"], body) if body else NOTHING
 
 
+def one_count(runs):
+    """Hosts with one count on PostgreSQL, beside SQLite and libpq alone."""
+    if not runs:
+        return NOTHING
+    body = [[name, all_of(them, lambda r: r["per_s"]),
+             all_of(them, lambda r: round(r["batch"])),
+             all_of(them, lambda r: r["half"]["p50_us"] / 1e3),
+             all_of(them, lambda r: r["half"]["p99_us"] / 1e3)]
+            for name, them in grouped(runs, "postgresql").items()]
+    judged_ones = []
+    for what, unit in ONE_COUNT:
+        them = [found(r, "postgresql", what) for r in runs]
+        have = [m for m in them if m is not None]
+        judged_ones.append([
+            what + unit,
+            " / ".join(dict.fromkeys(NONE if m["limit"] is None
+                                     else limit_text(m) for m in have))
+            or NONE,
+            " / ".join(NONE if m is None else number(m["figure"])
+                       for m in them),
+            " / ".join(NONE if m is None else m["verdict"].lower()
+                       for m in them)])
+    return "\n\n".join((
+        where(runs),
+        table(["", "activations a second", "batch", "p50 at half load, ms",
+               "p99 at half load, ms"], body),
+        table(["what", "to reach", "reached", "verdict"], judged_ones)))
+
+
 def range_of(v):
     """The ratio with its least and most; where 1 is among them, the pairs do
     not say which of the two is cheaper."""
@@ -428,11 +461,12 @@ def where(runs, apart=None):
     return text + "."
 
 
-def sections(runs, apart):
+def sections(runs, apart, shared=()):
     return {"figures": where(runs, apart) + "\n\n" + figures(runs),
             "servers": servers(runs), "growth": growth(runs),
             "storms": storms(runs), "budget": budget(runs),
             "allocations": allocations(runs),
+            "postgresql": one_count(shared),
             "variants": variants(apart["variants"] if apart else [])}
 
 
@@ -458,15 +492,19 @@ def main():
     parser.add_argument("--into", default=DOC, metavar="FILE")
     parser.add_argument("--variants", metavar="FILE",
                         default=os.path.join(RUNS, "variants.json"))
+    parser.add_argument("--postgresql", metavar="FILE", action="append")
     parser.add_argument("run", nargs="*")
     args = parser.parse_args()
     paths = args.run or sorted(glob.glob(os.path.join(RUNS, "[0-9]*.json")))
     if len(paths) > N_RUNS:
         sys.exit(f"report: {len(paths)} runs; the table has {N_RUNS}")
+    shared = args.postgresql or sorted(glob.glob(
+        os.path.join(RUNS, "postgresql*.json")))
     apart = read(args.variants) if os.path.exists(args.variants) else None
     with open(args.into) as f:
         before = f.read()
-    after = put(before, sections([read(p) for p in paths], apart))
+    after = put(before, sections([read(p) for p in paths], apart,
+                                 [read(p) for p in shared]))
     if args.check:
         return 0 if after == before else 1
     with open(args.into, "w") as f:

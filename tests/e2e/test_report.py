@@ -69,6 +69,28 @@ def a_run(shared=0.5):
             "close": 12.0, "accept": 8.0}}}}
 
 
+def a_shared_run(commit="abc", two=7000.0):
+    """As ./dev bench postgresql has it."""
+    half = {"p50_us": 4500, "p99_us": 26000}
+    return {
+        "machine": {**MACHINE, "commit": commit},
+        "took_s": {"postgresql": 60.0},
+        "postgresql": [
+            {"name": "SQLite, 1 host", "hosts": 1, "per_s": 23000.0,
+             "batch": 30.4, "half": half},
+            {"name": "PostgreSQL, 2 hosts", "hosts": 2, "per_s": two,
+             "batch": 183.2, "half": half},
+            {"name": "libpq", "batch": 183, "per_s": 14000.0,
+             "batches": 900, "median_us": 13000, "p99_us": 20000}],
+        "measures": [
+            measured("postgresql", "two hosts to libpq alone", two / 14000,
+                     0.7, at_least=True),
+            measured("postgresql", "four hosts to one", 1.02, 1,
+                     at_least=True),
+            measured("postgresql", "two hosts: p99 at half load", 26.0, 25,
+                     "ms")]}
+
+
 def line(text, begin):
     found, = [x for x in text.splitlines() if x.startswith(f"| {begin}")]
     return [x.strip() for x in found.strip("|").split("|")]
@@ -273,6 +295,37 @@ def test_storms_say_what_was_met_on_the_way():
     assert report.storms([a_run()]) == report.NOTHING
 
 
+def test_one_count_is_beside_sqlite_and_libpq():
+    """Each run its figures; what a run lacks is a dash, and so is a limit that
+    does not hold since another one is met."""
+    runs = [a_shared_run(), a_shared_run(two=10500.0), a_shared_run()]
+    del runs[0]["postgresql"][1]
+    del runs[2]["measures"][1]
+    text = report.one_count(runs)
+    assert text.startswith("Commit abc; ")
+    assert line(text, "SQLite")[1:] == [
+        "23,000 / 23,000 / 23,000", "30 / 30 / 30", "4.50 / 4.50 / 4.50",
+        "26.0 / 26.0 / 26.0"]
+    assert line(text, "PostgreSQL, 2")[1:3] == [
+        "– / 10,500 / 7,000", "– / 183 / 183"]
+    assert line(text, "libpq")[1:] == [
+        "14,000 / 14,000 / 14,000", "183 / 183 / 183", "– / – / –",
+        "– / – / –"]
+    assert line(text, "two hosts to libpq")[1:] == [
+        "≥ 0.7", "0.50 / 0.75 / 0.50", "missed / met / missed"]
+    assert line(text, "four hosts")[1:] == [
+        "≥ 1", "1.02 / 1.02 / –", "met / met / –"]
+    assert line(text, "two hosts: p99 at half load, ms")[1:] == [
+        "≤ 25 ms", "26.0 / 26.0 / 26.0", "missed / missed / missed"]
+    runs[1]["measures"][0].update(limit=None, verdict="told")
+    assert line(report.one_count(runs), "two hosts to libpq")[1:] == [
+        "≥ 0.7 / –", "0.50 / 0.75 / 0.50", "missed / told / missed"]
+    assert report.one_count([]) == report.NOTHING
+    runs[1] = a_shared_run("def")
+    with pytest.raises(SystemExit, match="different commits"):
+        report.one_count(runs)
+
+
 def test_allocations_by_whom():
     run, lacks = a_run(), a_run()
     run["allocations"] = {"renewals": {"own": 0, "sqlite": 0.61234,
@@ -326,21 +379,25 @@ def test_servers_and_budget():
 
 def test_the_tables_go_between_their_marks(tmp_path):
     names = ("figures", "servers", "growth", "storms", "budget",
-             "allocations", "variants")
+             "allocations", "postgresql", "variants")
     marks = [m.format(n) for n in names for m in (report.BEGIN, report.END)]
     doc, run = tmp_path / "doc.md", tmp_path / "1.json"
     doc.write_text("before\n" + "\nold\n".join(marks) + "\nafter\n")
     run.write_text(json.dumps(a_run()))
+    shared = tmp_path / "postgresql.json"
+    shared.write_text(json.dumps(a_shared_run("def")))
 
     def tool(*more):
         return subprocess.run(
             [sys.executable, os.path.join(BENCH, "report.py"), "--into", doc,
-             "--variants", "/nonexistent", *more, run]).returncode
+             "--variants", "/nonexistent", "--postgresql", shared, *more,
+             run]).returncode
     assert tool("--check") == 1
     assert tool() == tool("--check") == 0
     text = doc.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n")
     assert "| 0.50 |" in text and "Commit abc; 2 cores" in text
+    assert "Commit def; 2 cores" in text and "| SQLite, 1 host |" in text
     for name in names:
         assert report.BEGIN.format(name) + "\nold" not in text
     doc.write_text(text.replace("| 0.50 |", "| 0.51 |"))
