@@ -55,6 +55,7 @@
 #define PG_COLUMNS 19        /* of the inventory */
 #define PG_UPKEEP_S 60       /* between two looks at the inventory */
 #define PG_COUNT_S 3600      /* between two counts of it */
+#define PG_HOSTS 8           /* with more a count may come that much later */
 /* After a write that failed upkeep writes, if nobody else has: whoever was told
  * BUSY has come again by then. */
 #define PG_PROVE_MS ((ADMIT_TROUBLE_S + 5) * INT64_C(1000))

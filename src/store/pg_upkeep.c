@@ -119,15 +119,23 @@ run_changing(struct pg_store *p, enum pg_stmt id, const int64_t *numbers, int n,
 	return err;
 }
 
+/* Each time the whole index is read: only where there may be too many, if as
+ * many hosts as are thought of have added as much as this one. */
+static bool
+may_be_full(const struct pg_store *p)
+{
+	return p->n_inserted > p->base.rows_max / 1000 &&
+	    p->n_clients + PG_HOSTS * (int64_t)p->n_inserted > p->base.rows_max;
+}
+
 static int
 count_clients(struct pg_store *p, int64_t now_unix_s)
 {
-	const uint32_t few = p->base.rows_max / 1000;
 	int64_t age_s = now_unix_s - p->counted_unix_s;
 	PGresult *res = NULL;
 	int err;
 
-	if (p->n_clients >= 0 && p->n_inserted <= few && age_s >= 0 &&
+	if (p->n_clients >= 0 && !may_be_full(p) && age_s >= 0 &&
 	    age_s < PG_COUNT_S)
 		return 0;
 	err = run(p, PG_COUNT, NULL, 0, &res);
@@ -197,7 +205,7 @@ is_time(const struct pg_store *p, int64_t now_unix_s)
 	int64_t age_s = now_unix_s - p->upkept_unix_s;
 
 	return p->has_more || age_s < 0 || age_s >= PG_UPKEEP_S ||
-	    p->n_inserted > p->base.rows_max / 1000;
+	    may_be_full(p);
 }
 
 /* Is something to be written that no batch would bring along? */

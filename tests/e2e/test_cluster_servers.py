@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import socket
+import time
 
 import pytest
 
@@ -124,3 +125,38 @@ def test_b11_a_person_who_holds_a_row_is_named_until_it_is_let_go(host,
     assert host.until(OK, cmid(3)) == 3
     assert "reason" not in host.status()["store"]
     assert [c["contacts"] for c in host.clients()] == [1, 1, 1]
+
+
+def test_b5_the_inventory_is_not_counted_as_it_grows(host, server):
+    """A count reads an index of all rows: it comes once while there is room
+    for what eight hosts may add, and again when there may be none."""
+    def counts():
+        with open(server.log.name) as f:
+            return f.read().count("SELECT count(*) FROM client")
+
+    host.stop()
+    host.settings += "inventory_rows = 100;\n"
+    looks = ("SELECT query_start FROM pg_stat_activity WHERE state = 'idle' "
+             f"AND usename = '{pgserver.ROLE}'")
+    server.sql(f"ALTER ROLE {pgserver.ROLE} SET log_statement = 'all'")
+    try:
+        host.start()
+        end, seen = time.monotonic() + cluster.WAIT_S, set()
+        while counts() == 0:
+            assert time.monotonic() < end, host.log()[-3000:]
+            time.sleep(pgserver.LOOK_S)
+        for n in range(1, 12):
+            assert host.ask(cmid(n))[0] == OK
+        while len(seen) < 4:
+            assert time.monotonic() < end, seen
+            time.sleep(pgserver.LOOK_S)
+            seen |= set(server.sql(looks).split("\n")) - {""}
+        before = counts()
+        assert before == 1
+        for n in range(12, 31):
+            assert host.ask(cmid(n))[0] == OK
+        while counts() == before:
+            assert time.monotonic() < end, host.log()[-3000:]
+            time.sleep(pgserver.LOOK_S)
+    finally:
+        server.sql(f"ALTER ROLE {pgserver.ROLE} RESET log_statement")
