@@ -46,12 +46,13 @@
 #define STORE_SCHEMA 4
 #define STORE_APPLICATION_ID 0x4d555354 /* "MUST", in the file's header */
 #define STORE_DIAG_MAX 256
-#define STORE_SERVER_MAX 288 /* a name of 255 bytes, or a folder; a port */
 
 /* A sentence for people; never a secret. */
 struct store_diag {
 	char text[STORE_DIAG_MAX];
 };
+
+#define STORE_SERVER_MAX 288 /* a name of 255 bytes, or a folder; a port */
 
 /* One counting group as status shows it. */
 struct store_group {
