@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Change one thing in the code that decides, and see whether a unit test notices.
 
-usage: mutate.py [--seed S] [--sample N] [--minutes M] [--file PART] [--lines A-B] [--tests PART]
+usage: mutate.py [--seed S] [--sample N] [--minutes M] [--file PART] [--lines A-B] [--tests PART] [--kept FILE]
 
 A mutant flips a comparison, an && or a bool, moves a number by one, swaps + and -,
 negates a condition, drops a statement or turns an error into success. It is compiled
@@ -16,9 +16,15 @@ that each commit draws others and a run can be had again: tests fitted to one
 draw say nothing of the next. M minutes end the drawing, not a mutant. Under 90 in
 100 killed is a failure: of all, exactly; of a sample, when chance (1 in 40) does
 not explain so few. Mutants that do not build are not counted, but said.
+
+FILE keeps each verdict as it falls, so that a run of hours can be ended and begun
+again: a line a mutant, "HASH VERDICT". The hash is of the file as it stands, the
+change, and the tests that judge it, so one of them that is other than it was has
+its mutants judged anew; what else of the tree they reach is not in it.
 """
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import os
 import random
@@ -27,11 +33,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 BUILD = "build"
 WORK = os.path.join(BUILD, f"mutation.{os.getpid()}")
 FLOOR = 90  # per cent killed
+VERDICTS = ("killed", "out of time", "survived", "invalid")
 FOLDERS = ("wire", "trust", "count", "discovery", "turn", "store")
 # without a server no unit test reaches them: tests/e2e/test_cluster.py does
 UNREACHED = ("src/store/pg",)
@@ -92,6 +100,16 @@ def mutants(path):
             yield i, "\t;", "dropped"
 
 
+def with_fixtures(src):
+    """A test's text, and that of the headers of tests/unit that it includes."""
+    text = src
+    for fixture in re.findall(r'#include "(\w+\.h)"', src):
+        p = os.path.join("tests/unit", fixture)
+        if os.path.exists(p):
+            text += open(p).read()
+    return text
+
+
 def tests_of(path, all_tests):
     """Tests that include the header, or one that includes it, or of its name."""
     stem = os.path.basename(path)[:-2]
@@ -100,11 +118,7 @@ def tests_of(path, all_tests):
     head = {"tsig_key": "discovery/tsig.h", "statefile": "client/state.h"}.get(stem, f"{folder}/{stem}.h")
     found = []
     for name, src in all_tests.items():
-        text = src
-        for fixture in re.findall(r'#include "(\w+\.h)"', src):
-            p = os.path.join("tests/unit", fixture)
-            if os.path.exists(p):
-                text += open(p).read()
+        text = with_fixtures(src)
         if f'"{head}"' in text or name == "test_" + stem or name.startswith(f"test_{stem}_") or \
                 (folder == "store" and name.startswith("test_store")) or \
                 (stem in ("catalogue", "catalogue_write") and "catalogue" in name):
@@ -121,6 +135,39 @@ def highest(rate, n):
     """Of the true rate, with the sample's (Wilson's interval, 95 in 100), per cent."""
     z, p = 1.96, rate / 100
     return 100 * (p + z * z / (2 * n) + z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5) / (1 + z * z / n)
+
+
+def hashes(chosen, all_tests):
+    """Of what each verdict hangs on; another text of any has it judged anew."""
+    of = {}
+    for path, line, changed, what in chosen:
+        if path not in of:
+            names = sorted(tests_of(path, all_tests))
+            parts = [path, open(path).read(), *names, *(with_fixtures(all_tests[n]) for n in names)]
+            of[path] = hashlib.sha256("\0".join(parts).encode())
+        own = of[path].copy()
+        own.update(f"\0{line}\0{changed}\0{what}".encode())
+        yield own.hexdigest()
+
+
+class Kept:
+    """Verdicts of earlier runs, in a file that grows by a line a mutant."""
+
+    def __init__(self, path):
+        self.path, self.known, self.lock = path, {}, threading.Lock()
+        if path and os.path.exists(path):
+            for row in open(path):
+                key, _, verdict = row.rstrip("\n").partition(" ")
+                if row.endswith("\n") and verdict in VERDICTS:  # a whole one
+                    self.known[key] = verdict
+
+    def get(self, key):
+        return self.known.get(key)
+
+    def add(self, key, verdict):
+        if self.path and verdict in VERDICTS:
+            with self.lock, open(self.path, "a") as f:
+                f.write(f"{key} {verdict}\n")
 
 
 class Runner:
@@ -222,6 +269,7 @@ def main():
     ap.add_argument("--file", default="")
     ap.add_argument("--tests", default="", help="judge by these alone, while one is written")
     ap.add_argument("--lines", default="1-1000000")
+    ap.add_argument("--kept", default="", help="verdicts of earlier runs, and of this")
     args = ap.parse_args()
     lost = gone()
     for row in lost:
@@ -238,14 +286,24 @@ def main():
         chosen = random.Random(args.seed).sample(every, args.sample)
     runner, reasons = Runner(args.minutes), known()
     runner.tests = {n: t for n, t in runner.tests.items() if args.tests in n}
-    names = sorted({t for m in chosen for t in tests_of(m[0], runner.tests)})
-    count = dict.fromkeys(("killed", "out of time", "survived", "invalid", "not begun"), 0)
+    kept = Kept(args.kept)
+    keys = list(hashes(chosen, runner.tests)) if args.kept else [""] * len(chosen)
+    n_kept = sum(kept.get(k) is not None for k in keys)
+    names = sorted({t for m, k in zip(chosen, keys) if kept.get(k) is None for t in tests_of(m[0], runner.tests)})
+    count = dict.fromkeys((*VERDICTS, "not begun"), 0)
+
+    def judge(number, mutant, key):
+        verdict = kept.get(key)
+        if verdict is None:
+            verdict = runner.judge(number, mutant)
+            kept.add(key, verdict)
+        return verdict
     files = {}
     explained = stale = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(runner.link, names))
         list(pool.map(runner.limit, names))
-        for m, verdict in zip(chosen, pool.map(runner.judge, range(len(chosen)), chosen)):
+        for m, verdict in zip(chosen, pool.map(judge, range(len(chosen)), chosen, keys)):
             path, line, _changed, what = m
             text = open(path).read().split("\n")[line].strip()
             count[verdict] += 1
@@ -277,7 +335,8 @@ def main():
     print(f"seed {args.seed}: {n} of {len(every)} mutants, {killed} killed ({count['out of time']} of them by time), {rate:.1f} %"
           f"{f' (up to {top:.1f} by chance)' if top != rate else ''}, "
           f"{explained} survivors explained, {count['survived'] - explained} not; "
-          f"{count['invalid']} did not build, {count['not begun']} not begun in time")
+          f"{count['invalid']} did not build, {count['not begun']} not begun in time"
+          f"{f', {n_kept} judged before' if args.kept else ''}")
     return 0 if n and top >= FLOOR else 1
 
 

@@ -19,7 +19,7 @@ row() { # NAME COMMAND...
 	    $(($(date +%s) - begin)) "$(tail -n 1 "build/soak-$name.log")"
 }
 row models sh tools/models.sh full
-row mutation /usr/bin/python3 tools/mutate.py
+row mutation /usr/bin/python3 tools/mutate.py --kept build/mutants.txt
 row near build/tests/test_near_signed 50
 row allocations /usr/bin/python3 tests/e2e/faults.py alloc
 row calls /usr/bin/python3 tests/e2e/faults.py calls

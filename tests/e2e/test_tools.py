@@ -94,6 +94,43 @@ def test_what_survives_is_a_mutant(monkeypatch):
     assert mutate.main() == 1
 
 
+def test_a_run_of_mutants_goes_on_where_it_was_ended(monkeypatch, tmp_path):
+    """By what was judged of the same text: another source, change or test is
+    judged anew, and so is who was cut off in the middle of a line."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(os.path.join(demo.REPO, "tools"))
+    import mutate
+    for folder in ("src/wire", "tests/unit"):
+        os.makedirs(folder)
+    for name, text in (("src/wire/a.c", "x"), ("src/wire/b.c", "y"),
+                       ("tests/unit/near.h", "n")):
+        (tmp_path / name).write_text(text)
+    tests = {"test_a": '#include "near.h"\n', "test_b": "b"}
+    chosen = [("src/wire/a.c", 1, "x;", "dropped"),
+              ("src/wire/a.c", 1, "y;", "dropped"),
+              ("src/wire/a.c", 2, "x;", "dropped"),
+              ("src/wire/b.c", 1, "x;", "dropped")]
+    first = list(mutate.hashes(chosen, tests))
+    assert len(set(first)) == 4
+    assert list(mutate.hashes(chosen, tests)) == first
+    (tmp_path / "src/wire/b.c").write_text("y2")
+    assert list(mutate.hashes(chosen, tests))[:3] == first[:3]
+    assert list(mutate.hashes(chosen, tests))[3] != first[3]
+    (tmp_path / "tests/unit/near.h").write_text("n2")
+    assert not set(list(mutate.hashes(chosen, tests))[:3]) & set(first)
+    kept = mutate.Kept("kept")
+    kept.add(first[0], "killed")
+    kept.add(first[1], "survived")
+    kept.add(first[2], "not begun")
+    with open("kept", "a") as f:
+        f.write(first[3] + " kill")
+    again = mutate.Kept("kept")
+    assert [again.get(k) for k in first] == ["killed", "survived", None, None]
+    again.add(first[2], "invalid")
+    assert mutate.Kept("kept").get(first[0]) == "killed"
+    assert mutate.Kept("").get(first[0]) is None
+
+
 @pytest.mark.parametrize("tool", ["test-long", "soak"])
 def test_who_builds_packages_has_what_they_need(tool):
     with open(os.path.join(demo.REPO, "tools", tool + ".sh")) as f:
