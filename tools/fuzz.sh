@@ -1,14 +1,19 @@
 #!/bin/sh
 # Runs the fuzz targets by clang's libFuzzer with ASan and UBSan, each for so
 # many seconds, and keeps in fuzz/corpus what reached new code.  A finding
-# stays in build/fuzz-found, and the exit code is 1.
-# usage: fuzz.sh [--seconds N] [--keep] [TARGET...]; --keep writes the corpus
+# stays in build/fuzz-found, and the exit code is 1.  --keep writes the corpus;
+# --runs has it end by a number instead; --part has it draw by the seed N, and
+# begin with all that an earlier part found, unless it is the first.
+# usage: fuzz.sh [--seconds N | --runs N] [--keep] [--part N] [TARGET...]
 set -u
-seconds=45
+until=-max_total_time=45
+part=
 keep=
 while :; do
 	case ${1:-} in
-	--seconds) seconds=$2; shift 2 ;;
+	--seconds) until=-max_total_time=$2; shift 2 ;;
+	--runs) until=-runs=$2; shift 2 ;;
+	--part) part=$2; shift 2 ;;
 	--keep) keep=1; shift ;;
 	*) break ;;
 	esac
@@ -31,13 +36,14 @@ mkdir -p "$found"
 status=0
 for t in "$@"; do
 	seeds=$build/corpus/$t
-	rm -rf "$seeds" && mkdir -p "$seeds"
+	[ "${part:-1}" -gt 1 ] || rm -rf "$seeds"
+	mkdir -p "$seeds"
 	n=0
 	while read -r hex; do
 		n=$((n + 1))
 		printf '%s' "$hex" | xxd -r -p >"$seeds/$n"
 	done <"fuzz/corpus/$t.txt"
-	if "$build/fuzz/${t}_fuzz" -max_total_time="$seconds" -timeout=1 -rss_limit_mb=1024 -print_final_stats=1 \
+	if "$build/fuzz/${t}_fuzz" "$until" ${part:+-seed="$part"} -timeout=1 -rss_limit_mb=1024 -print_final_stats=1 \
 	    -artifact_prefix="$found/$t-" "-dict=fuzz/$t.dict" "$seeds" >"$build/$t.log" 2>&1; then verdict=ok; else
 		verdict=FOUND
 		status=1

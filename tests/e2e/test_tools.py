@@ -131,6 +131,27 @@ def test_a_run_of_mutants_goes_on_where_it_was_ended(monkeypatch, tmp_path):
     assert mutate.Kept("").get(first[0]) is None
 
 
+def test_what_runs_in_parts_goes_on_where_it_was_ended(tmp_path):
+    """Each part once, the one that failed again; another commit begins anew."""
+    def run(command, n="3"):
+        out = subprocess.run(
+            ["sh", os.path.join(demo.REPO, "tools/parts.sh"), "x", n, "sh",
+             "-c", command, "sh"], cwd=tmp_path, capture_output=True,
+            text=True, env={**os.environ, "GIT_DIR": str(tmp_path / ".git")})
+        return out.returncode, out.stdout.splitlines()
+    (tmp_path / "build").mkdir()
+    code, said = run("echo part $1; [ $1 -lt 2 ]")
+    assert code == 1 and said[:2] == ["part 1", "part 2"], said
+    assert said[2:] == ["part 2 of 3 failed, 0 had passed before"]
+    assert run("echo part $1") == (0, ["part 2", "part 3",
+                                       "3 parts passed, 1 of them before"])
+    assert run("echo part $1", "11")[1][0] == "part 4"  # 1 is no 11
+    for words in (["init", "-q"], ["-c", "user.name=x", "-c", "user.email=x",
+                                   "commit", "-q", "--allow-empty", "-mx"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    assert run("true") == (0, ["3 parts passed, 0 of them before"])
+
+
 @pytest.mark.parametrize("tool", ["test-long", "soak"])
 def test_who_builds_packages_has_what_they_need(tool):
     with open(os.path.join(demo.REPO, "tools", tool + ".sh")) as f:
