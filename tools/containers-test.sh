@@ -2,9 +2,9 @@
 # packaging/Containerfile, built and run without a daemon, by buildah: a host and
 # an authority that begin with an empty volume, each without a capability; the
 # authority serves, the host is activated by it, and then a machine beside them.
-# As root.  The base is the Debian tree of deb-test.sh under the name that the
-# Containerfile has, for no registry is asked.
-# usage: containers-test.sh FOLDER [run]: with base.tar and first/*.deb
+# As root.  The base is the least Debian tree of deb-test.sh, without what the slim
+# image of the Containerfile leaves out, under its name, for no registry is asked.
+# usage: containers-test.sh FOLDER [run]: with slim.tar and first/*.deb
 set -eu
 top=$(cd "$1" && pwd)
 store=$top/images
@@ -28,7 +28,7 @@ if [ "${2:-}" != run ]; then
 	openssl x509 -req -in "$top/tls/csr" -CA "$top/tls/ca.pem" -CAkey "$top/tls/ca.key" -CAcreateserial \
 	    -days 9 -extfile "$top/tls/ext" -out "$top/tls/chain.pem" 2>/dev/null
 	base=$(b from scratch)
-	b add --quiet "$base" "$(readlink -f "$top/base.tar")" / >/dev/null
+	b add --quiet "$base" "$(readlink -f "$top/slim.tar")" / >/dev/null
 	b commit --quiet "$base" docker.io/library/debian:bookworm-slim >/dev/null
 	b rm "$base" >/dev/null
 	for name in host authority; do

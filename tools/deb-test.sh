@@ -1,6 +1,6 @@
 #!/bin/sh
 # The packages on an empty machine: install, activate, upgrade, remove, purge.
-# As root; a Debian tree of its own (kept in build/deb-test/base.tar), chroot,
+# As root; Debian trees of its own (kept in build/deb-test/*.tar), chroot,
 # and namespaces for mounts, processes and network, so that whatever was
 # started ends with it.  The packages that ours need are fetched before.
 # Then each guide on a booted machine, and the images: deb-guides.sh,
@@ -28,6 +28,21 @@ if [ ! -f "$top/base.tar" ]; then
 	tar -c -C "$top/base" -f "$top/base.tar.new" .
 	mv "$top/base.tar.new" "$top/base.tar"
 	rm -rf "$top/base"
+fi
+# what the images begin with: Debian's least, without pages, as the slim image is
+if [ ! -f "$top/slim.tar" ]; then
+	rm -rf "$top/slim"
+	debootstrap --variant=minbase bookworm "$top/slim" "$mirror" >"$top/debootstrap.log" 2>&1 || {
+		tail -n 5 "$top/debootstrap.log" >&2
+		exit 1
+	}
+	for what in doc groff info lintian locale man; do
+		echo "path-exclude /usr/share/$what/*"
+		rm -rf "$top/slim/usr/share/$what"/*
+	done >"$top/slim/etc/dpkg/dpkg.cfg.d/slim"
+	tar -c -C "$top/slim" -f "$top/slim.tar.new" .
+	mv "$top/slim.tar.new" "$top/slim.tar"
+	rm -rf "$top/slim"
 fi
 if [ "${KEEP:-no}" = no ] || [ ! -d "$top/before" ]; then
 	BEFORE=tests/schema-1.patch sh tools/deb.sh "$top/first" >/dev/null
