@@ -5,23 +5,31 @@ commands, and copied for every test that begins with one like it.
 A root key's seal is made to cost time: it is most of what a publisher costs,
 and more than most tests do with one.  A copy has the keys of its first: a test
 of two publishers gives them two names."""
+import functools
 import os
 import shutil
+import tempfile
 
 import demo
 
 OF_SITE = ("root_pk", "host_key")  # what publish() learns
 
-folder = None  # where the first ones are; None: each is made anew
+folder = None  # where the first ones are, as conftest.py says
 publish = demo.Site.publish
 made = {}
+
+
+@functools.cache
+def spare():
+    """Of a program that pytest does not run; it goes with the program."""
+    return tempfile.TemporaryDirectory(prefix="m.", dir="/tmp")
 
 
 def copy(kind, to, make):
     """The folder `to` holds what make(folder) leaves in one; what it
     returns."""
     if kind not in made:
-        first = os.path.join(folder, f"publisher-{len(made)}")
+        first = os.path.join(folder or spare().name, f"publisher-{len(made)}")
         os.mkdir(first)
         made[kind] = first, make(first)
     first, learnt = made[kind]

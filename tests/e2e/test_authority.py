@@ -154,6 +154,14 @@ def check_cert(a, cert, slot, activation, host):
         cert[56:], text, ctypes.c_ulonglong(len(text)), issuer) == 0
 
 
+def test_a_program_without_pytest_has_an_authority_too(tmp_path, monkeypatch):
+    """durability.py, faults.py and others, with nobody to make it before."""
+    monkeypatch.setattr(made_once, "folder", None)
+    monkeypatch.setattr(made_once, "made", {})
+    a = Authority(tmp_path / "s")
+    assert os.path.exists(a.root_key) and len(a.publisher) == 16
+
+
 def test_init_keeps_root_key_apart_and_secrets_private(a):
     for name in ("issuing.key", "seal.key", "authority.db"):
         assert os.stat(os.path.join(a.dir, name)).st_mode & 0o777 == 0o600

@@ -309,6 +309,7 @@ def test_b11_a_migration_is_run_while_older_hosts_serve(two, server):
             DELETE FROM muster.migration WHERE number = 5""")
 
 
+@pytest.mark.bare  # faketime is loaded first
 def test_b11_hosts_whose_clocks_differ_go_by_the_servers(two, server):
     """Up to four hours away; further, the host says BUSY and names the
     difference.  Neither counts for the other as seen long ago or in future."""

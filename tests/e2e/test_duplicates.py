@@ -53,6 +53,7 @@ def test_b5_an_id_counts_once_whatever_it_asks_for(cloned):
         "other_name"] == "twin-1"
 
 
+@pytest.mark.bare  # faketime is loaded first
 def test_b5_the_warning_goes_when_the_copy_comes_no_more(cloned):
     """It was given an id of its own: by `muster rearm`, as the warning says."""
     cloned.stop()

@@ -197,6 +197,7 @@ def test_b5_the_inventory_keeps_so_many_rows(host):
     assert group["count"] == 6
 
 
+@pytest.mark.bare  # faketime is loaded first
 def test_b5_the_inventory_keeps_for_so_many_days(host):
     s = host("retention_days = 2;\n")
     assert wire.activate(s.port, SERVER, name=b"old")[0] == OK
