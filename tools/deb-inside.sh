@@ -1,5 +1,6 @@
 #!/bin/sh
-# What deb-life-inside.sh and deb-shared-inside.sh have in common.
+# What deb-test-inside.sh, deb-life-inside.sh and deb-shared-inside.sh have in
+# common.
 # shellcheck disable=SC2034
 product=5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e02
 n=0

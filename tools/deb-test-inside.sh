@@ -1,12 +1,11 @@
 #!/bin/sh
-# shellcheck disable=SC2154,SC2086
+# shellcheck disable=SC1091,SC2154,SC2086
 # Inside the tree of deb-test.sh: nothing of systemd runs here, so users and
 # folders come by its tools and the services are started by hand, as the units
 # have it.  Ends with one line that counts the checks.
 set -u
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
-n=0
-bad=0
+. /debs/deb-inside.sh
 check() { # WHAT COMMAND...: it has to succeed
 	what=$1
 	shift
@@ -17,15 +16,6 @@ check() { # WHAT COMMAND...: it has to succeed
 		bad=$((bad + 1))
 		echo "FAILED $what"
 		tail -n 8 /tmp/check.log
-	fi
-}
-is() { # WHAT WANTED GOT
-	n=$((n + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $1: $3"
-	else
-		bad=$((bad + 1))
-		echo "FAILED $1: $3, not $2"
 	fi
 }
 as() { # USER COMMAND...

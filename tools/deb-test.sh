@@ -18,31 +18,32 @@ tree=$top/tree
 	exit 1
 }
 mkdir -p "$top"
+bootstrap() { # NAME OPTION...: a Debian tree in $top/NAME
+	rm -rf "${top:?}/$1"
+	debootstrap --variant=minbase "$2" bookworm "$top/$1" "$mirror" >"$top/debootstrap-$1.log" 2>&1 || {
+		tail -n 5 "$top/debootstrap-$1.log" >&2
+		exit 1
+	}
+}
+keep() { # NAME: as a file, for the next run as well
+	tar -c -C "$top/$1" -f "$top/$1.tar.new" .
+	mv "$top/$1.tar.new" "$top/$1.tar"
+	rm -rf "${top:?}/$1"
+}
 if [ ! -f "$top/base.tar" ]; then
-	rm -rf "$top/base"
-	debootstrap --variant=minbase --include=systemd,python3,util-linux,iproute2 \
-	    bookworm "$top/base" "$mirror" >"$top/debootstrap.log" 2>&1 || {
-		tail -n 5 "$top/debootstrap.log" >&2
-		exit 1
-	}
-	tar -c -C "$top/base" -f "$top/base.tar.new" .
-	mv "$top/base.tar.new" "$top/base.tar"
-	rm -rf "$top/base"
+	bootstrap base --include=systemd,python3,util-linux,iproute2
+	keep base
 fi
-# what the images begin with: Debian's least, without pages, as the slim image is
+# what the images begin with: Debian's least, and as in the slim image pages are
+# left out, whatever is installed
 if [ ! -f "$top/slim.tar" ]; then
-	rm -rf "$top/slim"
-	debootstrap --variant=minbase bookworm "$top/slim" "$mirror" >"$top/debootstrap.log" 2>&1 || {
-		tail -n 5 "$top/debootstrap.log" >&2
-		exit 1
-	}
+	bootstrap slim --arch="$(dpkg --print-architecture)"
 	for what in doc groff info lintian locale man; do
 		echo "path-exclude /usr/share/$what/*"
-		rm -rf "$top/slim/usr/share/$what"/*
+		find "$top/slim/usr/share/$what" -type f ! -name copyright -delete 2>/dev/null || true
 	done >"$top/slim/etc/dpkg/dpkg.cfg.d/slim"
-	tar -c -C "$top/slim" -f "$top/slim.tar.new" .
-	mv "$top/slim.tar.new" "$top/slim.tar"
-	rm -rf "$top/slim"
+	echo "path-include /usr/share/doc/*/copyright" >>"$top/slim/etc/dpkg/dpkg.cfg.d/slim"
+	keep slim
 fi
 if [ "${KEEP:-no}" = no ] || [ ! -d "$top/before" ]; then
 	BEFORE=tests/schema-1.patch sh tools/deb.sh "$top/first" >/dev/null
@@ -73,7 +74,7 @@ printf 'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n' >"$tree/deb
 openssl x509 -req -in "$tree/debs/tls.csr" -CA "$tree/debs/ca.pem" -CAkey "$tree/debs/ca.key" \
     -CAcreateserial -days 9 -extfile "$tree/debs/ext" -out "$tree/debs/tls.pem" 2>/dev/null
 
-cp tools/deb-test-inside.sh "$tree/debs/"
+cp tools/deb-inside.sh tools/deb-test-inside.sh "$tree/debs/"
 cp /etc/resolv.conf "$tree/etc/resolv.conf"
 begin=$(date +%s)
 chroot "$tree" sh -c 'apt-get update -qq && apt-get install -y -qq --download-only \

@@ -256,6 +256,16 @@ def test_the_earlier_build_of_an_upgrade_can_be_made():
     inside, life = (text("tools", name) for name in
                     ("deb-test-inside.sh", "deb-life-inside.sh"))
     assert f"refused $host/host.db {now} 1 " in inside
+    shared = text("tools", "deb-shared-inside.sh")
+    newest = re.search(r"^#define PG_SCHEMA (\d+)", text("src/store/pg.h"),
+                       re.M).group(1)
+    assert f'is "migration before" {int(newest) - 1} ' in shared
+    assert f'is "migration" {newest} ' in shared
+    assert f"\n+#define PG_SCHEMA {int(newest) - 1} " in text(patch)
+    name, = (os.path.basename(path) for path in glob.glob(
+        os.path.join(demo.REPO, f"src/store/postgres/{int(newest):03}-*.sql")))
+    assert shared.count(name) == 1 and \
+        text("doc/cluster.md").count(f"./usr/share/muster/postgresql/{name} >{name}") == 1
     for script in inside, life:  # what it is before, and after each upgrade
         assert set(re.findall(r'^is "schema" (\d+) ', script, re.M)) - {"1"} \
             == {now}
