@@ -1,8 +1,8 @@
 #!/bin/sh
 # What takes days, in parts: runs a command with the number of the part, 1 to N,
 # as its last word, and notes each that has passed, so that a run that was ended
-# goes on.  What is noted holds for one commit; the first part that fails ends
-# the run, and comes first in the next.
+# goes on.  What is noted holds for one commit, so of a changed tree nothing is;
+# the first part that fails ends the run, and comes first in the next.
 # usage: parts.sh NAME N COMMAND...
 set -u
 noted=build/soak-$1.parts
@@ -22,6 +22,6 @@ while [ $i -lt "$n" ]; do
 		echo "part $i of $n failed, $before had passed before"
 		exit 1
 	}
-	echo "$commit $i" >>"$noted"
+	case $commit in none | *-dirty) ;; *) echo "$commit $i" >>"$noted" ;; esac
 done
 echo "$n parts passed, $before of them before"

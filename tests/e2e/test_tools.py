@@ -139,17 +139,29 @@ def test_what_runs_in_parts_goes_on_where_it_was_ended(tmp_path):
              "-c", command, "sh"], cwd=tmp_path, capture_output=True,
             text=True, env={**os.environ, "GIT_DIR": str(tmp_path / ".git")})
         return out.returncode, out.stdout.splitlines()
+
+    def commit(what):
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x", "commit",
+                        "-q", "--allow-empty", "-am", what], cwd=tmp_path, check=True)
     (tmp_path / "build").mkdir()
+    for _ in range(2):  # whose tree it is nobody knows
+        assert run("true") == (0, ["3 parts passed, 0 of them before"])
+    (tmp_path / "source").write_text("1")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "source"], cwd=tmp_path, check=True)
+    commit("1")
     code, said = run("echo part $1; [ $1 -lt 2 ]")
     assert code == 1 and said[:2] == ["part 1", "part 2"], said
     assert said[2:] == ["part 2 of 3 failed, 0 had passed before"]
     assert run("echo part $1") == (0, ["part 2", "part 3",
                                        "3 parts passed, 1 of them before"])
     assert run("echo part $1", "11")[1][0] == "part 4"  # 1 is no 11
-    for words in (["init", "-q"], ["-c", "user.name=x", "-c", "user.email=x",
-                                   "commit", "-q", "--allow-empty", "-mx"]):
-        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    (tmp_path / "source").write_text("2")
+    for _ in range(2):  # nor which change of it
+        assert run("true") == (0, ["3 parts passed, 0 of them before"])
+    commit("2")
     assert run("true") == (0, ["3 parts passed, 0 of them before"])
+    assert run("true") == (0, ["3 parts passed, 3 of them before"])
 
 
 @pytest.mark.parametrize("tool", ["test-long", "soak"])
