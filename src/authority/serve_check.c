@@ -172,7 +172,7 @@ serve_check_dir(const struct ctx *ctx)
 	int rc;
 
 	if (d == NULL)
-		return ctx_fail(ctx, EXIT_FAILED, "no_dir",
+		return ctx_fail(ctx, EXIT_CONFIG, "no_dir",
 		    "give the folder that `muster-authority init` made",
 		    "%s: %s", ctx->dir, strerror(errno));
 	memcpy(at.path, ctx->dir, sizeof(at.path));
@@ -238,7 +238,7 @@ serve_check_open(const struct ctx *ctx, struct enrolment_env *env_out)
 	int rc, err = enrolment_open(ctx->dir, env_out);
 
 	if (err == MUSTER_E_NOENT && env_out->db == NULL)
-		return ctx_fail(ctx, EXIT_FAILED, "no_database",
+		return ctx_fail(ctx, EXIT_CONFIG, "no_database",
 		    "make an authority by `muster-authority init`, or give "
 		    "its folder by --dir",
 		    "%s has no %s", ctx->dir, DB_FILE);

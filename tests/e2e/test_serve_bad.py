@@ -448,9 +448,9 @@ def test_what_it_does_not_start_with(tmp_path):
                 "127.0.0.1:%d" % taken.getsockname()[1])
     os.mkdir(s.a.path("bare"))
     s.configure(dir=s.a.path("bare"))
-    assert "authority.db" in refused(s, 1, "no_database")[0]
+    assert "authority.db" in refused(s, 78, "no_database")[0]
     s.configure(dir=s.a.path("none"))
-    refused(s, 1, "no_dir")
+    refused(s, 78, "no_dir")
     with open(s.conf, "w") as f:
         f.write("# nothing yet\n")
     assert "names none" in refused(s, 78, "no_dir")[0]
