@@ -295,6 +295,7 @@ storage(const struct admin_host *host)
 {
 	const struct turnloop_stats *stats = turnloop_stats(host->turnloop);
 	json_t *out = json_object();
+	bool is_shared = strcmp(store_kind(host->store), "postgresql") == 0;
 	char outcome[ERRCODE_MAX], server[STORE_SERVER_MAX];
 
 	errcode(stats->outcome, outcome);
@@ -312,8 +313,10 @@ storage(const struct admin_host *host)
 	(void)json_object_set_new(out, "last_outcome", json_string(outcome));
 	(void)json_object_set_new(out, "state",
 	    json_string(stats->outcome == 0 ? "ok" : "failing"));
+	/* a server's words say why; of a file here it is known what to do */
 	if (stats->outcome != 0)
-		(void)json_object_set_new(out, "reason",
+		(void)json_object_set_new(out,
+		    is_shared ? "reason" : "next_step",
 		    json_string(stats->outage.cause.text));
 	return out;
 }

@@ -61,14 +61,16 @@ check_store(struct health *h, const json_t *status)
 {
 	const json_t *store = json_object_get(status, "store");
 	const char *reason = text(store, "reason");
+	const char *next = text(store, "next_step");
 
 	if (strcmp(text(store, "state"), "ok") == 0)
 		add(h, "store", NULL, MARK_OK, NULL, "%s takes what is counted",
 		    text(store, "kind"));
 	else
 		add(h, "store", NULL, MARK_ERROR,
-		    reason[0] != '\0'
-		        ? reason
+		    reason[0] != '\0' ? reason
+		        : next[0] != '\0'
+		        ? next
 		        : "see the log of musterd: it names the cause",
 		    "%s does not take what is counted (%s): clients are told "
 		    "to come again",

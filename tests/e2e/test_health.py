@@ -176,6 +176,26 @@ def test_an_inventory_that_cannot_be_read_is_told_of_once(make):
                               re.M)) == 1
 
 
+def test_a_store_of_this_machine_says_what_to_do(make):
+    s = make("")
+    s.activate_host()
+    path = os.path.join(s.host_root, "var/lib/muster/host/host.db")
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        assert wire.activate(s.port, SERVER, cmid=b"\1" * 16,
+                             threshold=5)[0] == 5  # BUSY
+        told = until(lambda: (t := status(s))["store"]["state"] ==
+                     "failing" and t)
+        assert told["store"]["next_step"].endswith(
+            "or end what locks the database")
+        assert "reason" not in told["store"]
+        lack, = check(told, "store")
+        assert (lack["state"], lack["next_step"]) == (
+            "error", told["store"]["next_step"])
+    assert wire.activate(s.port, SERVER, cmid=b"\1" * 16, threshold=5)[0] == 0
+    until(lambda: "next_step" not in status(s)["store"])
+
+
 def test_the_inventory_says_how_much_it_keeps(make):
     s = make("inventory_rows = 10;\nretention_days = 90;\n")
     s.activate_host()

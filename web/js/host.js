@@ -106,6 +106,7 @@ function store_card(store) {
 			["Largest commit", many(store.largest_batch, "request")],
 			["Last outcome", label(store.last_outcome)],
 			store.reason ? ["Cause", store.reason] : null,
+			store.next_step ? ["Next step", store.next_step] : null,
 		]));
 }
 
