@@ -242,8 +242,19 @@ PARTS = {"root": "MEMBERS", "audit": "AUDIT", "issuers": "ISSUERS",
 
 
 def test_members_of_a_prepared_file_are_those_that_are_read():
-    text = source("src/authority/prepared.c")
-    limit = {**CONST, "UINT32_MAX": 2**32 - 1, "PREPARED_ISSUERS - 1": 255}
+    text, header = (source(f"src/authority/prepared.{end}") for end in "ch")
+    issuers = int(re.search(r"#define PREPARED_ISSUERS (\d+)", header)[1])
+    limit = {**CONST, "UINT32_MAX": 2**32 - 1,
+             "PREPARED_ISSUERS - 1": issuers - 1}
+    # what no file has that was prepared: the catalogue's limits, and the
+    # first serial of the database
+    least = {(part, row[0]): row[2] or 0
+             for part, name in (("MEMBERS", "read_head"),
+                                ("ISSUERS", "read_issuers"))
+             for row in read_by("src/trust/catalogue.c", name)}
+    least["MEMBERS", "serial"] = int(re.search(
+        r"CHECK\(next_serial BETWEEN (\d+) AND ",
+        source("src/authority/schema.c"))[1])
     most = {"name": "CAT_NAME_MAX", "url": "CAT_URL_MAX",
             "contact": "CAT_CONTACT_MAX"}
     found, around = 0, "root"
@@ -260,10 +271,12 @@ def test_members_of_a_prepared_file_are_those_that_are_read():
                 assert f"{CONST[more]} bytes in hex" in says[name], name
             elif kind == "u32":
                 upper = limit[more] if more in limit else int(more)
-                assert re.search(rf"\b[01] to {upper}\b", says[name]), name
+                assert re.findall(r"\b(\d+) to (\d+)\b", says[name]) == \
+                    [(str(least.get((part, name), 0)), str(upper))], name
             elif name != "schema":
                 upper = CONST[most[name]]
-                assert re.search(rf"\b[01] to {upper} bytes", says[name]), name
+                assert re.findall(r"\b(\d+) to (\d+) bytes", says[name]) == \
+                    [(str(least[part, name]), str(upper))], name
             found += 1
     assert found == text.count("get_u32(") + text.count("get_hex(") + \
         text.count("get_text(") - 3  # what reads them
@@ -273,11 +286,12 @@ def test_members_of_a_prepared_file_are_those_that_are_read():
     assert head["schema"] == f".Qq {schema} ."
     for name in ("issuers", "revocations"):
         assert f"at most {CONST[f'CAT_{name.upper()}_MAX']}" in head[name]
-    assert "at most 255 issuing" in head["dropped"]
+    assert "json_array_size(dropped) >= PREPARED_ISSUERS" in text
+    assert f"at most {issuers - 1} issuing" in head["dropped"]
     assert f"at most {CONST['CAT_PRODUCTS_MAX']} objects" in \
         members(PREPARED, "LAST")["products"]
     assert f"at most {1024 * 1024} bytes" in installed(PREPARED)
-    assert "PREPARED_MAX (1024 * 1024)" in source("src/authority/prepared.h")
+    assert "PREPARED_MAX (1024 * 1024)" in header
 
 
 def test_a_prepared_file_has_the_members_of_its_page(tmp_path):

@@ -186,14 +186,21 @@ def test_a_page_refers_to_what_its_package_leads_to():
               for path, package in listed().items() if "/man/man" in path}
     calls = owners.pop("*")
     assert calls == "libmuster-dev" and len(owners) > 15
+    pages = {os.path.basename(path) for path in
+             glob.glob(demo.REPO + "/doc/man/*.3")}
+    assert len(pages) > 3
+    owners |= dict.fromkeys(pages, calls)
+    judged = set()
     for page, package in owners.items():
         near = set()
         for one in with_dependencies(package):
             near |= {one} | related(one, "Recommends", "Suggests")
         for name, section in re.findall(r"^\.Xr (\S+) (\d)",
                                         text("doc/man", page), re.M):
+            judged.add((page[-1], section))
             if section != "3" and f"{name}.{section}" in owners:
                 assert owners[f"{name}.{section}"] in near, (page, name)
+    assert {("3", "5"), ("3", "8"), ("5", "1"), ("8", "1")} <= judged
 
 
 @pytest.mark.parametrize("package, unit", [
