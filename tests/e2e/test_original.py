@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Goal: what the page for those who know the original says of Muster is what
 Muster has: each command, option, setting, path, state, code and event."""
+import math
 import os
 import re
 import sys
@@ -8,6 +9,8 @@ import sys
 import pytest
 
 import demo
+from test_man import UNITS
+from test_man_formats import read_by
 from test_man_programs import installed, settings, source
 
 sys.path.insert(0, os.path.join(demo.REPO, "tools"))
@@ -16,8 +19,11 @@ import completions
 PAGE = "doc/guide/from-the-original.md"
 PROGRAMS = {name: completions.Program(os.path.join(demo.BIN, name))
             for name in ("muster", "muster-authority")}
-# of systemd, and of name servers: not ours
-OTHERS = {"systemctl edit musterd", "CPUWeight=", "REFUSED"}
+OTHERS = {"Commands": {"systemctl edit musterd", "CPUWeight="},  # systemd's
+          "Events and codes": {"REFUSED"}}  # of a name server
+WORDS = {2: "twice", 4: "four", 6: "six", 7: "seven", 9: "nine", 10: "ten",
+         30: "thirty"}
+EVENT = r"event `([a-z-]+)` of `([a-z-]+)`"
 SECTIONS = ["What differs", "Commands", "Keys and files", "Events and codes"]
 
 
@@ -34,9 +40,8 @@ def tables():
     return found
 
 
-def spans(section):
-    return [span for _, here in tables()[section]
-            for span in re.findall(r"`([^`]+)`", here)]
+def spans(text):
+    return re.findall(r"`([^`]+)`", text)
 
 
 def command(text):
@@ -93,66 +98,148 @@ def is_setting(span):
 
 def test_its_commands_are_those_of_the_programs():
     assert list(tables()) == SECTIONS
-    said = [span for section in tables() for span in spans(section)
-            if span.split()[0] in PROGRAMS]
+    said = [span for rows in tables().values() for _, here in rows
+            for span in spans(here) if span.split()[0] in PROGRAMS]
     assert len(said) > 25
     assert [why for why in map(command, said) if why] == []
 
 
+def is_of_section(section, span):
+    """Is a name of the kind that the section's table is about?"""
+    if section == "Commands":
+        paths = installed("musterd.8") + installed("musterd.conf.5")
+        return is_setting(span) or span == "musterd.conf" or bool(
+            span.startswith("/") and
+            re.search(rf" {re.escape(span)}(?![\w./-])", paths))
+    if section == "Events and codes":
+        return span in codes() or " = " in span and is_setting(span)
+    return section == "What differs" and span in states()
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 def test_all_that_it_names_is_there(section):
-    paths = installed("musterd.8") + installed("musterd.conf.5")
-    last = None
-    for span in spans(section):
-        if span.split()[0] in PROGRAMS:
-            last = span
-        elif span.startswith("--"):
-            program = PROGRAMS[last.split()[0] if last else "muster"]
-            assert any(span in program.options(name)
-                       for name in program.commands), span
-        elif span in ("on", "off"):
-            assert command(f"muster set-caching {span}") is None
-        elif span in ("true", "false"):
-            assert is_setting(f"publish = {span}")
-        elif span.startswith("/"):
-            assert re.search(rf" {re.escape(span)}(?![\w./-])", paths), span
-        elif span not in OTHERS | states() | codes() | events("musterd") | \
-                events("muster-agent") | {"musterd", "muster-agent"}:
-            assert is_setting(span) or span == "musterd.conf", span
+    """Each name in the table of its kind, and an option or a value at the
+    command before it in its cell."""
+    n = 0
+    for there, here in tables()[section]:
+        said = []
+        # the next test has the events
+        for span in spans(re.sub(EVENT, "", here)):
+            n += 1
+            if span.split()[0] in PROGRAMS:
+                said.append(span)
+            elif f"`{span}` of each command" in here:
+                assert all(span in program.options(name)
+                           for program in PROGRAMS.values()
+                           for name in program.commands), span
+            elif span.startswith("--"):
+                assert command(f"{said[-1]} {span}") is None, (there, span)
+            elif f"state `{span}`" in here:
+                assert span in states(), (there, span)
+            elif span in ("on", "off"):
+                assert command(f"{said[-1].rsplit(' ', 1)[0]} {span}") is None
+            elif span in ("true", "false"):
+                assert is_setting(f"publish = {span}")
+            elif span not in OTHERS.get(section, ()):
+                assert is_of_section(section, span), (there, span)
+    assert n > 5 or section == "Keys and files"
+
+
+def test_what_it_says_of_the_journal_is_so():
+    """All that stands outside the tables as code."""
+    prose = "\n".join(line for line in source(PAGE).splitlines()
+                      if not line.startswith("| "))
+    line, *names = [span for span in spans(prose)
+                    if span not in ("--json",)]
+    unit, field, event = re.fullmatch(
+        r"journalctl -u ([a-z-]+) ([A-Z_]+)=([a-z-]+)", line).groups()
+    assert os.path.exists(os.path.join(UNITS, unit + ".service"))
+    assert f'put_entry(&o, "", "{field}", record->event);' in \
+        source("src/base/logform.c")
+    assert event in events(unit)
+    assert names == ["code", "outcome"]
+    fields = re.findall(r'\bX\([A-Z_]+, "(\w+)", (?:true|false)\)',
+                        source("src/base/lognames.h"))
+    assert set(names) <= set(fields)
+    assert all("--json" in program.options(name)
+               for program in PROGRAMS.values() for name in program.commands)
 
 
 def test_its_events_and_codes_are_those_of_the_manual():
     rows = tables()["Events and codes"]
     cells = [here for _, here in rows]
-    named = [found for cell in cells for found in re.findall(
-        r"event `([a-z-]+)` of `([a-z-]+)`", cell)]
+    named = [found for cell in cells for found in re.findall(EVENT, cell)]
     assert len(named) == sum(cell.count("event `") for cell in cells) >= 8
     for event, program in named:
         assert event in events(program), (event, program)
     for there, here in rows:
-        known = codes() & set(re.findall(r"`([^`]+)`", here))
+        known = codes() & set(spans(here))
         assert not there.startswith("0x") or known or \
-            here.startswith(("never one code", "`REFUSED`")), there
+            here.startswith(("no code: the state", "never one code",
+                             "`REFUSED`")), there
     exits = dict(re.findall(r"^\| (\d+) \| (.*) \|$", source("doc/errors.md"),
                             re.M))
     said = re.findall(r"exit (\d+), `(\w+)`", "".join(cells))
     assert said == [("3", "count"), ("4", "denied")]
+    assert "notification" in states() and "any state but licensed" in exits["3"]
     assert "below the threshold" in exits["3"] and "right" in exits["4"]
     assert '"  last round ' in source("src/cli/client_show.c")
 
 
+def constant(path, name):
+    """A product of numbers, as the source writes a constant."""
+    text = re.search(rf"^#define {name} (.*?)(?: */\*.*)?$", source(path),
+                     re.M)[1]
+    assert re.fullmatch(r"[\d *()]+", re.sub(r"U?INT64_C|(?<=\d)U", "", text))
+    return math.prod(map(int, re.findall(r"\b\d+", text)))
+
+
+def preset(name):
+    text = settings("musterd.conf.5")[name][1]
+    return int(re.search(r"\.Pq (\d+) ", text + " ")[1])
+
+
 def test_its_numbers_are_those_of_the_source():
-    """What it says to be the same as there."""
-    same = " ".join(source(PAGE).split("\n## ")[1].split())
-    number = dict(re.findall(r"#define (\w+) (\d+)U?\b", "".join(
-        source(name) for name in ("src/authority/products.h",
-                                  "src/authority/keys.h"))))
-    assert f"threshold of {number['PRODUCTS_THRESHOLD_DESKTOP']} for desktops " \
-        f"and {number['PRODUCTS_THRESHOLD_SERVER']} for servers" in same
-    page = settings("musterd.conf.5")
-    for name, says in (("renewal_minutes", "renewal every 7 days"),
-                       ("retry_minutes", "retry every 2 hours"),
-                       ("port", "TCP port 1688")):
-        n = int(re.search(r"\.Pq (\d+) ", page[name][1] + " ")[1])
-        unit = {"renewal_minutes": 24 * 60, "retry_minutes": 60}.get(name, 1)
-        assert str(n // unit) in says.split() and says in same, name
+    """All of what it says to be the same as there."""
+    products, grant = "src/authority/products.h", "src/authority/grant.h"
+    desktop, server, days = (constant(products, "PRODUCTS_" + name) for name in (
+        "THRESHOLD_DESKTOP", "THRESHOLD_SERVER", "VALIDITY_DAYS"))
+    window = constant("src/count/count.h", "COUNT_WINDOW_S") / (24 * 3600)
+    kept = int(re.search(r"want = (\d) \* item->threshold;",
+                         source("src/store/store.c"))[1])
+    renewal, retry = preset("renewal_minutes"), preset("retry_minutes")
+    again = constant("src/host/publish.h", "PUBLISH_AGAIN_MS") / 3600_000
+    clocks = constant("src/turn/turn.h", "TURN_CLOCK_S") / 3600
+    hosts, more = (constant(grant, "GRANT_" + name)
+                   for name in ("HOSTS", "REACTIVATIONS"))
+    part = source(PAGE).split("\n## ")[1]
+    assert part.startswith("What is the same\n")
+    assert " ".join(part.split("\n", 1)[1].split()) == \
+        f"A threshold of {desktop} for desktops and {server} for servers by " \
+        f"default; a window of {window:g} days; {WORDS[kept]} the threshold " \
+        f"kept; {days} days of validity; renewal every {renewal / 1440:g} " \
+        f"days, retry every {retry / 60:g} hours; TCP port " \
+        f"{preset('port')}; publication every {again:g} hours; " \
+        f"{WORDS[hosts]} hosts a key, {WORDS[more]} reactivations each; " \
+        f"{WORDS[clocks]} hours between clocks; a telephone when there is " \
+        "no network."
+
+
+def test_numbers_of_its_tables_are_those_of_the_source():
+    differs, keys = ("".join(here for _, here in tables()[name])
+                     for name in ("What differs", "Keys and files"))
+    days = constant("src/store/store.h", "STORE_RETENTION_DAYS")
+    assert f"all that asked in {days} days" in differs
+    (least,) = (row[2] for row in read_by("src/trust/catalogue.c",
+                                          "read_product")
+                if row[0] == "threshold")
+    assert f"may have the threshold {least}" in differs
+    typed = WORDS[constant("src/trust/digits.h", "DIGITS_TYPED")]
+    groups = dict(re.findall(r"DIGITS_GROUPS\((\d+)\) == (\d+)",
+                             source("src/trust/digits.c")))
+    for name in ("ASK", "ANSWER"):
+        size = constant("src/trust/phone.h", f"PHONE_{name}_LEN")
+        assert f"{WORDS[int(groups[str(size)])]} groups of {typed} digits" in \
+            keys
+    typed = constant("src/trust/hostkey.h", "HOSTKEY_TEXT_LEN")
+    assert f"host key, {typed - 4} characters" in keys
