@@ -25,7 +25,7 @@ def installed(shell, program):
         "zsh": f"zsh/site-functions/_{program}"}[shell])
 
 
-def bash(*lines):
+def bash(*lines, cwd=demo.BIN):
     """What is offered at the end of each line; all in one shell."""
     script = "".join(f"source '{installed('bash', p)}'\n" for p in PROGRAMS)
     for words in lines:
@@ -34,19 +34,21 @@ def bash(*lines):
         script += (f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}\n{f}\n"
                    'printf "%s\\n" "${COMPREPLY[@]}" ""; echo END\n')
     p = subprocess.run(["bash", "--norc", "-c", script], capture_output=True,
-                       text=True, timeout=240, cwd=demo.BIN)
+                       text=True, timeout=240, cwd=cwd)
     assert p.stderr == ""
     return [set(part.split()) for part in p.stdout.split("END\n")[:-1]]
 
 
-def fish(line):
-    program = line.split()[0]
-    p = subprocess.run(
-        ["fish", "--no-config", "-c",
-         f"source '{installed('fish', program)}'; complete -C '{line}'"],
-        capture_output=True, text=True, timeout=90, cwd=SHARE)
+def fish(*lines, cwd=SHARE):
+    """Likewise."""
+    script = "".join(f"source '{installed('fish', p)}'\n" for p in PROGRAMS)
+    script += "".join(f"complete -C '{' '.join(words)}'; echo END\n"
+                      for words in lines)
+    p = subprocess.run(["fish", "--no-config", "-c", script],
+                       capture_output=True, text=True, timeout=240, cwd=cwd)
     assert p.stderr == ""
-    return {one.split("\t")[0] for one in p.stdout.splitlines()}
+    return [{one.split("\t")[0] for one in part.splitlines()}
+            for part in p.stdout.split("END\n")[:-1]]
 
 
 def program_help(program):
@@ -54,13 +56,17 @@ def program_help(program):
                           capture_output=True, text=True, timeout=90).stdout
 
 
-def commands(program):
-    lines = re.findall(rf"^  {program} (.*)$", program_help(program), re.M)
-    return [re.match(r"[a-z-]+( [a-z][a-z-]+(?= |$))?", one).group(0)
-            for one in lines]
+COMMAND = re.compile(r"([a-z-]+(?: [a-z][a-z-]+(?=\s))?)(.*(?:\n {6}[\[|-].*)*)")
 
 
-COMMANDS = {p: commands(p) for p in ("muster", "muster-authority")}
+def usages(program):
+    """Of each command what may follow it, as --help has it."""
+    parts = re.split(rf"^  {program} ", program_help(program), flags=re.M)[1:]
+    return dict(COMMAND.match(part).groups() for part in parts)
+
+
+USAGES = {p: usages(p) for p in ("muster", "muster-authority")}
+COMMANDS = {p: list(USAGES[p]) for p in USAGES}
 FIRST = [(p, *c.split(" ")) for p in COMMANDS for c in COMMANDS[p]]
 
 
@@ -79,11 +85,11 @@ def test_a_command_is_offered_word_by_word():
         firsts = {n.split(" ")[0] for n in names}
         assert len(firsts) > 5
         assert bash((program, ""))[0] == firsts | {"--help", "--version"}
-        assert fish(program + " ") >= firsts
+        assert fish((program, ""))[0] >= firsts
         for first in {n.split(" ")[0] for n in names if " " in n}:
             want = {n.split(" ")[1] for n in names if n.startswith(first + " ")}
             assert bash((program, first, ""))[0] == want | {"--help"}
-            assert fish(f"{program} {first} ") == want
+            assert fish((program, first, ""))[0] == want
 
 
 def test_every_option_in_the_tables_is_offered():
@@ -122,25 +128,74 @@ def test_what_is_offered_is_taken(command, tmp_path):
         assert f"unrecognized option '{option}" not in p.stderr
 
 
-@pytest.mark.parametrize("command", [c for c in sorted(OFFERED)
-                                     if len(c) == 1 or c[1] in ("host", "init")],
-                         ids=lambda c: " ".join(c))
-def test_fish_offers_the_same(command):
-    said = fish(" ".join(command) + " -")
-    assert {o for o in said if o.startswith("-")} == OFFERED[command]
+def test_fish_offers_the_same():
+    said = fish(*((*command, "-") for command in OFFERED))
+    assert len(said) == len(OFFERED) > 40
+    for command, words in zip(OFFERED, said):
+        assert {o for o in words if o.startswith("-")} == OFFERED[command], \
+            command
 
 
-def test_values_are_offered_where_they_are_few():
-    assert bash(("muster", "set-caching", ""))[0] >= {"on", "off"}
-    assert {"publish", "withdraw", "show", "audit"} <= \
-        bash(("muster", "host", "dns", ""))[0]
-    assert bash(("muster-authority", "init", "--seal-cost", ""))[0] == {
-        "interactive", "moderate", "sensitive"}
-    assert fish("muster-authority init --seal-cost ") == {
-        "interactive", "moderate", "sensitive"}
-    assert bash(("muster", "host", "clients", "--state", ""))[0] == set()
+OPTION = re.compile(r"(--?[a-z-]+) ([A-Za-z][^\s\]);]*)")
+COMMON = {"muster": ("--root", "--config"), "muster-authority": ("--dir",)}
+
+
+def with_value():
+    """Every option that takes one, and its words where they are few."""
+    found = {}
+    for program, name in ((p, n) for p in USAGES for n in USAGES[p]):
+        command = (program, *name.split(" "))
+        for option, value in OPTION.findall(USAGES[program][name]):
+            many = re.fullmatch(r"[a-z]+(\|[a-z]+)+", value)
+            found[*command, option] = set(value.split("|")) if many else None
+        for option in COMMON[program]:
+            if option in OFFERED[command]:
+                found[*command, option] = None
+    for command in (("musterd",), ("muster-agent",)):
+        found[*command, "--root"] = found[*command, "--config"] = None
+    return found
+
+
+VALUES = with_value()
+
+
+def words_of(usage):
+    """Those that stand for themselves, behind a command."""
+    rest = re.sub(r"--?[a-z-]+( [A-Za-z][^\s\]);]*)?", "", usage)
+    return {word for one in re.findall(r"(?<![\w|.:-])[a-z][a-z|]+(?![\w.])",
+                                       rest) for word in one.split("|")}
+
+
+def test_values_are_offered_where_they_are_few(tmp_path):
+    """Words, or files, or folders; the same by bash and fish."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    lines = [(*at, "") for at in VALUES]
+    kinds = set()
+    for at, ours, theirs in zip(VALUES, bash(*lines, cwd=tmp_path),
+                                fish(*lines, cwd=tmp_path), strict=True):
+        theirs = {one.rstrip("/") for one in theirs}
+        assert ours == theirs, at
+        if VALUES[at]:
+            assert ours == VALUES[at], at
+        else:
+            assert ours in (set(), {"folder"}, {"file", "folder"}), at
+        kinds.add(frozenset(ours))
+    assert len(kinds) > 3 and len(VALUES) > 90
+    assert {"--seal-cost"} == {at[-1] for at in VALUES if VALUES[at]}
+
+
+def test_words_are_offered_behind_their_commands(tmp_path):
+    told = {(p, *n.split(" ")): words_of(USAGES[p][n])
+            for p in USAGES for n in USAGES[p]}
+    assert {c: w for c, w in told.items() if w} == {
+        ("muster", "set-caching"): {"on", "off"},
+        ("muster", "host", "dns"): {"show", "publish", "withdraw", "audit"}}
+    lines = [(*command, "") for command in told]
+    for command, ours, theirs in zip(told, bash(*lines, cwd=tmp_path),
+                                     fish(*lines, cwd=tmp_path), strict=True):
+        assert ours - OFFERED[command] == theirs == told[command], command
     assert "musterd" in bash(("muster", "host", "backup", "muster"))[0]
-    assert "musterd" in bash(("muster", "verify", "--root-key", "muster"))[0]
 
 
 class Zsh:
@@ -179,7 +234,8 @@ class Zsh:
         out = self.until(rf"{again}(?s:.*)\n(?s:.*)@ {again}")
         self.send("\x15echo NE''XT\n")
         self.until(r"NEXT\r\n(?s:.*)@ ")
-        return set(out.replace("\x07", " ").replace(line, " ").split())
+        out = out.replace("\x07", " ").replace("@ " + line, " ")
+        return set(out.replace(line, " ").split())
 
     def close(self):
         os.close(self.fd)
@@ -187,15 +243,26 @@ class Zsh:
 
 
 def test_zsh_offers_the_same(tmp_path):
+    """In one shell: every command, its options, words and values."""
     shell = Zsh(str(tmp_path))
     try:
-        for command in (("muster", "host", "clients"), ("musterd",),
-                        ("muster-authority", "key", "issue")):
+        for command in OFFERED:
             said = shell.offers(" ".join(command) + " --")
             assert {w for w in said if w.startswith("--") and len(w) > 2} == \
-                OFFERED[command]
-        assert {n.split(" ")[1] for n in COMMANDS["muster"]
-                if n.startswith("host ")} <= shell.offers("muster host ")
-        assert {"on", "off"} <= shell.offers("muster set-caching o")
+                {o for o in OFFERED[command] if o.startswith("--")}, command
+        for program, names in COMMANDS.items():
+            firsts = {n.split(" ")[0] for n in names}
+            assert firsts <= shell.offers(program + " ")
+            for first in {n.split(" ")[0] for n in names if " " in n}:
+                assert {n.split(" ")[1] for n in names
+                        if n.startswith(first + " ")} <= \
+                    shell.offers(f"{program} {first} ")
+        for at in (at for at in VALUES if VALUES[at]):
+            assert shell.offers(" ".join(at) + " ") == VALUES[at]
+        for program in USAGES:
+            for name, usage in USAGES[program].items():
+                if words_of(usage):
+                    said = shell.offers(f"{program} {name} ")
+                    assert {w for w in said if w[0] != "-"} == words_of(usage)
     finally:
         shell.close()
