@@ -288,14 +288,7 @@ MUSTER_NODISCARD int pg_done(struct pg_link *link);
 MUSTER_NODISCARD int pg_drain(struct pg_link *link);
 
 /**
- * pg_u64(): a number as the server sends and takes it.
- *
- * Returns: the 8 bytes as a number
- */
-uint64_t pg_u64(const char *p);
-
-/**
- * pg_put_u64(): the same the other way.
+ * pg_put_u64(): a number as the server takes it, in 8 bytes.
  */
 void pg_put_u64(uint8_t *out, uint64_t v);
 
@@ -330,6 +323,21 @@ void pg_begin_client_columns(struct pg_store *p);
 void pg_put_client(struct pg_store *p, const struct store_client *row);
 
 /**
+ * pg_fixed(): bytes of an answer: column and row as they are counted from 0.
+ *
+ * Returns: false: there is no such row, it has none, or not `len` of them
+ */
+bool pg_fixed(const PGresult *res, int i, int column, void *out, size_t len);
+
+/**
+ * pg_number(): a bigint of an answer.
+ *
+ * Returns: false: as above, or of another type, or not from 0 to `max`
+ */
+bool
+pg_number(const PGresult *res, int i, int column, int64_t max, int64_t *out);
+
+/**
  * pg_read_client(): row `i` of an answer, columns as in PG_CLIENTS.
  *
  * Returns: false when it cannot be one of ours
@@ -353,6 +361,21 @@ int64_t pg_wait_ms(int64_t wait_ms, uint32_t draw);
  * Returns: 0; as pg_link_open()
  */
 MUSTER_NODISCARD int pg_connect(struct pg_store *p);
+
+/**
+ * pg_damaged(): something in the tables that no host has written.
+ *
+ * Returns: MUSTER_E_AGAIN, with its name in diag
+ */
+int pg_damaged(struct pg_store *p, const char *what);
+
+/**
+ * pg_read_clock(): the answer to PG_CLOCK.
+ *
+ * Returns: 0; MUSTER_E_AGAIN it is no time, diag says so
+ */
+MUSTER_NODISCARD int
+pg_read_clock(struct pg_store *p, const PGresult *res, int64_t *now_unix_s);
 
 /**
  * pg_check_clock(): is the server's clock near enough to the host's?

@@ -186,6 +186,9 @@ refused(struct pg_link *link, const PGresult *res)
 		return lost(link);
 	pg_say(link->diag, "PostgreSQL: %.140s (%s); %s",
 	    text == NULL ? "error" : text, state, next_step(state));
+	/* a type was changed under what is prepared: for good, in this session */
+	if (strcmp(state, "0A000") == 0)
+		pg_link_close(link);
 	return strcmp(state, "53100") == 0 ? MUSTER_E_FULL : MUSTER_E_AGAIN;
 }
 

@@ -167,10 +167,12 @@ static int
 count_rows(struct pg_link *link, uint64_t *total_out)
 {
 	PGresult *res = NULL;
+	int64_t n = 0;
 	int err = ask(link, "SELECT count(*) FROM client", &res);
 
-	if (err == 0)
-		*total_out = pg_u64(PQgetvalue(res, 0, 0));
+	if (err == 0 && !pg_number(res, 0, 0, INT64_MAX, &n))
+		err = MUSTER_E_DAMAGED;
+	*total_out = (uint64_t)n;
 	PQclear(res);
 	return err;
 }

@@ -31,8 +31,8 @@ pg_put_u64(uint8_t *out, uint64_t v)
 	put_u32(out + 4, (uint32_t)v);
 }
 
-uint64_t
-pg_u64(const char *p)
+static uint64_t
+get_u64(const char *p)
 {
 	uint64_t v = 0;
 
@@ -117,8 +117,8 @@ pg_put_client(struct pg_store *p, const struct store_client *row)
 	pg_array_put_int(&c[18], row->granted_unix_s);
 }
 
-static bool
-fixed(const PGresult *res, int i, int column, void *out, size_t len)
+bool
+pg_fixed(const PGresult *res, int i, int column, void *out, size_t len)
 {
 	if (PQgetisnull(res, i, column) != 0 ||
 	    (size_t)PQgetlength(res, i, column) != len)
@@ -148,14 +148,16 @@ name(const PGresult *res, int i, int column, char *out)
 	return true;
 }
 
-static bool
-number(const PGresult *res, int i, int column, int64_t max, int64_t *out)
+bool
+pg_number(const PGresult *res, int i, int column, int64_t max, int64_t *out)
 {
 	char bytes[8];
 
-	if (!fixed(res, i, column, bytes, sizeof(bytes)))
+	/* a time or a fraction has as many bytes */
+	if (PQftype(res, column) != OID_INT8 ||
+	    !pg_fixed(res, i, column, bytes, sizeof(bytes)))
 		return false;
-	*out = (int64_t)pg_u64(bytes);
+	*out = (int64_t)get_u64(bytes);
 	return *out >= 0 && *out <= max;
 }
 
@@ -179,26 +181,26 @@ pg_read_client(const PGresult *res, int i, struct store_client *row)
 
 	memset(row, 0, sizeof(*row));
 	is_good = PQnfields(res) == PG_COLUMNS &&
-	    fixed(res, i, 0, row->publisher, PUBLISHER_LEN) &&
-	    fixed(res, i, 1, row->product, WIRE_ID_LEN) &&
-	    fixed(res, i, 2, row->cmid, WIRE_ID_LEN) &&
-	    fixed(res, i, 3, row->machine, WIRE_ID_LEN) &&
+	    pg_fixed(res, i, 0, row->publisher, PUBLISHER_LEN) &&
+	    pg_fixed(res, i, 1, row->product, WIRE_ID_LEN) &&
+	    pg_fixed(res, i, 2, row->cmid, WIRE_ID_LEN) &&
+	    pg_fixed(res, i, 3, row->machine, WIRE_ID_LEN) &&
 	    name(res, i, 4, row->name) &&
-	    number(res, i, 5, WIRE_NOTIFICATION, &state) &&
-	    number(res, i, 6, UINT32_MAX, &threshold) &&
-	    number(res, i, 7, INT64_MAX, &row->first_unix_s) &&
-	    number(res, i, 8, INT64_MAX, &row->last_unix_s) &&
-	    number(res, i, 9, UINT32_MAX, &count) &&
-	    number(res, i, 10, INT64_MAX, &contacts) &&
-	    fixed(res, i, 11, row->address, TURN_ADDRESS_LEN) &&
-	    fixed(res, i, 12, &is_duplicate, 1) &&
-	    fixed(res, i, 13, row->other_machine, WIRE_ID_LEN) &&
+	    pg_number(res, i, 5, WIRE_NOTIFICATION, &state) &&
+	    pg_number(res, i, 6, UINT32_MAX, &threshold) &&
+	    pg_number(res, i, 7, INT64_MAX, &row->first_unix_s) &&
+	    pg_number(res, i, 8, INT64_MAX, &row->last_unix_s) &&
+	    pg_number(res, i, 9, UINT32_MAX, &count) &&
+	    pg_number(res, i, 10, INT64_MAX, &contacts) &&
+	    pg_fixed(res, i, 11, row->address, TURN_ADDRESS_LEN) &&
+	    pg_fixed(res, i, 12, &is_duplicate, 1) &&
+	    pg_fixed(res, i, 13, row->other_machine, WIRE_ID_LEN) &&
 	    name(res, i, 14, row->other_name) &&
-	    fixed(res, i, 15, chain, CLIENT_CHAIN_LEN) &&
+	    pg_fixed(res, i, 15, chain, CLIENT_CHAIN_LEN) &&
 	    client_chain_decode(chain, &row->chain) && contacts > 0 &&
 	    name(res, i, 16, row->host) &&
-	    number(res, i, 17, UINT32_MAX, &twin_unix_s) &&
-	    number(res, i, 18, INT64_MAX, &row->granted_unix_s);
+	    pg_number(res, i, 17, UINT32_MAX, &twin_unix_s) &&
+	    pg_number(res, i, 18, INT64_MAX, &row->granted_unix_s);
 	if (!is_good)
 		return false;
 	row->state = (enum wire_state)state;

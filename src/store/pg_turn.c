@@ -10,13 +10,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/paths.h"
 
 enum { OID_INT8 = 20, OID_UUID = 2950 };
 
 #define KEY_LEN (PUBLISHER_LEN + 8) /* of a group: publisher and number */
 
-static int
-damaged(struct pg_store *p, const char *what)
+int
+pg_damaged(struct pg_store *p, const char *what)
 {
 	pg_say(&p->base.diag,
 	    "PostgreSQL: %s is not what a host has written; see who else "
@@ -57,8 +58,8 @@ ask_run(struct pg_store *p, int64_t *run_out)
 		err = pg_sync(&p->link);
 	if (err == 0)
 		err = pg_take(&p->link, &res);
-	if (err == 0)
-		*run_out = (int64_t)pg_u64(PQgetvalue(res, 0, 0));
+	if (err == 0 && !pg_number(res, 0, 0, INT64_MAX, run_out))
+		err = pg_damaged(p, "the server's start");
 	PQclear(res);
 	return err == 0 ? pg_drain(&p->link) : err;
 }
@@ -254,19 +255,24 @@ behind(struct pg_store *p, int64_t seq, uint64_t proved)
 static int
 take_group(struct pg_store *p, const PGresult *res, int row, bool *reloads)
 {
-	const uint8_t *id = (const uint8_t *)PQgetvalue(res, row, 0);
+	static const int64_t most[6] = {UINT32_MAX, COUNT_CAPACITY_MAX,
+	    INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+	uint8_t id[PUBLISHER_LEN];
 	int64_t v[6];
 	struct cache *c;
 	struct pg_group *g;
 	uint32_t i;
 	int err = 0;
 
-	for (int k = 0; k < 6; k++)
-		v[k] = (int64_t)pg_u64(PQgetvalue(res, row, k + 1));
+	if (!pg_fixed(res, row, 0, id, sizeof(id)))
+		return pg_damaged(p, "a group");
+	for (int k = 0; k < 6; k++) {
+		if (!pg_number(res, row, k + 1, most[k], &v[k]))
+			return pg_damaged(p, "a group");
+	}
 	c = store_cache(&p->base, id, (uint32_t)v[0]);
-	if (c == NULL || v[1] < 0 || v[1] > COUNT_CAPACITY_MAX || v[2] < 0 ||
-	    v[3] < 0)
-		return damaged(p, "a group");
+	if (c == NULL)
+		return pg_damaged(p, "a group");
 	i = pg_group_index(p, c);
 	g = &p->groups[i];
 	if ((uint64_t)v[2] < g->proved)
@@ -328,10 +334,22 @@ take_groups(struct pg_store *p, const bool *wanted, bool *reloads)
 		if (p->is_looking && !p->groups[i].is_known)
 			err = take_missing(p, i);
 		else if (wanted[i] && !p->is_looking && !p->groups[i].is_locked)
-			err = damaged(p, "the table of groups");
+			err = pg_damaged(p, "the table of groups");
 	}
 	PQclear(res);
 	return err;
+}
+
+int
+pg_read_clock(struct pg_store *p, const PGresult *res, int64_t *now_unix_s)
+{
+	if (pg_number(res, 0, 0, INT64_MAX, now_unix_s))
+		return 0;
+	pg_say(&p->base.diag,
+	    "PostgreSQL: clock() of schema %s tells no time; make it as "
+	    "001-tables.sql in " PATH_MIGRATIONS " does",
+	    p->schema);
+	return MUSTER_E_AGAIN;
 }
 
 static int
@@ -342,9 +360,9 @@ take_clock(struct pg_store *p, int64_t *now_unix_s)
 
 	if (err != 0)
 		return err;
-	*now_unix_s = (int64_t)pg_u64(PQgetvalue(res, 0, 0));
+	err = pg_read_clock(p, res, now_unix_s);
 	PQclear(res);
-	return 0;
+	return err;
 }
 
 /* Records of a group in the order of their seq; is_over: no more of them. */
@@ -358,14 +376,15 @@ take_new(struct pg_store *p, uint32_t index, bool ignores, bool *is_over_out)
 
 	*is_over_out = !ignores && n < PG_READ_MAX;
 	for (int i = 0; i < n && err == 0 && !ignores; i++) {
-		struct count_row row = {
-		    .seq = pg_u64(PQgetvalue(res, i, 1)),
-		    .seen_unix_s = (int64_t)pg_u64(PQgetvalue(res, i, 2)),
-		};
+		struct count_row row = {.seq = 0};
+		int64_t seq = 0;
+		bool is_good = pg_fixed(res, i, 0, row.cmid, COUNT_CMID_LEN) &&
+		    pg_number(res, i, 1, (int64_t)c->seq, &seq) &&
+		    pg_number(res, i, 2, INT64_MAX, &row.seen_unix_s);
 
-		memcpy(row.cmid, PQgetvalue(res, i, 0), COUNT_CMID_LEN);
-		if (row.seq > c->seq || count_merge(&c->count, &row) != 0)
-			err = damaged(p, "a count record");
+		row.seq = (uint64_t)seq;
+		if (!is_good || count_merge(&c->count, &row) != 0)
+			err = pg_damaged(p, "a count record");
 	}
 	PQclear(res);
 	return err;
@@ -406,7 +425,7 @@ take_clients(struct pg_store *p)
 
 	for (int i = 0; err == 0 && i < PQntuples(res); i++) {
 		if (!pg_read_client(res, i, &row))
-			err = damaged(p, "a row of the inventory");
+			err = pg_damaged(p, "a row of the inventory");
 		else if (clients_find(&p->rows, &row) == NULL)
 			(void)clients_add(&p->rows, &row);
 	}

@@ -139,8 +139,9 @@ count_clients(struct pg_store *p, int64_t now_unix_s)
 	    age_s < PG_COUNT_S)
 		return 0;
 	err = run(p, PG_COUNT, NULL, 0, &res);
+	if (err == 0 && !pg_number(res, 0, 0, INT64_MAX, &p->n_clients))
+		err = pg_damaged(p, "the number of clients");
 	if (err == 0) {
-		p->n_clients = (int64_t)pg_u64(PQgetvalue(res, 0, 0));
 		p->n_inserted = 0;
 		p->counted_unix_s = now_unix_s;
 	}
@@ -177,19 +178,21 @@ static int
 thin_out(struct pg_store *p, bool *has_more)
 {
 	PGresult *res = NULL;
-	int64_t n;
+	uint8_t is_mine = 0;
+	int64_t n, clock_unix_s;
 	int err = run_changing(p, PG_BEGIN, NULL, 0, &n);
 
 	p->is_open = true;
 	if (err == 0)
 		err = run(p, PG_UPKEEP_LOCK, NULL, 0, &res);
-	if (err == 0 && *PQgetvalue(res, 0, 0) != 0) {
+	if (err == 0 && pg_fixed(res, 0, 0, &is_mine, 1) && is_mine != 0) {
 		PQclear(res);
 		res = NULL;
 		err = run(p, PG_CLOCK, NULL, 0, &res);
 		if (err == 0)
-			err = drop_piece(p,
-			    (int64_t)pg_u64(PQgetvalue(res, 0, 0)), has_more);
+			err = pg_read_clock(p, res, &clock_unix_s);
+		if (err == 0)
+			err = drop_piece(p, clock_unix_s, has_more);
 	}
 	PQclear(res);
 	if (err == 0)

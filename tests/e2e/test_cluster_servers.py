@@ -127,6 +127,54 @@ def test_b11_a_person_who_holds_a_row_is_named_until_it_is_let_go(host,
     assert [c["contacts"] for c in host.clients()] == [1, 1, 1]
 
 
+CLOCK = "CREATE FUNCTION muster.clock() RETURNS {} LANGUAGE sql AS '{}'"
+
+
+@pytest.mark.parametrize("breaks, mends, says", [
+    ("ALTER TABLE muster.grp ALTER epoch TYPE integer",
+     "ALTER TABLE muster.grp ALTER epoch TYPE bigint",
+     "a group is not what a host has written"),
+    # as many bytes, and a number of its own
+    ("ALTER TABLE muster.grp ALTER cleaned TYPE double precision",
+     "ALTER TABLE muster.grp ALTER cleaned TYPE bigint",
+     "a group is not what a host has written"),
+    ("ALTER TABLE muster.grp ALTER seq DROP NOT NULL; "
+     "UPDATE muster.grp SET seq = NULL",
+     "UPDATE muster.grp SET seq = 1; "
+     "ALTER TABLE muster.grp ALTER seq SET NOT NULL",
+     "a group is not what a host has written"),
+    ("ALTER TABLE muster.cache ALTER seq TYPE integer",
+     "ALTER TABLE muster.cache ALTER seq TYPE bigint",
+     "a count record is not what a host has written"),
+    ("ALTER TABLE muster.cache ALTER seen TYPE integer",
+     "ALTER TABLE muster.cache ALTER seen TYPE bigint",
+     "a count record is not what a host has written"),
+    ("ALTER TABLE muster.cache ALTER cmid TYPE text",
+     "ALTER TABLE muster.cache ALTER cmid TYPE uuid USING cmid::uuid",
+     "a count record is not what a host has written"),
+    *(("ALTER FUNCTION muster.clock RENAME TO kept; " + CLOCK.format(*bad),
+       "DROP FUNCTION muster.clock; "
+       "ALTER FUNCTION muster.kept RENAME TO clock",
+       "clock() of schema muster tells no time")
+      for bad in (("bigint", "SELECT NULL::bigint"), ("integer", "SELECT 1"),
+                  ("SETOF bigint", "SELECT 1::bigint WHERE false"))),
+])
+def test_b11_answers_of_another_form_are_refused_by_name(host, server, breaks,
+                                                         mends, says):
+    """What can be prepared, and is not what the migrations have made.  A host
+    goes on when it is mended, under a session that knew it otherwise."""
+    assert host.ask(cmid(1)) == (OK, 1)
+    server.sql(breaks + "; UPDATE muster.grp SET epoch = epoch + 1")
+    server.end_sessions()
+    try:
+        assert host.ask(cmid(2))[0] == BUSY
+        host.wait_log(says)
+    finally:
+        server.sql(mends)
+    assert host.until(OK, cmid(2)) == 2
+    assert host.daemon.poll() is None
+
+
 def test_b5_the_inventory_is_not_counted_as_it_grows(host, server):
     """A count reads an index of all rows: it comes once while there is room
     for what eight hosts may add, and again when there may be none."""
