@@ -127,6 +127,44 @@ def test_b11_a_person_who_holds_a_row_is_named_until_it_is_let_go(host,
     assert [c["contacts"] for c in host.clients()] == [1, 1, 1]
 
 
+@contextlib.contextmanager
+def settings_seen(server):
+    """What is in force in a session that writes to the inventory: a function
+    that gives it, of all sessions since."""
+    server.sql("""CREATE TABLE muster.seen (sync text, silent text);
+        CREATE FUNCTION muster.see() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER AS $$ BEGIN INSERT INTO muster.seen VALUES
+        (current_setting('synchronous_commit'),
+        current_setting('idle_in_transaction_session_timeout'));
+        RETURN NEW; END $$;
+        CREATE TRIGGER see BEFORE INSERT ON muster.client FOR EACH ROW
+        EXECUTE FUNCTION muster.see()""")
+    try:
+        yield lambda: server.sql("SELECT DISTINCT sync, silent FROM "
+                                 "muster.seen")
+    finally:
+        server.sql("DROP FUNCTION muster.see CASCADE; DROP TABLE muster.seen")
+
+
+@pytest.mark.parametrize("has, needs", [
+    ("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"),
+    ("remote_apply", "remote_apply")])
+def test_b11_no_commit_is_weaker_than_the_standbys_disk(host, server, has,
+                                                        needs):
+    """Whatever the role is set to; and an idle transaction has an end."""
+    role = f"ALTER ROLE {pgserver.ROLE}"
+    server.sql(f"{role} SET synchronous_commit = {has}; "
+               f"{role} SET idle_in_transaction_session_timeout = 0")
+    try:
+        server.end_sessions()
+        with settings_seen(server) as seen:
+            assert host.until(OK, cmid(1)) == 1
+            assert seen() == f"{needs}|10s\n"
+    finally:
+        server.sql(f"{role} RESET synchronous_commit; "
+                   f"{role} RESET idle_in_transaction_session_timeout")
+
+
 CLOCK = "CREATE FUNCTION muster.clock() RETURNS {} LANGUAGE sql AS '{}'"
 
 
