@@ -83,9 +83,11 @@ check_size(struct sqlite_store *q, const char *path, struct store_diag *diag)
 	char busy[32], pages[32], page_size[32];
 	struct stat st;
 
-	if (!ask(q->db, "PRAGMA wal_checkpoint(TRUNCATE)", busy,
+	/* the number of pages first: a log that has just been begun cannot be
+	 * merged before something was read */
+	if (!ask(q->db, "PRAGMA page_count", pages, sizeof(pages)) ||
+	    !ask(q->db, "PRAGMA wal_checkpoint(TRUNCATE)", busy,
 	        sizeof(busy)) ||
-	    !ask(q->db, "PRAGMA page_count", pages, sizeof(pages)) ||
 	    !ask(q->db, "PRAGMA page_size", page_size, sizeof(page_size)))
 		return open_fail(q, path, "merging the log", diag);
 	if (strcmp(busy, "0") != 0) /* a reader holds it: no harm */

@@ -194,6 +194,69 @@ test_store_what_is_cut_short_is_not_touched(void)
 	free(whole.p);
 }
 
+/* As VACUUM INTO makes a copy, or someone's sqlite3 has left it. */
+static void
+test_store_a_database_that_keeps_no_log(void)
+{
+	const char *path = kit_path("plain.db");
+	struct store *s = kit_open(path);
+	struct store_diag diag;
+	struct copy plain;
+	sqlite3 *raw = NULL;
+
+	kit_history(s, 50);
+	store_close(s);
+	is(sqlite3_open(path, &raw), SQLITE_OK);
+	is(sqlite3_exec(raw, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL),
+	    SQLITE_OK);
+	(void)sqlite3_close(raw);
+	plain = read_copy(path);
+	is(plain.p[18], 1); /* of the header: 2 is a log */
+	is(try_open(path, STORE_MAKE_NEVER, &diag), 0);
+	is_str(diag.text, "");
+	is((long long)image_a.n_clients, 50);
+	free(plain.p);
+	plain = read_copy(path);
+	is(plain.p[18], 2);
+	free(plain.p);
+}
+
+/* A page of 64 KiB stands as 1 in the header. */
+static void
+test_store_pages_of_64_kib(void)
+{
+	const char *path = kit_path("large.db");
+	const char *log = kit_path("large.db-wal");
+	struct store *s = kit_open(path);
+	struct store_diag diag;
+	struct copy whole;
+	sqlite3 *raw = NULL;
+
+	kit_history(s, 50);
+	store_close(s);
+	is(sqlite3_open(path, &raw), SQLITE_OK);
+	is(sqlite3_exec(raw,
+	       "PRAGMA journal_mode = DELETE; PRAGMA page_size = 65536; VACUUM",
+	       NULL, NULL, NULL),
+	    SQLITE_OK);
+	(void)sqlite3_close(raw);
+	whole = read_copy(path);
+	ok(whole.len % 65536 == 0 && whole.p[16] == 0 && whole.p[17] == 1);
+	kit_forget(path);
+	put(path, whole.p, whole.len - 65536);
+	is(try_open(path, STORE_MAKE_NEVER, &diag), MUSTER_E_DAMAGED);
+	ok(strstr(diag.text, "cut short") != NULL);
+	/* an empty log has none of what is missing */
+	put(log, "", 0);
+	is(try_open(path, STORE_MAKE_NEVER, &diag), MUSTER_E_DAMAGED);
+	ok(strstr(diag.text, "cut short") != NULL);
+	kit_forget(path);
+	put(path, whole.p, whole.len);
+	is(try_open(path, STORE_MAKE_NEVER, &diag), 0);
+	is((long long)image_a.n_clients, 50);
+	free(whole.p);
+}
+
 /* 0, or what opening says of the pair of files; nothing has moved when it is
  * refused. */
 static int
@@ -266,11 +329,52 @@ test_b4_a_damaged_head_of_the_log_is_refused(void)
 		wal.p[i] ^= 1;
 	}
 	is(bad, 0);
+	/* pages smaller than there may be; no commit of it is behind that */
+	wal.p[10] = 1;
+	is(open_pair(&diag), MUSTER_E_DAMAGED);
+	wal.len = 32;
+	is(open_pair(&diag), 0);
+	is((long long)image_a.n_clients, 0);
+	wal.p[10] = 0x10;
+	wal.len = len;
 	/* a log that was begun and no more */
 	for (wal.len = 0; wal.len <= 32; wal.len += 8)
 		bad += open_pair(&diag) != 0 || image_a.n_clients != 0;
 	is(bad, 0);
 	wal.len = len;
+}
+
+/* What is wrong is said of the file, wherever its folder is. */
+static void
+test_b4_a_damaged_log_in_the_folder_where_it_runs(void)
+{
+	struct store_diag diag;
+	char *before = getcwd(NULL, 0);
+
+	wal.p[32 + 100] ^= 1;
+	is(open_pair(&diag), MUSTER_E_DAMAGED);
+	is(chdir(kit_dir), 0);
+	is(try_open("pair.db", STORE_MAKE_NEVER, &diag), MUSTER_E_DAMAGED);
+	ok(strncmp(diag.text, "pair.db-wal: damaged in frame 1:", 32) == 0);
+	wal.p[32 + 100] ^= 1;
+	is(before == NULL ? -1 : chdir(before), 0);
+	free(before);
+}
+
+/* There is no page 0: as a power loss may leave the last frame. */
+static void
+test_b4_a_frame_of_no_page_is_torn(void)
+{
+	uint8_t *last = wal.p + wal.len - FRAME;
+	struct store_diag diag;
+	uint8_t page[4];
+
+	memcpy(page, last, sizeof(page));
+	memset(last, 0, sizeof(page));
+	is(open_pair(&diag), 0);
+	is((long long)image_a.n_clients, CLIENTS - 1);
+	ok(strstr(diag.text, "torn") != NULL);
+	memcpy(last, page, sizeof(page));
 }
 
 /* Wherever the writing stopped: what had been committed is there. */
@@ -380,9 +484,13 @@ main(void)
 	test_b4_a_database_without_tables_is_lost_too();
 	test_store_a_foreign_database_is_not_touched();
 	test_store_what_is_cut_short_is_not_touched();
+	test_store_a_database_that_keeps_no_log();
+	test_store_pages_of_64_kib();
 	kill_9(kit_path("killed.db"));
 	test_b4_damage_inside_the_log_is_refused();
 	test_b4_a_damaged_head_of_the_log_is_refused();
+	test_b4_a_damaged_log_in_the_folder_where_it_runs();
+	test_b4_a_frame_of_no_page_is_torn();
 	test_b4_a_torn_end_of_the_log_starts();
 	test_b4_frames_of_a_rollback_are_no_damage();
 	test_b4_frames_of_before_the_checkpoint_are_no_damage();
