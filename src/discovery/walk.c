@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "discovery/walk.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,10 +10,14 @@ walk_plan_domain(struct walk_plan *plan, const char *domain)
 {
 	char text[DNS_TEXT_MAX + 1];
 	struct dns_name name;
+	int err;
 
 	if (plan->n_domains == WALK_DOMAINS_MAX ||
-	    dns_name_join(WALK_SERVICE, domain, &name) != 0 ||
-	    dns_name_parse(domain, &name) != 0 || name.len == 1)
+	    dns_name_join(WALK_SERVICE, domain, &name) != 0)
+		return;
+	err = dns_name_parse(domain, &name);
+	assert(err == 0); /* what is a name behind labels is one without */
+	if (name.len == 1)
 		return;
 	dns_name_text(&name, text);
 	for (size_t i = 0; i < plan->n_domains; i++) {

@@ -6,6 +6,7 @@
  */
 #include "store/sqlite.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,10 +255,12 @@ load_group(struct sqlite_store *q, sqlite3_stmt *st)
 		return sqlite_damaged(q, "a group");
 	err = store_cache_make(&q->base, publisher, (uint32_t)group,
 	    (uint32_t)capacity, &c);
-	if (err == 0)
-		err = count_raise(&c->count, (uint32_t)capacity);
+	if (err == MUSTER_E_FULL)
+		return sqlite_damaged(q, "the number of groups");
 	if (err != 0)
 		return err;
+	err = count_raise(&c->count, (uint32_t)capacity);
+	assert(err == 0); /* its cache was made for that many */
 	c->capacity = (uint32_t)capacity;
 	c->seq = (uint64_t)seq;
 	if (sqlite3_column_int64(st, 4) != group_sum(c))

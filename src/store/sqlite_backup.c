@@ -8,6 +8,7 @@
  */
 #include "store/sqlite.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -70,7 +71,8 @@ name_of(const char *path, char *out)
 {
 	int n = snprintf(out, FILE_PATH_MAX, "%s.backup", path);
 
-	return n > 0 && n < FILE_PATH_MAX ? 0 : MUSTER_E_TOOBIG;
+	assert(n > 0);
+	return n < FILE_PATH_MAX ? 0 : MUSTER_E_TOOBIG;
 }
 
 void
@@ -123,8 +125,8 @@ sqlite_keep_old(sqlite3 *db, const char *path, const char *version,
 	int m = snprintf(temp, sizeof(temp), "%s.schema-%s.new", path, version);
 	int err = MUSTER_E_TOOBIG;
 
-	if (n > 0 && (size_t)n < sizeof(name) && m > 0 &&
-	    (size_t)m < sizeof(temp))
+	assert(n > 0 && n < m);
+	if ((size_t)m < sizeof(temp))
 		err = file_replace(temp, "", 0, 0600);
 	if (err == 0) {
 		err = outcome(copy(db, temp));

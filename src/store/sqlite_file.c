@@ -7,6 +7,7 @@
  */
 #include "store/sqlite.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -28,9 +29,9 @@ sqlite_file_lock(const char *path, int *fd_out, struct store_diag *diag)
 	char name[FILE_PATH_MAX];
 	int n = snprintf(name, sizeof(name), "%s.lock", path);
 
+	assert(n > 0);
 	/* SQLite gives names that begin with a colon meanings of its own */
-	if (n < 0 || (size_t)n >= sizeof(name) || path[0] == ':' ||
-	    path[0] == '\0') {
+	if ((size_t)n >= sizeof(name) || path[0] == ':' || path[0] == '\0') {
 		sqlite_say(diag, "%.100s: not a usable name for a database",
 		    path);
 		return MUSTER_E_IO;

@@ -2,6 +2,7 @@
 /* sqlite_inventory.c -- journal and overlay of a batch; see sqlite.h. */
 #include "store/sqlite.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -28,12 +29,13 @@ replay(struct sqlite_store *q, const struct sqlite_record *record)
 		return sqlite_damaged(q, "a record of the journal");
 	memcpy(row.cmid, record->client.cmid, COUNT_CMID_LEN);
 	err = count_raise(&c->count, record->capacity);
-	if (err == 0)
-		err = count_touch(&c->count, &row, &n);
+	assert(err == 0); /* its cache was given the room above */
+	err = count_touch(&c->count, &row, &n);
+	assert(err == 0); /* none that was loaded is beyond c->seq */
 	c->capacity = record->capacity;
 	c->seq = record->seq;
 	c->is_changed = true;
-	return err == 0 ? 0 : sqlite_damaged(q, "a record of the journal");
+	return err;
 }
 
 static bool
@@ -210,8 +212,7 @@ inventory_put(struct store *s, const struct store_client *row,
 
 	sqlite_record_write(&w, &record);
 	err = wr_end(&w, &len);
-	if (err != 0)
-		return err;
+	assert(err == 0); /* SQLITE_BATCH_MAX holds TURN_MAX of the longest */
 	q->batch_len += len;
 	q->n_batch++;
 	q->n_dirty += mark->is_merged;

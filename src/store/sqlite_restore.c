@@ -18,6 +18,7 @@
  */
 #include "store/sqlite.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -73,7 +74,8 @@ name_of(char *out, const char *path, const char *end)
 {
 	int n = snprintf(out, FILE_PATH_MAX, "%s%s", path, end);
 
-	return n > 0 && n < FILE_PATH_MAX ? 0 : MUSTER_E_TOOBIG;
+	assert(n > 0);
+	return n < FILE_PATH_MAX ? 0 : MUSTER_E_TOOBIG;
 }
 
 /* 1 or 0; negative, an error: nobody knows, and nothing may build on it. */

@@ -190,18 +190,16 @@ sqlite_wal_check(const char *path, struct store_diag *warning,
 		sqlite_say(diag, "%.120s: cannot be read: %s", base_of(name),
 		    strerror(errno));
 		err = MUSTER_E_IO;
-	} else if (n < WAL_HEAD) {
-		goto out; /* nothing was committed to it yet */
-	} else if (read_header(&scan, head)) {
+	} else if (n == WAL_HEAD && read_header(&scan, head)) {
 		err = read_frames(&scan);
 		if (err == 0)
 			err = judge(&scan, base_of(name), warning, diag);
-	} else if (lseek(scan.fd, 0, SEEK_END) > WAL_HEAD) {
+	} else if (n == WAL_HEAD && lseek(scan.fd, 0, SEEK_END) > WAL_HEAD) {
+		/* else nothing was committed to it yet */
 		sqlite_say(diag, "%.120s: damaged header; restore a backup",
 		    base_of(name));
 		err = MUSTER_E_DAMAGED;
 	}
-out:
 	if (scan.fd >= 0)
 		(void)close(scan.fd);
 	return err;

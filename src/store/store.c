@@ -7,6 +7,7 @@
  */
 #include "store/backend.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,15 +202,14 @@ record(struct store *s, struct turn_item *item, int64_t now_unix_s)
 	struct cache *c = store_cache(s, item->publisher_id, item->group);
 	struct store_client *row;
 	uint32_t want = 2 * item->threshold;
-	int err = 0;
+	int err;
 
 	if (want > c->capacity) {
 		err = count_raise(&c->count, want);
-		if (err == 0)
-			c->capacity = want;
+		assert(err == 0); /* check_batch() has seen the room */
+		c->capacity = want;
 	}
-	if (err == 0)
-		err = s->ops->client(s, item, &row);
+	err = s->ops->client(s, item, &row);
 	if (err == 0)
 		err = turn_apply(item, &c->count, &row->chain, c->seq + 1);
 	if (err != 0)

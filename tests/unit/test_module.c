@@ -16,6 +16,32 @@
 #include "base/file.h"
 #include "store_kit.h"
 
+static const char *fake_exe; /* where we say that we are; "": nowhere */
+
+ssize_t __real_readlink(const char *path, char *out, size_t cap);
+ssize_t __wrap_readlink(const char *path, char *out, size_t cap);
+ssize_t
+__wrap_readlink(const char *path, char *out, size_t cap)
+{
+	size_t len = fake_exe == NULL ? 0 : strlen(fake_exe);
+
+	if (fake_exe == NULL)
+		return __real_readlink(path, out, cap);
+	if (len == 0 || len > cap)
+		return -1;
+	memcpy(out, fake_exe, len);
+	return (ssize_t)len;
+}
+
+/* As a build that checks sizes calls it. */
+ssize_t
+__wrap___readlink_chk(const char *path, char *out, size_t cap, size_t size);
+ssize_t
+__wrap___readlink_chk(const char *path, char *out, size_t cap, size_t size)
+{
+	return __wrap_readlink(path, out, cap < size ? cap : size);
+}
+
 /* In the copy: the outcome, and whether the word is among what it says. */
 static int
 ask(const char *word)
@@ -54,7 +80,7 @@ run(const char *program, const char *word)
 	(void)fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		(void)execl(program, program, word, (char *)NULL);
+		(void)execl(program, program, word, "asked", (char *)NULL);
 		_exit(101);
 	}
 	(void)waitpid(pid, &status, 0);
@@ -62,7 +88,7 @@ run(const char *program, const char *word)
 }
 
 static void
-test_module_that_is_none(void)
+test_module_that_is_none(const char *fake)
 {
 	char bin[512], module[600], sqlite[600];
 	Dl_info where;
@@ -85,6 +111,15 @@ test_module_that_is_none(void)
 	/* a library, and none of ours */
 	copy(sqlite, module);
 	is(run(bin, "the same version of both"), MUSTER_E_SCHEMA);
+	/* one of ours, of another version or of another build */
+	copy(fake, module);
+	is(setenv("FAKE_MODULE", "older", 1), 0);
+	is(run(bin, "the same version of both"), MUSTER_E_SCHEMA);
+	is(setenv("FAKE_MODULE", "larger", 1), 0);
+	is(run(bin, "the same version of both"), MUSTER_E_SCHEMA);
+	/* and the right one, whose word is the answer */
+	is(setenv("FAKE_MODULE", "right", 1), 0);
+	is(run(bin, "host=/nowhere of g"), MUSTER_E_INVAL);
 	is(unlink(module), 0);
 	(void)snprintf(module, sizeof(module), "%s/lib/muster", kit_dir);
 	is(rmdir(module), 0);
@@ -97,13 +132,18 @@ test_module_that_is_none(void)
 static void
 test_module_of_a_deep_folder(void)
 {
+	static const size_t deep = FILE_PATH_MAX - 20;
 	char path[FILE_PATH_MAX + 64], cut[FILE_PATH_MAX + 64];
 	size_t len = (size_t)snprintf(path, sizeof(path), "%s", kit_dir);
 	size_t top = len;
 
-	while (len < FILE_PATH_MAX - 60) {
-		len += (size_t)snprintf(path + len, sizeof(path) - len,
-		    "/abcdefghijklmnopqrstuvwxyz");
+	while (len < deep) {
+		size_t n = deep - len < 60 ? deep - len - 1 : 26;
+
+		path[len] = '/';
+		memset(path + len + 1, 'a', n);
+		len += n + 1;
+		path[len] = '\0';
 		if (mkdir(path, 0700) != 0)
 			abort();
 	}
@@ -111,9 +151,7 @@ test_module_of_a_deep_folder(void)
 	is(mkdir(path, 0700), 0);
 	(void)snprintf(path + len, sizeof(path) - len, "/b/program");
 	copy("/proc/self/exe", path);
-	is(run(path, ""),
-	    len + sizeof("/" MODULE_FILE) > FILE_PATH_MAX ? MUSTER_E_TOOBIG
-	                                                  : MUSTER_E_NOENT);
+	is(run(path, ""), MUSTER_E_TOOBIG);
 	memcpy(cut, path, sizeof(cut));
 	is(unlink(cut), 0);
 	for (size_t i = strlen(cut); i > top; i--) {
@@ -124,13 +162,34 @@ test_module_of_a_deep_folder(void)
 	}
 }
 
+/* Without /proc, and right below the root, there is no place beside us. */
+static void
+test_module_of_a_program_without_a_place(void)
+{
+	static const char *const where[] = {"", "/program", "program"};
+	struct store_diag diag = {""};
+	struct store *s = NULL;
+
+	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
+		fake_exe = where[i];
+		is(store_open_shared("host=/nowhere", "g", &s, &diag),
+		    MUSTER_E_IO);
+	}
+	fake_exe = NULL;
+	ok(s == NULL);
+}
+
+/* usage: test_module FAKE_MODULE; in a copy: test_module WORD as asked */
 int
 main(int argc, char **argv)
 {
-	if (argc > 1)
+	if (argc > 2)
 		return ask(argv[1]);
+	if (argc < 2)
+		abort();
 	kit_dir_make();
-	test_module_that_is_none();
+	test_module_of_a_program_without_a_place();
+	test_module_that_is_none(argv[1]);
 	test_module_of_a_deep_folder();
 	kit_dir_remove();
 	return tap_done();

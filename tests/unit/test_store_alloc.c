@@ -16,6 +16,7 @@ static struct kit_image image_a, image_b, image_c;
 
 static int fail_after = -1; /* allocations that still go well */
 static bool is_for_good;
+static bool is_ours_alone; /* SQLite has all it wants */
 static bool was_hit;
 
 void *__real_malloc(size_t n);
@@ -27,7 +28,7 @@ void *__wrap_calloc(size_t n, size_t size);
 static int
 after(int k)
 {
-	return k + 1 + k / 16;
+	return is_ours_alone ? k + 1 : k + 1 + k / 16;
 }
 
 static bool
@@ -62,13 +63,14 @@ static sqlite3_mem_methods sqlite_real;
 static void *
 sqlite_malloc(int n)
 {
-	return is_failing() ? NULL : sqlite_real.xMalloc(n);
+	return !is_ours_alone && is_failing() ? NULL : sqlite_real.xMalloc(n);
 }
 
 static void *
 sqlite_realloc(void *p, int n)
 {
-	return is_failing() ? NULL : sqlite_real.xRealloc(p, n);
+	return !is_ours_alone && is_failing() ? NULL
+	                                      : sqlite_real.xRealloc(p, n);
 }
 
 static void
@@ -306,6 +308,46 @@ test_store_out_of_memory_changes_nothing(const char *path)
 	printf("# %d failures\n", n);
 }
 
+static void
+copy(const char *from, const char *to)
+{
+	static char bytes[1 << 20];
+	FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+	size_t n = in == NULL ? 0 : fread(bytes, 1, sizeof(bytes), in);
+
+	if (n == 0 || n == sizeof(bytes) || out == NULL ||
+	    fwrite(bytes, 1, n, out) != n || fclose(out) != 0)
+		abort();
+	(void)fclose(in);
+}
+
+/* Each of ours, where SQLite's are too many for that: as kill -9 leaves it. */
+static void
+test_store_opens_without_each_of_our_own(void)
+{
+	const char *path = kit_path("killed.db");
+	char wal[2][400];
+	struct store *s = kit_open(kit_path("living.db"));
+	unsigned bad = 0;
+	bool was_failed = true;
+
+	(void)snprintf(wal[0], sizeof(wal[0]), "%s-wal", kit_path("living.db"));
+	(void)snprintf(wal[1], sizeof(wal[1]), "%s-wal", path);
+	kit_history(s, 40);
+	is(kit_image(s, T0, &image_b), 0);
+	is_ours_alone = true;
+	for (int k = 0; was_failed && bad == 0; k++) {
+		kit_forget(path);
+		copy(kit_path("living.db"), path);
+		copy(wal[0], wal[1]);
+		was_failed = fail_open(path, k, false, &bad);
+		ok(was_failed || k > 5);
+	}
+	is_ours_alone = false;
+	is(bad, 0);
+	store_close(s);
+}
+
 /* The model's table grows by halves; without memory the batch waits. */
 static void
 test_store_memory_grows_or_says_again(void)
@@ -356,6 +398,10 @@ main(void)
 	test_store_is_made_or_out_of_memory();
 	test_store_out_of_memory_changes_nothing(NULL);
 	test_store_out_of_memory_changes_nothing(kit_path("work.db"));
+	test_store_opens_without_each_of_our_own();
+	is_ours_alone = true;
+	test_store_out_of_memory_changes_nothing(kit_path("work.db"));
+	is_ours_alone = false;
 	test_store_memory_grows_or_says_again();
 	test_worker_needs_memory();
 	kit_dir_remove();

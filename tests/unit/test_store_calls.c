@@ -63,7 +63,16 @@ run_sql(const char *name, const char *sql)
 
 /* ---- what is done ---- */
 
-enum work { W_OPEN, W_MAKE, W_UPGRADE, W_RESTORE, W_TURN, W_CLOSE, W_N };
+enum work {
+	W_OPEN,
+	W_MAKE,
+	W_UPGRADE,
+	W_RESTORE,
+	W_TURN,
+	W_READ,
+	W_CLOSE,
+	W_N
+};
 
 static void
 clean(void)
@@ -79,7 +88,7 @@ lay_out(enum work work)
 	clean();
 	if (work == W_UPGRADE)
 		put("c.db", &old_db);
-	else if (work == W_TURN || work == W_CLOSE)
+	else if (work == W_TURN || work == W_READ || work == W_CLOSE)
 		put("c.db", &db);
 	else if (work != W_MAKE) {
 		put("c.db", &live);
@@ -128,6 +137,39 @@ turns(struct store *s, bool *has_answered)
 	return err == 0 ? seen : err;
 }
 
+/* Whoever is told that it went well has seen each client, and once. */
+static int
+all_were_seen(int err, unsigned n)
+{
+	return err == 0 && n != CLIENTS ? MUSTER_E_PROTO : err;
+}
+
+/* The inventory in pieces and by the last contact, both ways. */
+static int
+reads(const struct store *s)
+{
+	struct store_recent ask = {.max = 2 * CLIENTS};
+	struct store_scan *scan = NULL;
+	uint64_t total = 0;
+	unsigned n = 0;
+	bool is_over = false;
+	int err = 0;
+
+	for (int way = 0; way < 2 && err == 0; way++, n = 0) {
+		ask.is_desc = way != 0;
+		err = store_recent_aside(s, &ask, see, &n, &total);
+		err = all_were_seen(err, n);
+		if (err == 0 && total != CLIENTS)
+			err = MUSTER_E_PROTO;
+	}
+	if (err == 0)
+		err = store_scan_open(s, &scan);
+	while (err == 0 && !is_over)
+		err = store_scan_next(scan, 7, see, &n, &is_over);
+	store_scan_close(scan);
+	return all_were_seen(err, n);
+}
+
 /* What the work says; diag's text says why. */
 static int
 do_work(enum work work, struct store *s, bool *is_done, struct store_diag *diag)
@@ -140,6 +182,8 @@ do_work(enum work work, struct store *s, bool *is_done, struct store_diag *diag)
 	switch (work) {
 	case W_TURN:
 		return turns(s, is_done);
+	case W_READ:
+		return reads(s);
 	case W_CLOSE:
 		store_close(s);
 		return 0;
@@ -198,7 +242,7 @@ check_after(enum work work, bool is_done)
 		bad += is_done &&
 		    (image_a.n_cached[0] == 0 ||
 		        image_a.cached[0][0].cmid[0] != 5000 % 256);
-	else if (bad == 0 && work == W_CLOSE)
+	else if (bad == 0 && (work == W_READ || work == W_CLOSE))
 		bad += !kit_same(&image_a, &image_d);
 	else if (bad == 0 && work != W_RESTORE)
 		bad += !kit_same(&image_a, &image_b);
@@ -220,9 +264,9 @@ fail(enum work work, enum call call, int after, int code, int how,
 	int err;
 
 	lay_out(work);
-	if (work == W_TURN || work == W_CLOSE) {
+	if (work == W_TURN || work == W_READ || work == W_CLOSE) {
 		s = kit_open(kit_path("c.db"));
-		if (work == W_CLOSE &&
+		if (work != W_TURN &&
 		    (kit_touch(s, 1, 1, 5, T0) < 0 ||
 		        kit_image(s, T0, &image_d) != 0))
 			abort();
@@ -233,7 +277,7 @@ fail(enum work work, enum call call, int after, int code, int how,
 	*bad += !may_be(err);
 	if (work < W_RESTORE && err != 0 && err != MUSTER_E_NOMEM)
 		*bad += diag.text[0] == '\0';
-	if (work == W_TURN)
+	if (work == W_TURN || work == W_READ)
 		store_close(s);
 	*bad += check_after(work, is_done);
 	if (*bad > 0)
@@ -293,6 +337,57 @@ test_store_whatever_call_fails_nothing_is_lost(enum work work)
 	is(bad, 0);
 	printf("# work %d: %u failures\n", work, n);
 	ok(n > 20);
+}
+
+/* What SQLite says of a copy is what the caller is told. */
+static void
+test_store_a_backup_says_why_it_failed(void)
+{
+	static const int codes[][2] = {{SQLITE_FULL, MUSTER_E_FULL},
+	    {SQLITE_NOMEM, MUSTER_E_NOMEM}, {SQLITE_BUSY, MUSTER_E_AGAIN},
+	    {SQLITE_LOCKED, MUSTER_E_AGAIN}, {SQLITE_CORRUPT, MUSTER_E_DAMAGED},
+	    {SQLITE_NOTADB, MUSTER_E_DAMAGED}, {SQLITE_IOERR, MUSTER_E_IO}};
+	struct store *s;
+	int fd = -1;
+
+	lay_out(W_TURN);
+	s = kit_open(kit_path("c.db"));
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		arm(C_BACKUP_STEP, 0, codes[i][0], 1);
+		is(store_backup(s, &fd), codes[i][1]);
+		disarm();
+		is(fd, -1);
+		is(access(kit_path("c.db.backup"), F_OK), -1);
+	}
+	arm(C_OPEN, 0, ENOSPC, 0);
+	is(store_backup(s, &fd), MUSTER_E_FULL);
+	arm(C_OPEN, 0, EACCES, 0);
+	is(store_backup(s, &fd), MUSTER_E_IO);
+	disarm();
+	/* busy for a moment only */
+	arm(C_BACKUP_STEP, 0, SQLITE_LOCKED, 0);
+	is(store_backup(s, &fd), 0);
+	disarm();
+	ok(fault.was_hit);
+	(void)close(fd);
+	store_close(s);
+}
+
+/* Something that took the name after it had been looked at. */
+static void
+test_store_what_is_no_file_once_it_is_open(void)
+{
+	struct store_diag diag;
+	struct store *s = NULL;
+
+	clean();
+	is(mkfifo(kit_path("c.db"), 0600), 0);
+	arm(C_LSTAT, 0, ENOENT, 1);
+	is(store_open_sqlite(kit_path("c.db"), STORE_MAKE_IF_EMPTY, &s, &diag),
+	    MUSTER_E_IO);
+	disarm();
+	ok(fault.was_hit && s == NULL);
+	ok(strstr(diag.text, "must be a regular file") != NULL);
 }
 
 /* A signal in between is no failure. */
@@ -398,6 +493,8 @@ main(int argc, char **argv)
 	prepare();
 	for (int work = 0; work < W_N; work++)
 		test_store_whatever_call_fails_nothing_is_lost((enum work)work);
+	test_store_a_backup_says_why_it_failed();
+	test_store_what_is_no_file_once_it_is_open();
 	test_store_a_copy_goes_on_after_a_signal();
 	test_store_a_copy_is_written_in_parts();
 	test_worker_needs_a_thread();

@@ -104,6 +104,7 @@ static const char *const client_changes[] = {
     "UPDATE client SET count = -1",
     "UPDATE client SET contacts = 0",
     "UPDATE client SET address = x''",
+    "UPDATE client SET is_duplicate = 4294967296",
     "UPDATE client SET other_machine = x'0000'",
     "UPDATE client SET other_name = char(0)",
     "UPDATE client SET chain = x'00'",
@@ -228,6 +229,7 @@ test_store_sums_stay_what_they_were(void)
 	/* of a batch that waits in the journal: two words and a rest */
 	is(sqlite_batch_sum("nineteen bytes, all", 19),
 	    INT64_C(-6611010016328238927));
+	kit_nonce = 240; /* of the requests whose sums these are */
 	make(path);
 	db = open_raw(path);
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
@@ -238,6 +240,93 @@ test_store_sums_stay_what_they_were(void)
 		(void)sqlite3_finalize(st);
 	}
 	(void)sqlite3_close(db);
+}
+
+/* Groups and records beyond what any host has. */
+static void
+test_store_refuses_numbers_that_none_has(void)
+{
+	static const char *const changes[] = {
+	    "UPDATE cache SET grp = 4294967296",
+	    "UPDATE cache SET seq = 4 WHERE seq = 3",
+	    "INSERT INTO cache SELECT publisher, grp, cmid, seq - 9, seen, chk"
+	    " FROM cache WHERE seq = 1",
+	};
+	const char *path = kit_path("beyond.db");
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct store_diag diag = {{0}};
+		struct store *s = NULL;
+
+		make(path);
+		tamper(path, changes[i]);
+		printf("# %s\n", changes[i]);
+		is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag),
+		    MUSTER_E_DAMAGED);
+		ok(strstr(diag.text, " is wrong") != NULL);
+	}
+}
+
+/* Every group that there may be is written, and someone adds another. */
+static void
+test_store_refuses_a_group_too_many(void)
+{
+	static struct turn_item items[TURN_MAX];
+	const char *path = kit_path("toomany.db");
+	struct store_diag diag = {{0}};
+	struct store *s = kit_open(path);
+	size_t n = 0;
+
+	for (uint32_t g = 1; g <= STORE_GROUPS_MAX; g++) {
+		uint32_t pub = g > STORE_GROUPS_MAX - 2;
+		uint32_t group = pub == 0 ? g : g - (STORE_GROUPS_MAX - 2);
+
+		if (store_reserve(s, kit_publisher[pub], group, 2) != 0)
+			abort();
+		items[n++] = kit_item(pub, group, g, 1, T0);
+		if (n == TURN_MAX || g == STORE_GROUPS_MAX) {
+			is(store_batch(s, items, n, T0), 0);
+			n = 0;
+		}
+	}
+	store_close(s);
+	is(store_open_sqlite(path, STORE_MAKE_NEVER, &s, &diag), 0);
+	store_close(s);
+	tamper(path,
+	    "INSERT INTO grp VALUES"
+	    " (x'ffffffffffffffffffffffffffffffff', 1, 2, 1, 0)");
+	is(store_open_sqlite(path, STORE_MAKE_NEVER, &s, &diag),
+	    MUSTER_E_DAMAGED);
+	ok(strstr(diag.text, "the number of groups is wrong") != NULL);
+}
+
+/* A full disk makes it read its counts again: what came over them meanwhile
+ * is found there, and nothing is counted from then on. */
+static void
+test_store_a_count_that_is_read_again_is_judged(void)
+{
+	static const char *const changes[] = {
+	    "UPDATE cache SET cmid = x'01' WHERE seq = 1",
+	    "INSERT INTO cache SELECT publisher, 2, cmid, seq, seen, chk"
+	    " FROM cache WHERE seq = 1",
+	};
+	const char *path = kit_path("again.db");
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct store *s;
+		long long count = 1;
+
+		make(path);
+		s = kit_open(path);
+		tamper(path, changes[i]);
+		run_sql(sqlite_of(s)->db, "PRAGMA max_page_count = 1");
+		for (uint32_t who = 100; who < 1100 && count > 0; who++)
+			count = kit_touch(s, 1, who, 5, T0);
+		is(count, MUSTER_E_UNSURE);
+		ok(strstr(store_last_diag(s)->text, "a count record") != NULL);
+		is(kit_touch(s, 1, 1, 5, T0), MUSTER_E_UNSURE);
+		store_close(s);
+	}
 }
 
 /* The end of a process that no merge came before: a copy of the files. */
@@ -488,6 +577,9 @@ main(void)
 	test_store_refuses_a_client_that_cannot_be();
 	test_store_refuses_what_was_changed();
 	test_store_sums_stay_what_they_were();
+	test_store_refuses_numbers_that_none_has();
+	test_store_refuses_a_group_too_many();
+	test_store_a_count_that_is_read_again_is_judged();
 	test_store_refuses_a_journal_that_cannot_be();
 	test_store_brings_schema_1_up();
 	test_store_brings_schema_2_up();

@@ -180,6 +180,10 @@ test_tsig_key_limits_of_the_name(void)
 	is(tsig_key_parse(text, sizeof("key \"a\0b\" {" BODY "};") - 1, &key,
 	       &why),
 	    MUSTER_E_PROTO);
+	/* nor is one a part of a word without quotes */
+	memcpy(text, "key a\0b {" BODY "};", sizeof("key a\0b {" BODY "};"));
+	is(tsig_key_parse(text, sizeof("key a\0b {" BODY "};") - 1, &key, &why),
+	    MUSTER_E_PROTO);
 }
 
 static void

@@ -445,6 +445,34 @@ test_b22_a_configured_domain_forgets_others(void)
 	plan.is_only = false;
 	begin();
 	asks("b.lab.example:1688");
+	/* and so does one that was found in the domain that is set */
+	domains("lab.example", NULL);
+	known("b.lab.example:1688", "lab.example", 7);
+	plan.is_only = true;
+	begin();
+	asks("b.lab.example:1688");
+	is(todo.source, WALK_KNOWN);
+}
+
+/* Where it was found is part of what is remembered: a change is written. */
+static void
+test_b24_the_same_host_of_another_domain(void)
+{
+	static const struct record r[] = {{"b.shared.example", 7}};
+	struct walk_known k;
+
+	domains("corp.example", NULL);
+	known("b.shared.example:1688", "lab.example", 7);
+	plan.is_only = true;
+	begin();
+	looks_up("corp.example");
+	found(r, 1);
+	asks("b.shared.example:1688");
+	is(todo.source, WALK_DNS);
+	step(WALK_RESPONDED);
+	ok(walk_known(&walk, &k));
+	is_str(k.host, "b.shared.example:1688");
+	is_str(k.domain, "corp.example");
 }
 
 static void
@@ -528,6 +556,7 @@ main(void)
 	test_b24_renewal_needs_no_name_server();
 	test_b24_an_earlier_domain_is_better();
 	test_b22_a_configured_domain_forgets_others();
+	test_b24_the_same_host_of_another_domain();
 	test_walk_without_anything_ends();
 	test_b24_a_better_one_that_is_named_twice();
 	test_b22_what_is_no_domain_is_not_looked_up();

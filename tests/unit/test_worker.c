@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <sqlite3.h>
 
+#include "store/backend.h"
 #include "store/worker.h"
 
 /* What the daemon's uv_async_send() does: only pass the word on. */
@@ -87,6 +88,47 @@ test_worker_holds_one_batch_only(void)
 	is(worker_submit(w, &b, 1, T0), 0);
 	await(&bell, 2);
 	is(b.grant.count, 3);
+	worker_free(w);
+	store_close(s);
+}
+
+static struct store_ops held_ops;
+static atomic_bool has_begun, may_begin;
+
+static int
+begin_held(struct store *s)
+{
+	atomic_store(&has_begun, true);
+	while (!atomic_load(&may_begin))
+		(void)usleep(1000);
+	(void)snprintf(s->diag.text, sizeof(s->diag.text), "no more pages");
+	return MUSTER_E_FULL;
+}
+
+/* Once it is sealed nobody joins, for nobody would answer him; and what the
+ * store said of a failure is there for whoever asks. */
+static void
+test_worker_lets_nobody_join_what_is_sealed(void)
+{
+	struct bell bell = BELL;
+	struct store *s = kit_open(NULL);
+	struct worker *w = NULL;
+	struct turn_item items[2] = {kit_item(0, 1, 1, 5, T0)};
+	struct turn_item late = kit_item(0, 1, 2, 5, T0);
+
+	held_ops = *s->ops;
+	held_ops.begin = begin_held;
+	s->ops = &held_ops;
+	is(worker_new(s, ring, &bell, &w), 0);
+	is(worker_submit(w, items, 1, T0), 0);
+	while (!atomic_load(&has_begun))
+		(void)usleep(1000);
+	ok(!worker_join(w, &late));
+	is_str(items[1].args.name, "");
+	atomic_store(&may_begin, true);
+	await(&bell, 1);
+	is(worker_outcome(w), MUSTER_E_FULL);
+	is_str(worker_diag(w)->text, "no more pages");
 	worker_free(w);
 	store_close(s);
 }
@@ -327,6 +369,7 @@ main(void)
 	test_worker_runs_one_batch_after_another();
 	test_worker_holds_one_batch_only();
 	test_worker_takes_more_until_the_batch_is_sealed();
+	test_worker_lets_nobody_join_what_is_sealed();
 	test_worker_passes_the_outcome_on();
 	test_worker_ends_after_the_batch_in_flight();
 	test_store_lists_aside_what_it_lists_itself();
