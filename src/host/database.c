@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/database.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,13 +45,15 @@ database_open(const char *root, const struct host_config *config, bool is_new,
 {
 	char folder[FILE_PATH_MAX], path[FILE_PATH_MAX];
 	struct store_diag diag = {""};
-	int err;
+	int err, why = 0;
 
 	err = file_join(root, PATH_HOST_STATE, folder, sizeof(folder));
 	if (err == 0)
 		err = file_mkdirs(folder, 0755);
-	if (err == 0 && access(folder, W_OK | X_OK) != 0)
+	if (err == 0 && access(folder, W_OK | X_OK) != 0) {
+		why = errno;
 		err = MUSTER_E_DENIED;
+	}
 	if (err == 0)
 		err = file_join(folder, DATABASE, path, sizeof(path));
 	if (err != 0) {
@@ -58,7 +61,7 @@ database_open(const char *root, const struct host_config *config, bool is_new,
 		    LOG_FIELDS(LOG_TEXT(FILE, folder), LOG_CODE(err)),
 		    "folder %s cannot be used: %s; make it, writable by the "
 		    "user that runs musterd",
-		    folder, muster_strerror(err));
+		    folder, why != 0 ? strerror(why) : muster_strerror(err));
 		return err;
 	}
 	if (config->store[0] != '\0')

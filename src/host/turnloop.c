@@ -2,6 +2,7 @@
 #include "host/turnloop.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,14 +102,17 @@ is_fatal(const struct turnloop *tl, int outcome)
 
 /* What to do about a failure: the store's own words where it is shared. */
 static const char *
-next_step(const struct turnloop *tl, int outcome)
+next_step(const struct turnloop *tl, int outcome, struct store_diag *words)
 {
-	if (is_fatal(tl, outcome))
-		return "musterd ends, and recovers at its next start";
-	if (tl->is_shared)
-		return worker_diag(tl->worker)->text;
-	return "free space on the disk of the state folder, or end what locks "
-	       "the database";
+	const char *said = worker_diag(tl->worker)->text;
+
+	if (!is_fatal(tl, outcome))
+		return tl->is_shared ? said
+		                     : "free space on the disk of the state "
+		                       "folder, or end what locks the database";
+	(void)snprintf(words->text, sizeof(words->text),
+	    "%.190s; musterd ends, and recovers at its next start", said);
+	return words->text;
 }
 
 static int64_t
@@ -206,6 +210,7 @@ finish(struct turnloop *tl)
 	const size_t n = batch->n;
 	const int64_t begun_us = tl->begun_us;
 	int outcome = worker_outcome(tl->worker);
+	struct store_diag words;
 	bool is_end = is_fatal(tl, outcome) && !tl->is_failed;
 
 	tl->flying = NULL;
@@ -214,7 +219,7 @@ finish(struct turnloop *tl)
 	if (n > tl->stats.largest)
 		tl->stats.largest = (uint32_t)n;
 	outage_tell(&tl->stats.outage, outcome, "clients are told BUSY",
-	    next_step(tl, outcome));
+	    next_step(tl, outcome, &words));
 	tl->is_failed |= is_end;
 	/* no batch is in flight: a busy host may have no other such moment */
 	if (clock_mono_ms() - tl->groups_ms >= GROUPS_MS)
@@ -291,10 +296,8 @@ wait_flying_shortly(struct turnloop *tl, uint64_t end_ns)
 	return is_finished;
 }
 
-/*
- * Nobody waits any more for what the store has or would get.  What it has may
- * be counted: for the clients its outcome is unknown, which is BUSY.
- */
+/* Nobody waits any more for what the store has or would get.  What it has may
+ * be counted: for the clients its outcome is unknown, which is BUSY. */
 static void
 give_up(struct turnloop *tl)
 {

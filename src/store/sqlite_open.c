@@ -25,6 +25,7 @@ open_fail(struct sqlite_store *q, const char *path, const char *what,
     struct store_diag *diag)
 {
 	bool is_nomem = is_out_of_memory(q);
+	int code = sqlite3_extended_errcode(q->db) & 0xff;
 	int err = sqlite_fail(q, what);
 
 	switch (err) {
@@ -45,7 +46,11 @@ open_fail(struct sqlite_store *q, const char *path, const char *what,
 		}
 		break;
 	default:
-		sqlite_say(diag, "%.80s: %.160s", path, q->base.diag.text);
+		/* SQLite tells neither which file nor why */
+		sqlite_say(diag, "%.80s: %.120s%s", path, q->base.diag.text,
+		    code == SQLITE_CANTOPEN
+		        ? "; has its disk room for two more files?"
+		        : "");
 		err = MUSTER_E_IO;
 		break;
 	}

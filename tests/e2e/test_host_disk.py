@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Goal: a host never says "activated" of what its disk does not have: a sync
 that fails ends it, a full disk makes it say BUSY until there is room again."""
+import contextlib
 import itertools
 import json
 import os
@@ -21,6 +22,9 @@ EVERY = os.environ.get("MUSTER_STEP") == "1"
 SYNCS = range(12) if EVERY else (0, 1, 3)
 ROOM = range(0, 13) if EVERY else (0, 2)  # pages of 4 KiB that are left
 EIO = 5
+INODES = 40  # some more than the files of a host
+IMAGE_LEN = 8 << 20  # with a journal, which ext4 makes from 8 MiB on
+EXT4 = ("-o", "loop,errors=remount-ro")
 
 
 class Crowd:
@@ -91,19 +95,18 @@ def test_a_sync_that_fails_ends_the_host(site, tmp_path):
     print(f"{len(took)} syncs, ended after at most {max(took):.3f} s")
 
 
-def mounted(folder, size):
-    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}",
-                           "tmpfs", folder], capture_output=True).returncode
+def mount(*args):
+    return subprocess.run(["mount", *args], capture_output=True).returncode
 
 
-@pytest.fixture
-def small(tmp_path):
-    """A host whose state folder is a disk of 1 MiB."""
+@contextlib.contextmanager
+def on_a_disk(tmp_path, *args):
+    """A host whose state folder is a disk of its own, and that folder."""
     s = demo.Site(str(tmp_path))
     s.publish()
     folder = os.path.join(s.host_root, "var/lib/muster/host")
     os.makedirs(folder)
-    if os.geteuid() != 0 or mounted(folder, "1m") != 0:
+    if os.geteuid() != 0 or mount(*args, folder) != 0:
         pytest.skip("needs root: to mount a small disk")
     try:
         s.start()
@@ -112,6 +115,34 @@ def small(tmp_path):
     finally:
         s.stop()
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """One of 1 MiB."""
+    with on_a_disk(tmp_path, "-t", "tmpfs", "-o", "size=1m", "tmpfs") as s:
+        yield s
+
+
+@pytest.fixture
+def few_inodes(tmp_path):
+    """One of few files."""
+    with on_a_disk(tmp_path, "-t", "tmpfs", "-o",
+                   f"size=8m,nr_inodes={INODES}", "tmpfs") as s:
+        yield s
+
+
+@pytest.fixture
+def real_disk(tmp_path):
+    """One of ext4, which becomes read-only at an error; the disk as a file,
+    too."""
+    image = tmp_path / "disk"
+    image.write_bytes(b"")
+    os.truncate(image, IMAGE_LEN)
+    if subprocess.run(["mkfs.ext4", "-q", image]).returncode != 0:
+        pytest.skip("needs mkfs.ext4")
+    with on_a_disk(tmp_path, *EXT4, str(image)) as s:
+        yield *s, str(image)
 
 
 def fill(folder, pages):
@@ -155,5 +186,85 @@ def test_a_full_disk_makes_it_busy_until_there_is_room(small, pages):
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     db.close()
+    site.start()
+    crowd.check()
+
+
+def refused(site):
+    """What it says where it does not start."""
+    begin = os.path.getsize(site.path("musterd.log"))
+    with pytest.raises(SystemExit):
+        site.start()
+    assert site.daemon.wait(30) == 1
+    with open(site.path("musterd.log")) as f:
+        f.seek(begin)
+        return f.read()
+
+
+def take_inodes(folder):
+    taken = []
+    with contextlib.suppress(OSError):
+        while True:
+            path = os.path.join(folder, f"ballast{uuid.uuid4()}")
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+            taken.append(path)
+    return taken
+
+
+def test_without_a_free_inode_it_answers(few_inodes):
+    """It makes no file for a request; a start needs some, and says so."""
+    site, folder = few_inodes
+    crowd = Crowd(site)
+    assert [crowd.ask() for _ in range(5)] == [OK] * 5
+    taken = take_inodes(folder)
+    assert taken and os.statvfs(folder).f_ffree == 0
+    assert [crowd.ask() for _ in range(60)] == [OK] * 60
+    assert told(site) == []
+    site.stop()
+    taken += take_inodes(folder)  # those of the log
+    assert "has its disk room for two more files?" in refused(site)
+    for path in taken:
+        os.unlink(path)
+    site.start()
+    crowd.check()
+
+
+def test_it_keeps_its_disk_from_a_remount(small):
+    """Read-only by hand it cannot become while the host runs; a start on one
+    that is says so."""
+    site, folder = small
+    crowd = Crowd(site)
+    assert [crowd.ask() for _ in range(5)] == [OK] * 5
+    assert mount("-o", "remount,ro", folder) != 0
+    assert [crowd.ask() for _ in range(5)] == [OK] * 5
+    site.stop()
+    assert mount("-o", "remount,ro", folder) == 0
+    assert "cannot be used: Read-only file system" in refused(site)
+    assert mount("-o", "remount,rw", folder) == 0
+    site.start()
+    crowd.check()
+
+
+def test_a_disk_that_becomes_read_only_ends_the_host(real_disk):
+    """As ext4 does at an error: what a write came to is not known, so it is
+    as where a sync fails; a start says why, until the disk is mounted anew."""
+    site, folder, image = real_disk
+    crowd = Crowd(site)
+    assert [crowd.ask() for _ in range(5)] == [OK] * 5
+    out = subprocess.run(["losetup", "-n", "-O", "NAME", "-j", image],
+                         capture_output=True, text=True, check=True).stdout
+    name = os.path.basename(out.strip())
+    begin = os.path.getsize(site.path("musterd.log"))
+    with open(f"/sys/fs/ext4/{name}/trigger_fs_error", "w") as f:
+        f.write("1")
+    status = crowd.ask()
+    assert status in (BUSY, None)
+    assert site.daemon.wait(30) == 1
+    line, = told(site, begin)
+    assert "disk I/O error" in line and "musterd ends" in line
+    assert "Read-only file system" in refused(site)
+    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["fsck.ext4", "-p", image])
+    assert mount(*EXT4, image, folder) == 0
     site.start()
     crowd.check()
