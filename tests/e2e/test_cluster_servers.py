@@ -5,7 +5,9 @@ is none, its status tells (b11)."""
 import contextlib
 import os
 import re
+import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -163,6 +165,57 @@ def test_b11_no_commit_is_weaker_than_the_standbys_disk(host, server, has,
     finally:
         server.sql(f"{role} RESET synchronous_commit; "
                    f"{role} RESET idle_in_transaction_session_timeout")
+
+
+def frozen_with_its_lock(host, server):
+    """The host has waited for the group's row, and is stopped when it gets it.
+    It waits for 2 s, which a busy machine may need to see it: then again."""
+    sessions = f"FROM pg_stat_activity WHERE usename = '{pgserver.ROLE}' AND "
+    end = time.monotonic() + cluster.WAIT_S
+    while True:
+        asking = threading.Thread(target=host.ask, args=(cmid(2),))
+        with server.holding("SELECT 'held' FROM muster.grp FOR UPDATE"):
+            asking.start()
+            while asking.is_alive() and server.sql(
+                    f"SELECT pid {sessions} wait_event_type = 'Lock'") == "":
+                time.sleep(pgserver.LOOK_S)
+            host.daemon.send_signal(signal.SIGSTOP)
+        server.wait(f"SELECT count(*) {sessions} state = 'active'", "0\n")
+        pid = server.sql(f"SELECT pid {sessions} "
+                         "state = 'idle in transaction'").strip()
+        if pid != "":
+            return asking, pid
+        host.daemon.send_signal(signal.SIGCONT)
+        asking.join()
+        assert time.monotonic() < end, host.log()[-3000:]
+
+
+def test_b11_a_host_that_falls_silent_with_its_lock_is_ended(server, tmp_path):
+    """The server ends its session; the other host goes on, and so does this
+    one when it comes back."""
+    server.sql("TRUNCATE muster.grp, muster.cache, muster.client")
+    c = cluster.Cluster(str(tmp_path), 2, server.address())
+    try:
+        a, b = c.start().hosts
+        assert a.ask(cmid(1)) == (OK, 1)
+        b.stop()  # or it is the one that waits
+        asking, pid = frozen_with_its_lock(a, server)
+        # as a rule one; an attempt that came too late has counted the second
+        n = int(server.sql("SELECT count(*) FROM muster.cache"))
+        b.start()
+        assert b.ask(cmid(3))[0] == BUSY
+        b.wait_log("55P03")
+        assert b.until(OK, cmid(3)) == n + 1
+        assert server.sql("SELECT count(*) FROM pg_stat_activity "
+                          f"WHERE pid = {pid}") == "0\n"
+        a.daemon.send_signal(signal.SIGCONT)
+        asking.join()
+        assert a.until(OK, cmid(2)) == 3
+        assert b.ask(cmid(1)) == (OK, 3)
+    finally:
+        for h in c.hosts:
+            h.daemon.send_signal(signal.SIGCONT)
+        c.stop()
 
 
 CLOCK = "CREATE FUNCTION muster.clock() RETURNS {} LANGUAGE sql AS '{}'"
