@@ -22,6 +22,7 @@ EVERY = os.environ.get("MUSTER_STEP") == "1"
 SYNCS = range(12) if EVERY else (0, 1, 3)
 ROOM = range(0, 13) if EVERY else (0, 2)  # pages of 4 KiB that are left
 EIO = 5
+REQUESTS = 5  # of a life whose every sync fails
 INODES = 40  # some more than the files of a host
 IMAGE_LEN = 8 << 20  # with a journal, which ext4 makes from 8 MiB on
 EXT4 = ("-o", "loop,errors=remount-ro")
@@ -97,6 +98,69 @@ def test_a_sync_that_fails_ends_the_host(site, tmp_path):
 
 def mount(*args):
     return subprocess.run(["mount", *args], capture_output=True).returncode
+
+
+def merged(site, is_over):
+    """Waits until nothing is left to merge, or it failed or is gone."""
+    path = os.path.join(site.host_root, "var/lib/muster/host/host.db")
+    while site.daemon.poll() is None and not is_over():
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            if db.execute("SELECT count(*) FROM journal").fetchone() == (0,):
+                return
+        time.sleep(0.05)
+
+
+def play(site, crowd, is_over):
+    """A host's life: start, requests, what it merges while it idles, one more
+    request, which is told what failed meanwhile, and the end.  The last
+    status, None where it was gone or did not start."""
+    try:
+        site.start()
+    except SystemExit:
+        return None
+    for k in range(REQUESTS + 1):
+        if k == REQUESTS:
+            merged(site, is_over)
+        status = crowd.ask()
+        if status != OK:
+            return status
+    site.stop()
+    return OK
+
+
+@pytest.mark.bare
+@pytest.mark.skipif(not EVERY, reason="the sample is the test above")
+def test_each_sync_of_a_life_that_fails(site, tmp_path):
+    """Also of a start, of a merge and of an end."""
+    gate, count = tmp_path / "gate", tmp_path / "count"
+    env = preloaded(BAD_DISK, MUSTER_BAD_DISK=str(gate),
+                    MUSTER_BAD_DISK_COUNT=str(count))
+    crowd, met, ended = Crowd(site), 0, 0
+    site.stop()
+    site.env = env
+    gate.write_text("sync host.db 0 -2\n")
+    assert play(site, crowd, lambda: False) == OK
+    n = os.path.getsize(count)
+    assert n > REQUESTS  # each is synced, and so are merge and end
+    for k, is_once in itertools.product(range(n), (False, True)):
+        count.write_bytes(b"")
+        gate.write_text(f"sync host.db {k} {EIO} {'once' * is_once}\n")
+        site.env = env
+        status = play(site, crowd, lambda: os.path.getsize(count) > 0)
+        assert status in (OK, BUSY, None), status
+        if status != OK:  # whoever asks now is not told OK
+            ended += 1
+            if site.daemon.poll() is None:
+                assert crowd.ask() in (BUSY, None)
+            assert site.daemon.wait(30) == 1
+        met += os.path.getsize(count) > 0
+        gate.write_text("")
+        site.env = None
+        site.start()
+        crowd.check()
+        site.stop()
+    print(f"{n} syncs, {met} of {2 * n} lives met theirs, {ended} ended at it")
+    assert met == 2 * n and ended >= 2 * REQUESTS
 
 
 @contextlib.contextmanager

@@ -5,17 +5,23 @@
  * The file that MUSTER_BAD_DISK names says which, and may change at any time:
  * one line "OPERATION PART SKIP END", such as "rename .lease 0 28".
  *
- *   OPERATION  rename, unlink, fsync, fdatasync, or any
+ *   OPERATION  rename, unlink, fsync, fdatasync, sync (either), or any
  *   PART       what the path has in it, or with a $ ends in; of a rename, the
  *              new name
  *   SKIP       so many of them pass, counted since the line changed
  *   END        errno of all that follow; 0: the program is killed before it;
  *              -1: it waits until the file says something else; that one
- *              does is told by a file of that name with ".held" behind it
+ *              does is told by a file of that name with ".held" behind it;
+ *              -2: all are done
+ *
+ * A fifth word, "once", lets the others pass behind the first that fails.
+ * Each that fails, or with -2 is done, adds a byte to the file that
+ * MUSTER_BAD_DISK_COUNT names.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +29,23 @@
 #include <unistd.h>
 
 #define HELD (-1)
+#define COUNTED (-2)
 #define LOOK_US 10000
 
 static char seen[256];
 static long n_seen;
+static int count_fd = -1;
+
+/* Before a sandbox that would not let it be opened. */
+__attribute__((constructor)) static void
+begin(void)
+{
+	const char *name = getenv("MUSTER_BAD_DISK_COUNT");
+
+	if (name != NULL)
+		count_fd =
+		    open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
 
 static int
 is_meant(const char *path, char *part)
@@ -45,7 +64,7 @@ look(const char *operation, const char *path)
 {
 	const char *name = getenv("MUSTER_BAD_DISK");
 	FILE *f = name == NULL ? NULL : fopen(name, "r");
-	char line[256] = "", what[32], part[128];
+	char line[256] = "", what[32], part[128], how[8] = "";
 	long skip;
 	int end, n;
 
@@ -58,10 +77,18 @@ look(const char *operation, const char *path)
 		n_seen = 0;
 	}
 	if (n == 0 ||
-	    sscanf(line, "%31s %127s %ld %d", what, part, &skip, &end) != 4)
+	    sscanf(line, "%31s %127s %ld %d %7s", what, part, &skip, &end,
+	        how) < 4)
 		return 0;
-	if ((strcmp(what, operation) != 0 && strcmp(what, "any") != 0) ||
-	    !is_meant(path, part) || n_seen++ < skip)
+	if ((strcmp(what, operation) != 0 && strcmp(what, "any") != 0 &&
+	        (strcmp(what, "sync") != 0 ||
+	            strstr(operation, "sync") == NULL)) ||
+	    !is_meant(path, part) || n_seen++ < skip ||
+	    (strcmp(how, "once") == 0 && n_seen > skip + 1))
+		return 0;
+	if (count_fd >= 0)
+		(void)!write(count_fd, "x", 1);
+	if (end == COUNTED)
 		return 0;
 	if (end == 0)
 		(void)raise(SIGKILL);
