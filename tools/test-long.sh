@@ -119,6 +119,7 @@ row simulation build/sim/muster-sim --seeds 20000
 row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row flood /usr/bin/python3 tests/e2e/flood.py 30 10000
 row host-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_host_disk.py
+row files env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -s -rfE -p no:cacheprovider tests/e2e/test_flood.py -k "file"
 row rot env TMPDIR=/dev/shm build/tests/test_store_rot 20000
 row secret-modes env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_secret.py
 row store-calls env TMPDIR=/dev/shm build/tests/test_store_calls each
