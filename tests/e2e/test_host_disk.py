@@ -129,7 +129,7 @@ def play(site, crowd, is_over):
 
 
 @pytest.mark.bare
-@pytest.mark.skipif(not EVERY, reason="the sample is the test above")
+@pytest.mark.long  # the sample is the test above
 def test_each_sync_of_a_life_that_fails(site, tmp_path):
     """Also of a start, of a merge and of an end."""
     gate, count = tmp_path / "gate", tmp_path / "count"
