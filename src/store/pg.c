@@ -18,15 +18,6 @@ _Static_assert(COLUMN_MAX >=
 _Static_assert(COLUMN_MAX >= 20 + 3 * (size_t)PG_ROWS_MAX * (4 + 8),
     "a column holds what is cleaned and what has moved");
 
-/* What the module says of a lost connection, where nothing was at stake. */
-static int
-outcome(int err)
-{
-	return err == MUSTER_E_CONNECT || err == MUSTER_E_SCHEMA
-	    ? MUSTER_E_AGAIN
-	    : err;
-}
-
 static int
 pg_begin(struct store *s)
 {
@@ -35,7 +26,7 @@ pg_begin(struct store *s)
 
 	p->link.deadline_ms = clock_mono_ms() + PG_BATCH_MS;
 	p->n_sent = 0;
-	return outcome(err);
+	return pg_outcome(err);
 }
 
 int
@@ -137,130 +128,6 @@ pg_batch(struct store *s)
 	int err = pg_write_clients(p, &p->n_sent);
 
 	return err == 0 ? store_flush(s) : err;
-}
-
-/* From the moment that COMMIT may have left, no answer means not knowing. */
-static int
-commit_answers(struct pg_store *p)
-{
-	PGresult *res = NULL;
-	int err = 0;
-
-	for (; p->n_sent > 0 && err == 0; p->n_sent--)
-		err = pg_done(&p->link);
-	if (err == 0)
-		err = pg_done(&p->link); /* PG_PATIENCE */
-	if (err != 0)
-		return err == MUSTER_E_CONNECT ? MUSTER_E_UNSURE : err;
-	err = pg_take(&p->link, &res);
-	if (err != 0)
-		return p->link.conn == NULL ? MUSTER_E_UNSURE : err;
-	if (strcmp(PQcmdStatus(res), "COMMIT") != 0) {
-		pg_say(&p->base.diag, "PostgreSQL: rolled back instead");
-		err = MUSTER_E_AGAIN;
-	} else if (p->link.is_warned) {
-		pg_say(&p->base.diag,
-		    "PostgreSQL: committed here, and perhaps not on the "
-		    "synchronous standby; see to it");
-		err = MUSTER_E_UNSURE;
-	}
-	PQclear(res);
-	return err;
-}
-
-static void
-close_transaction(struct pg_store *p)
-{
-	p->is_open = p->is_writing = false;
-	p->n_sent = 0;
-	for (uint32_t i = 0; i < p->base.n_caches; i++)
-		p->groups[i].is_locked = p->groups[i].is_written = false;
-}
-
-static int
-pg_commit(struct store *s)
-{
-	struct pg_store *p = pg_of(s);
-	int err;
-
-	if (!p->is_open)
-		return 0;
-	p->link.is_warned = false;
-	err = pg_send(&p->link, PG_PATIENCE, 0, NULL, NULL);
-	if (err == 0)
-		err = pg_send(&p->link, PG_COMMIT, 0, NULL, NULL);
-	if (err == 0)
-		err = pg_sync(&p->link);
-	err = err == 0 ? commit_answers(p) : MUSTER_E_UNSURE;
-	if (err != 0)
-		return err;
-	(void)!pg_drain(&p->link); /* it is committed all the same */
-	p->write_err = 0;
-	for (uint32_t i = 0; i < s->n_caches; i++) {
-		if (!p->groups[i].is_written)
-			continue;
-		p->groups[i].proved = s->caches[i]->seq;
-		count_flushed(&s->caches[i]->count);
-		s->caches[i]->is_changed = false;
-	}
-	close_transaction(p);
-	return 0;
-}
-
-/* End the transaction on the server, or the connection. */
-static void
-roll_back(struct pg_store *p)
-{
-	int err = 0;
-
-	p->link.deadline_ms = clock_mono_ms() + PG_ROLLBACK_MS;
-	if (p->link.is_unsynced)
-		err = pg_sync(&p->link);
-	while (err == 0 && p->link.n_syncs > 0)
-		err = pg_drain(&p->link);
-	if (err == 0)
-		err = pg_send(&p->link, PG_ROLLBACK, 0, NULL, NULL);
-	if (err == 0)
-		err = pg_sync(&p->link);
-	if (err == 0)
-		err = pg_done(&p->link);
-	if (err == 0)
-		err = pg_drain(&p->link);
-	if (err != 0)
-		pg_link_close(&p->link);
-}
-
-static int
-pg_rollback(struct store *s, int err)
-{
-	struct pg_store *p = pg_of(s);
-	const struct store_diag cause = s->diag;
-
-	if (p->is_writing) {
-		p->write_err = outcome(err);
-		p->write_ms = clock_mono_ms();
-		p->write_diag = cause;
-	}
-	/* none is open where a look says only how the last write ended */
-	if (p->is_open && (err == MUSTER_E_UNSURE || err == MUSTER_E_CONNECT))
-		pg_link_close(&p->link);
-	if (p->link.conn != NULL && p->is_open)
-		roll_back(p);
-	for (uint32_t i = 0; i < s->n_caches; i++) {
-		struct cache *c = s->caches[i];
-
-		/* its row may have been this transaction's own */
-		if (p->groups[i].is_locked)
-			p->groups[i].is_known = false;
-		if (!c->is_changed && !count_is_dirty(&c->count))
-			continue;
-		count_flushed(&c->count);
-		c->is_changed = false;
-		p->groups[i].is_current = false;
-	}
-	close_transaction(p);
-	s->diag = cause;
-	return outcome(err);
 }
 
 static bool

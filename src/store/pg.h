@@ -355,6 +355,12 @@ bool pg_read_client(const PGresult *res, int i, struct store_client *row);
 int64_t pg_wait_ms(int64_t wait_ms, uint32_t draw);
 
 /**
+ * pg_back_off(): no attempt to connect for a while, and for twice as long after
+ * the next failure.
+ */
+void pg_back_off(struct pg_store *p);
+
+/**
  * pg_connect(): see that there is a connection; not more often than back-off
  * allows.
  *
@@ -383,6 +389,14 @@ pg_read_clock(struct pg_store *p, const PGresult *res, int64_t *now_unix_s);
  * Returns: 0; MUSTER_E_AGAIN, with the difference as diag
  */
 MUSTER_NODISCARD int pg_check_clock(struct pg_store *p, int64_t host_unix_s);
+
+/**
+ * pg_outcome(): what the module says of a lost connection or of other tables,
+ * where no commit was at stake.
+ *
+ * Returns: MUSTER_E_AGAIN for these two, else err
+ */
+int pg_outcome(int err);
 
 /**
  * pg_open_transaction(): lock groups and make our copies current.
@@ -435,6 +449,20 @@ MUSTER_NODISCARD int pg_write_clients(struct pg_store *p, unsigned *n_sent);
  */
 MUSTER_NODISCARD int
 pg_write_group(struct pg_store *p, uint32_t index, unsigned *n_sent);
+
+/**
+ * pg_commit(): the member `commit` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int pg_commit(struct store *s);
+
+/**
+ * pg_rollback(): the member `rollback` of struct store_ops.
+ *
+ * Returns: as backend.h says there
+ */
+int pg_rollback(struct store *s, int err);
 
 /**
  * pg_upkeep(): the member `upkeep` of struct store_ops.
