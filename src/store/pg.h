@@ -22,6 +22,13 @@
  * nothing: a commit that a crash left on the primary alone may be gone after a
  * proper failover.
  *
+ * COMMIT waits for no disk and no standby, so the rows of the groups are free
+ * again at once and the next host's batch goes on meanwhile; only then, in the
+ * same round trip, an empty transaction waits.  A server writes its log in order,
+ * so the batch lasts when what came after it does, and whoever has read a batch
+ * that is lost in a crash has lost its own, which nobody was answered.  A server
+ * that cannot do so commits in the plain way.
+ *
  * Everything happens on the store's thread and ends at a deadline.  Whether
  * the server committed is unknown from the moment COMMIT may have been sent
  * until its answer is here; whoever is in doubt closes the connection, and
@@ -74,6 +81,7 @@ enum pg_stmt {
 	PG_COMMIT,
 	PG_ROLLBACK,
 	PG_PATIENCE,
+	PG_EARLY,
 	PG_ADD,
 	PG_LOCK,
 	PG_LOOK_BEGIN,
@@ -133,13 +141,20 @@ struct pg_aside {
 	char server[STORE_SERVER_MAX];
 };
 
+/* The session that batches have, or had last. */
+struct pg_session {
+	int64_t run;           /* of the server that our copies are of */
+	int64_t pid, begun_us; /* no other has both, in one run of a server */
+	bool is_early; /* gives its locks back before the log is written */
+};
+
 struct pg_store {
 	struct store base;
 	struct pg_aside *aside;
 	char address[PG_TEXT_MAX];
 	char schema[64];
 	struct pg_link link;
-	int64_t run;      /* of the server that our copies are of */
+	struct pg_session session;
 	int64_t retry_ms; /* no attempt to connect before */
 	int64_t wait_ms;  /* the one after that waits so long; the shortest
 	                     again once a transaction has its locks */
@@ -254,6 +269,14 @@ bool pg_link_is_alive(struct pg_link *link);
  */
 MUSTER_NODISCARD int pg_send(struct pg_link *link, enum pg_stmt id,
     int n_params, const char *const *values, const int *lens);
+
+/**
+ * pg_send_text(): the same for a statement that is not prepared and has no
+ * parameters; its answer is binary.
+ *
+ * Returns: 0; MUSTER_E_CONNECT the connection is gone
+ */
+MUSTER_NODISCARD int pg_send_text(struct pg_link *link, const char *text);
 
 /**
  * pg_sync(): end the pipeline: the server answers up to here.

@@ -14,6 +14,28 @@ pg_outcome(int err)
 	    : err;
 }
 
+/* Its place in the log is behind the batch's, so its commit waits for both. */
+static int
+send_flush(struct pg_store *p)
+{
+	return pg_send_text(&p->link,
+	    "SELECT pg_catalog.pg_logical_emit_message(true, 'muster', '')");
+}
+
+static int
+take_flush(struct pg_store *p)
+{
+	if (pg_done(&p->link) != 0) {
+		/* no right to it, or nothing of the kind: then the plain way */
+		p->session.is_early =
+		    strstr(p->base.diag.text, "(42") == NULL &&
+		    strstr(p->base.diag.text, "(0A") == NULL;
+		return MUSTER_E_UNSURE;
+	}
+	/* the server commits it at the end of the pipeline */
+	return pg_drain(&p->link) == 0 ? 0 : MUSTER_E_UNSURE;
+}
+
 /* From the moment that COMMIT may have left, no answer means not knowing. */
 static int
 commit_answers(struct pg_store *p)
@@ -24,7 +46,7 @@ commit_answers(struct pg_store *p)
 	for (; p->n_sent > 0 && err == 0; p->n_sent--)
 		err = pg_done(&p->link);
 	if (err == 0)
-		err = pg_done(&p->link); /* PG_PATIENCE */
+		err = pg_done(&p->link); /* PG_EARLY or PG_PATIENCE */
 	if (err != 0)
 		return err == MUSTER_E_CONNECT ? MUSTER_E_UNSURE : err;
 	err = pg_take(&p->link, &res);
@@ -33,13 +55,18 @@ commit_answers(struct pg_store *p)
 	if (strcmp(PQcmdStatus(res), "COMMIT") != 0) {
 		pg_say(&p->base.diag, "PostgreSQL: rolled back instead");
 		err = MUSTER_E_AGAIN;
-	} else if (p->link.is_warned) {
+	}
+	PQclear(res);
+	if (err == 0 && p->session.is_early)
+		err = take_flush(p);
+	else if (err == 0)
+		(void)!pg_drain(&p->link); /* it is committed all the same */
+	if (err == 0 && p->link.is_warned) {
 		pg_say(&p->base.diag,
 		    "PostgreSQL: committed here, and perhaps not on the "
 		    "synchronous standby; see to it");
 		err = MUSTER_E_UNSURE;
 	}
-	PQclear(res);
 	return err;
 }
 
@@ -61,15 +88,17 @@ pg_commit(struct store *s)
 	if (!p->is_open)
 		return 0;
 	p->link.is_warned = false;
-	err = pg_send(&p->link, PG_PATIENCE, 0, NULL, NULL);
+	err = pg_send(&p->link, p->session.is_early ? PG_EARLY : PG_PATIENCE, 0,
+	    NULL, NULL);
 	if (err == 0)
 		err = pg_send(&p->link, PG_COMMIT, 0, NULL, NULL);
+	if (err == 0 && p->session.is_early)
+		err = send_flush(p);
 	if (err == 0)
 		err = pg_sync(&p->link);
 	err = err == 0 ? commit_answers(p) : MUSTER_E_UNSURE;
 	if (err != 0)
 		return err;
-	(void)!pg_drain(&p->link); /* it is committed all the same */
 	p->write_err = 0;
 	for (uint32_t i = 0; i < s->n_caches; i++) {
 		if (!p->groups[i].is_written)

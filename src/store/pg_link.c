@@ -326,6 +326,22 @@ pg_send(struct pg_link *link, enum pg_stmt id, int n_params,
 }
 
 int
+pg_send_text(struct pg_link *link, const char *text)
+{
+	if (link->conn == NULL)
+		return MUSTER_E_CONNECT;
+	link->is_unsynced = true;
+	if (PQsendQueryParams(link->conn, text, 0, NULL, NULL, NULL, NULL, 1) ==
+	    0) {
+		int err = lost(link);
+
+		pg_link_close(link);
+		return err;
+	}
+	return 0;
+}
+
+int
 pg_sync(struct pg_link *link)
 {
 	if (link->conn == NULL)

@@ -17,11 +17,11 @@
 static int
 ask(struct pg_link *link, const char *text, PGresult **res_out)
 {
-	int err = MUSTER_E_CONNECT;
+	int err;
 
 	link->deadline_ms = clock_mono_ms() + PG_BATCH_MS;
-	if (PQsendQueryParams(link->conn, text, 0, NULL, NULL, NULL, NULL, 1) !=
-	    0)
+	err = pg_send_text(link, text);
+	if (err == 0)
 		err = pg_sync(link);
 	if (err == 0)
 		err = pg_take(link, res_out);

@@ -24,25 +24,81 @@ pg_back_off(struct pg_store *p)
 		p->wait_ms = PG_WAIT_MAX_MS;
 }
 
-/* When the server was started, in microseconds: no two runs have the same. */
+/*
+ * Microseconds when the server was started, of which no two runs have the
+ * same; which session this is, and when it began, since a number comes again;
+ * and whether one may write into the log what is no change.
+ */
 static int
-ask_run(struct pg_store *p, int64_t *run_out)
+ask_session(struct pg_store *p, struct pg_session *out)
 {
 	static const char text[] =
 	    "SELECT (extract(epoch FROM pg_postmaster_start_time())"
-	    " * 1000000)::bigint";
+	    " * 1000000)::bigint, pid::bigint,"
+	    " (extract(epoch FROM backend_start) * 1000000)::bigint,"
+	    " (SELECT count(*) FROM pg_catalog.pg_proc WHERE proname"
+	    " = 'pg_logical_emit_message'"
+	    " AND oidvectortypes(proargtypes) LIKE 'boolean, text, text%'"
+	    " AND has_function_privilege(oid, 'EXECUTE'))"
+	    " FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 	PGresult *res = NULL;
-	int err = MUSTER_E_CONNECT;
+	int64_t n = 0;
+	int err = pg_send_text(&p->link, text);
 
-	if (PQsendQueryParams(p->link.conn, text, 0, NULL, NULL, NULL, NULL,
-	        1) != 0)
+	if (err == 0)
 		err = pg_sync(&p->link);
 	if (err == 0)
 		err = pg_take(&p->link, &res);
-	if (err == 0 && !pg_number(res, 0, 0, INT64_MAX, run_out))
+	if (err == 0 &&
+	    (!pg_number(res, 0, 0, INT64_MAX, &out->run) ||
+	        !pg_number(res, 0, 1, INT64_MAX, &out->pid) ||
+	        !pg_number(res, 0, 2, INT64_MAX, &out->begun_us) ||
+	        !pg_number(res, 0, 3, INT64_MAX, &n)))
 		err = pg_damaged(p, "the server's start");
+	out->is_early = n > 0;
 	PQclear(res);
 	return err == 0 ? pg_drain(&p->link) : err;
+}
+
+/*
+ * A session that this host has given up may be waiting still: for a standby, or
+ * with its locks for a network that is gone.  Others of it would follow, until
+ * the server has no connection left.
+ */
+static int
+end_earlier(struct pg_store *p)
+{
+	char text[320];
+	int err;
+
+	(void)snprintf(text, sizeof(text),
+	    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+	    " WHERE pid = %lld AND usename = current_user AND"
+	    " (extract(epoch FROM backend_start) * 1000000)::bigint = %lld",
+	    (long long)p->session.pid, (long long)p->session.begun_us);
+	err = pg_send_text(&p->link, text);
+	if (err == 0)
+		err = pg_sync(&p->link);
+	if (err == 0)
+		err = pg_done(&p->link);
+	return err == 0 ? pg_drain(&p->link) : err;
+}
+
+/* What is new of it; copies of another server, or of another run, are none. */
+static void
+note_session(struct pg_store *p, const struct pg_session *now)
+{
+	bool is_same = now->run == p->session.run;
+	/* what this server has refused once it would refuse again */
+	bool is_early = is_same ? p->session.is_early : now->is_early;
+
+	for (uint32_t i = 0; i < p->base.n_caches; i++) {
+		p->groups[i].is_known = false;
+		if (!is_same)
+			p->groups[i].is_current = false;
+	}
+	p->session = *now;
+	p->session.is_early = is_early;
 }
 
 /* Which server the batches go to; none while there is no connection. */
@@ -72,7 +128,7 @@ pg_server(const struct store *s, char *out)
 int
 pg_connect(struct pg_store *p)
 {
-	int64_t run = 0;
+	struct pg_session now = {.run = 0};
 	int64_t now_ms = clock_mono_ms();
 	int err;
 
@@ -85,19 +141,15 @@ pg_connect(struct pg_store *p)
 	if (err == 0)
 		err = pg_link_prepare(&p->link, p->schema);
 	if (err == 0)
-		err = ask_run(p, &run);
+		err = ask_session(p, &now);
+	if (err == 0 && now.run == p->session.run)
+		err = end_earlier(p);
 	if (err != 0) {
 		pg_link_close(&p->link);
 		pg_back_off(p);
 		return err;
 	}
 	note_server(p);
-	for (uint32_t i = 0; i < p->base.n_caches; i++) {
-		p->groups[i].is_known = false;
-		/* it is another server, and what this one says counts */
-		if (run != p->run)
-			p->groups[i].is_current = false;
-	}
-	p->run = run;
+	note_session(p, &now);
 	return 0;
 }

@@ -21,6 +21,7 @@ const char *const pg_statements[PG_STMTS] = {
     [PG_ROLLBACK] = "ROLLBACK",
     /* a commit that is ended by a time-out looks like one that succeeded */
     [PG_PATIENCE] = "SET LOCAL statement_timeout = 0",
+    [PG_EARLY] = "SET LOCAL synchronous_commit = off",
     [PG_ADD] = "INSERT INTO grp (publisher, grp)"
                " SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS k (a, b)"
                " ORDER BY a, b ON CONFLICT DO NOTHING",

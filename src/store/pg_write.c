@@ -2,6 +2,8 @@
 /* pg_write.c -- the second round trip: what is written; see pg.h. */
 #include "store/pg.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { OID_INT8 = 20, OID_UUID = 2950 };
@@ -51,18 +53,32 @@ call_send(struct pg_store *p, struct call *call, enum pg_stmt id,
 	return pg_send(&p->link, id, call->n, call->values, call->lens);
 }
 
+static int
+in_order(const void *a, const void *b)
+{
+	return clients_compare(*(const struct store_client *const *)a,
+	    *(const struct store_client *const *)b);
+}
+
+/* In the order of their keys: a host whose catalogue has a product in another
+ * group locks the same rows by another group's row, and may meet us here. */
 int
 pg_write_clients(struct pg_store *p, unsigned *n_sent)
 {
+	const struct store_client *rows[PG_ROWS_MAX];
 	const char *values[PG_COLUMNS];
 	int lens[PG_COLUMNS];
 
 	if (p->rows.n == 0)
 		return 0;
+	assert(p->rows.n <= PG_ROWS_MAX);
+	for (uint32_t i = 0; i < p->rows.n; i++)
+		rows[i] = &p->rows.rows[i];
+	qsort(rows, p->rows.n, sizeof(rows[0]), in_order);
 	pg_begin_client_columns(p);
 	for (uint32_t i = 0; i < p->rows.n; i++) {
-		pg_put_client(p, &p->rows.rows[i]);
-		p->n_inserted += p->rows.rows[i].contacts == 1;
+		pg_put_client(p, rows[i]);
+		p->n_inserted += rows[i]->contacts == 1;
 	}
 	for (int i = 0; i < PG_COLUMNS; i++) {
 		pg_array_end(&p->columns[i]);

@@ -503,7 +503,7 @@ test_b11_a_large_group_is_read_by_its_differences(void)
 	is(kit_touch(a, 1, 0, 5, T0), 200000);
 	is(held_at(a, 5), was);
 	end_sessions();
-	pg_of(a)->run--;
+	pg_of(a)->session.run--;
 	is(kit_touch(a, 1, 0, 5, T0), 200000);
 	is(held_at(a, 5), 0xee);
 	sql("UPDATE cache SET cmid = 'dddddddd-0000-0000-0000-000000000000'"
