@@ -428,6 +428,20 @@ refuse(struct conn *c)
 		conn_close(c);
 }
 
+/* The kernel ends its wait by one more SYN-ACK, which it counts.  In a storm it
+ * has no room for those that wait, and hands most of them out by cookies, at
+ * once: these have all of their time still. */
+static bool
+was_deferred(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	    info.tcpi_total_retrans > 0;
+}
+
 void
 conn_begin(struct conn *c)
 {
@@ -450,11 +464,9 @@ conn_begin(struct conn *c)
 		return;
 	}
 	enter(c, CONN_FIRST);
-	/* nothing here after a deferred accept: the kernel has waited already.
-	 * Not so in a storm: it has no room for those that wait, and hands
-	 * them out by cookies, and what they say may have to come twice. */
+	/* nothing here after a deferred accept: the kernel has waited already */
 	if (c->srv->is_deferred && ms > CONN_DEFER_S * 1000 &&
-	    c->srv->stats.open < CONN_STORM)
+	    was_deferred(c->fd))
 		(void)uv_timer_start(&c->timer, on_timeout,
 		    ms - CONN_DEFER_S * 1000, 0);
 	set_reading(c);

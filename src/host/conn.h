@@ -33,7 +33,6 @@
 #define CONN_LISTENERS_MAX 32
 #define CONN_BACKLOG 4096
 #define CONN_ACCEPTS TURN_MAX /* at once; then those that are open */
-#define CONN_STORM 1024       /* open ones; more hardly come without a storm */
 #define CONN_DEFER_S 1        /* TCP_DEFER_ACCEPT; part of first_byte_ms */
 #define CONN_KERNEL_LEN 4096  /* buffers of a socket; 16 records of 250 */
 #define CONN_UNACKED_MS 5000  /* TCP_USER_TIMEOUT: a peer that is gone */
