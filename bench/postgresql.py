@@ -3,9 +3,13 @@
 counts alone on SQLite, and beside the same batch by libpq alone.
 
 The server waits for its disk.  Hosts, server and generators share all cores;
-each host has a generator of its own, with machines of its own that renew."""
+each host has a generator of its own, with machines of its own that renew.  What
+these cores give at the most is what two servers do that only sign."""
 import concurrent.futures
+import contextlib
 import os
+import re
+import subprocess
 
 import cluster
 import host
@@ -20,12 +24,15 @@ CONNECTIONS, HALF_CONNECTIONS = 512, 1024  # over all hosts
 PER_S, OF_BARE, P99_MS = 25000, 0.7, 25  # at least, at least, at most
 
 
-def one_load(site, i, n, connections, *more):
+def one_load(at, i, n, connections, *more):
+    """`at`: a host, or the port and the options of another server."""
+    port, options = at if isinstance(at, tuple) else \
+        (at.port, rows.asking(at, "--share"))
     return publisher.program(
-        "bench_load", "--port", site.port, "--connections",
+        "bench_load", "--port", port, "--connections",
         max(connections // n, 1), "--sources", rows.SOURCES, "--warm",
         min(rows.WARM_S, SECONDS), "--seconds", SECONDS, "--seed", 7 + i,
-        *publisher.network(), *rows.asking(site, "--share"), *more)
+        *publisher.network(), *options, *more)
 
 
 def all_loads(hosts, connections, *more):
@@ -70,6 +77,33 @@ def measured(site, name, hosts):
         f"{half['busy']} BUSY")
 
 
+@contextlib.contextmanager
+def signers(site, n):
+    """Servers that read, sign and close, and count nothing."""
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for _ in range(n):
+            p = stack.enter_context(subprocess.Popen(
+                [rows.built("bench_limit"), "--sign"], stdout=subprocess.PIPE,
+                text=True))
+            stack.callback(p.kill)
+            m = re.match(r"port (\d+) key (\w+)", p.stdout.readline())
+            ports.append((int(m[1]), [*rows.asking(site), "--kind", "bare",
+                                      "--key", m[2]]))
+        yield ports
+
+
+def exchange(site):
+    """The same connections, where nothing is counted or written."""
+    with signers(site, 2) as ports:
+        r = all_loads(ports, CONNECTIONS)
+    name = "limit+sign, 2 servers"
+    site.result["postgresql"].append({"name": name, "per_s": r["per_s"]})
+    return r, Row(f"{name}: exchanges a second", r["per_s"], "/s",
+                  f"{r['p99_us'] / 1e3:.1f}, {r['max_us'] / 1e3:.0f} ms", None,
+                  "nothing counted, nothing written")
+
+
 def bare(site, server, size):
     rows_n = max(2, min(int(size), 256))
     r = publisher.program("bench_pgbatch", server.address(), pgserver.GROUP,
@@ -104,6 +138,8 @@ def against(site, server):
             if n == 2:
                 alone, row = bare(site, server, by[n]["batch"])
                 yield row
+                limit, row = exchange(site)
+                yield row
     finally:
         for h in hosts:
             h.stop()
@@ -112,6 +148,8 @@ def against(site, server):
     yield Row("two hosts to libpq alone",
               rows.keep_ratio(site, "pg_two_to_libpq", ratio), "", "",
               None if met else OF_BARE, at_least=True)
+    yield Row("two hosts to limit+sign of two servers", rows.keep_ratio(
+        site, "pg_two_to_limit_sign", by[2]["per_s"] / limit["per_s"]))
     yield Row("four hosts to one", rows.keep_ratio(
         site, "pg_four_to_one", by[4]["per_s"] / by[1]["per_s"]), "", "", 1,
         at_least=True)

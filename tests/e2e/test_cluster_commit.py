@@ -4,6 +4,7 @@ disk, and nobody is answered before it is on all of them (b11)."""
 import contextlib
 import signal
 import threading
+import time
 
 import pytest
 
@@ -58,7 +59,8 @@ def without_right(server):
 
 def row_in_a_commit(server, host):
     """Is the group's row free while the host's commit waits for a standby?"""
-    while True:
+    end = time.monotonic() + cluster.WAIT_S
+    while time.monotonic() < end:
         asking = threading.Thread(target=host.ask, args=(cmid(2),))
         asking.start()
         while asking.is_alive():
@@ -71,6 +73,7 @@ def row_in_a_commit(server, host):
                 asking.join()
                 return got
         asking.join()
+    raise AssertionError(host.log()[-3000:])
 
 
 def test_b11_a_commit_that_waits_for_its_standby_holds_no_row(server, hosts):
