@@ -3,9 +3,11 @@
 
 usage: cluster_load.py PLAN HISTORY
 PLAN is JSON: ports, machines, per product its id and its share of machines,
-threads, pause, seed.  A line on standard output tells how many were answered;
-at the end of standard input all stop, and the history is in HISTORY, an ask a
-line: host, CMID, product, begin, end, status, count."""
+threads, pause, seed.  A line on standard output tells how many were answered,
+and how many were told BUSY.  At `stop` on standard input nobody asks any more;
+`stopped` is said when all that were asking have an end, and the history so far
+is in HISTORY, an ask a line: host, CMID, product, begin, end, status, count.
+At `go` they go on.  At the end of standard input all stop for good."""
 import json
 import os
 import random
@@ -43,17 +45,45 @@ def judge(out):
     return status, first if status == OK else 0
 
 
+class Gate:
+    """Each ask goes through it; while it is shut nobody is inside."""
+
+    def __init__(self):
+        self.state = threading.Condition()
+        self.is_shut, self.n_inside = False, 0
+
+    def __enter__(self):
+        with self.state:
+            self.state.wait_for(lambda: not self.is_shut)
+            self.n_inside += 1
+
+    def __exit__(self, *_):
+        with self.state:
+            self.n_inside -= 1
+            self.state.notify_all()
+
+    def shut(self):
+        with self.state:
+            self.is_shut = True
+            self.state.wait_for(lambda: self.n_inside == 0)
+
+    def open(self):
+        with self.state:
+            self.is_shut = False
+            self.state.notify_all()
+
+
 class Crowd(threading.Thread):
     """Some of the machines, one ask at a time: so that a machine's asks have
     an order."""
 
-    def __init__(self, plan, machines, seed):
+    def __init__(self, plan, machines, seed, gate):
         super().__init__(daemon=True)
-        self.plan, self.machines = plan, machines
+        self.plan, self.machines, self.gate = plan, machines, gate
         self.rng = random.Random(seed)
         self.products = {n: uuid.UUID(p["id"]).bytes
                          for n, p in plan["products"].items()}
-        self.asks, self.n_ok = [], 0
+        self.asks, self.n_ok, self.n_busy = [], 0, 0
         self.ends = threading.Event()
 
     def products_of(self, machine):
@@ -63,6 +93,13 @@ class Crowd(threading.Thread):
                 if p["from"] <= draw < p["to"]]
 
     def one(self, host, machine, name):
+        with self.gate:
+            status = self.ask(host, machine, name)
+        self.n_ok += status == OK
+        self.n_busy += status == BUSY
+        return status
+
+    def ask(self, host, machine, name):
         cmid, count = cmid_of(machine), 0
         begin = time.monotonic()
         try:
@@ -87,30 +124,57 @@ class Crowd(threading.Thread):
                 if self.ends.wait(self.rng.uniform(0.02, 0.2)):
                     return
                 host = self.rng.choice(hosts)
-            self.n_ok += 1
             self.ends.wait(self.plan["pause"])
 
 
-def main():
-    plan = json.loads(sys.argv[1])
-    n = plan["threads"]
-    crowds = [Crowd(plan, range(i, plan["machines"], n), plan["seed"] + i)
-              for i in range(n)]
-    for crowd in crowds:
-        crowd.start()
-    ends = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ends.set()),
-                     daemon=True).start()
-    while not ends.wait(TELL_S):
-        print(sum(c.n_ok for c in crowds), flush=True)
-    for crowd in crowds:
-        crowd.ends.set()
-    for crowd in crowds:
-        crowd.join()
-    with open(sys.argv[2], "w") as f:
-        for crowd in crowds:
+class Load:
+    def __init__(self, plan, history):
+        self.gate, self.said = Gate(), threading.Lock()
+        self.history, self.ends = history, threading.Event()
+        n = plan["threads"]
+        self.crowds = [Crowd(plan, range(i, plan["machines"], n),
+                             plan["seed"] + i, self.gate) for i in range(n)]
+
+    def say(self, text):
+        with self.said:
+            print(text, flush=True)
+
+    def write(self):
+        """What is new, while nobody asks."""
+        for crowd in self.crowds:
             for ask in crowd.asks:
-                f.write(json.dumps(ask) + "\n")
+                self.history.write(json.dumps(ask) + "\n")
+            crowd.asks.clear()
+        self.history.flush()
+
+    def listen(self):
+        for line in sys.stdin:
+            if line == "stop\n":
+                self.gate.shut()
+                self.write()
+                self.say("stopped")
+            else:
+                self.gate.open()
+        self.gate.open()
+        self.ends.set()
+
+    def run(self):
+        for crowd in self.crowds:
+            crowd.start()
+        threading.Thread(target=self.listen, daemon=True).start()
+        while not self.ends.wait(TELL_S):
+            self.say(f"{sum(c.n_ok for c in self.crowds)} "
+                     f"{sum(c.n_busy for c in self.crowds)}")
+        for crowd in self.crowds:
+            crowd.ends.set()
+        for crowd in self.crowds:
+            crowd.join()
+        self.write()
+
+
+def main():
+    with open(sys.argv[2], "w") as f:
+        Load(json.loads(sys.argv[1]), f).run()
 
 
 if __name__ == "__main__":

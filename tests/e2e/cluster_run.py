@@ -5,45 +5,44 @@
 usage: cluster_run.py [ACTIVATIONS [MACHINES [FAULTS [SEED]]]]
 
 PostgreSQL has a primary and a synchronous standby; each host reaches each of
-them by a proxy.  Machines ask all the time; faults are drawn from the seed,
-each is mended before the next one, and some come in pairs.  Ends with one line
-of figures; exit 1 and a sentence each when something impossible was seen."""
-import collections
+them by a proxy, and the standby the primary.  Machines ask all the time; faults
+are drawn from the seed, each is mended before the next one, and some come in
+pairs.  After each CHECK_EVERY of them all stand still, and what was said so far
+is compared with what is there.  Ends with one line of figures; exit 1 and a
+sentence each when something impossible was seen."""
 import json
 import os
 import random
 import secrets
-import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../../tools")]
 
 import agent_files  # noqa: E402
 import cluster  # noqa: E402
+import cluster_faults  # noqa: E402
 import demo  # noqa: E402
 import history  # noqa: E402
 import pgserver  # noqa: E402
 import tcpproxy  # noqa: E402
+import wire  # noqa: E402
+from cluster_faults import FAULTS, HEAL_S, HOSTS, TO_FEEL  # noqa: E402
 from history import LOST, OK, Ask, Cut, History, Product  # noqa: E402
 
-HOSTS, THREADS = 4, 24
+THREADS = 24
 REAL = 16  # machines that are `muster activate`
 UNREACHED = 5  # its exit where the link or the host was gone
-ARMED_S, HEAL_S = 10, 60
-NAMES = ("one", "two")
+CHECK_EVERY = 20  # faults: ten looks in the whole run
+SAME_S = 15  # an idle host looks at the count each second, and is on two cores
 IDS = {n: f"5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e0{i}" for i, n in enumerate(
     ("desktop", "server", "render", "grid"), 1)}
-# Weights, and who can come together with another.
-FAULTS = {"host_kill": 30, "host_restart": 10, "cut": 20, "cut_all": 10,
-          "stall": 20, "stall_long": 2, "answer_lost": 45, "commit_lost": 15,
-          "server_kill": 12, "server_restart": 6, "standby_kill": 6,
-          "promote": 14, "promote_alive": 6}
-ON_LINKS = ("cut", "cut_all", "answer_lost", "commit_lost")
 
 
 def products_of(n_machines):
@@ -73,50 +72,6 @@ def is_known_end(p):
         t["outcome"] for t in said["targets"]} == {"busy"}
 
 
-class Servers:
-    """A primary and its synchronous standby, in two places."""
-
-    def __init__(self):
-        self.at = [pgserver.Server(name=NAMES[0], fsync="off"), None]
-        self.ports = [self.at[0].port, pgserver.free_port()]
-        self.first = 0  # place of the primary
-        self.promotions = 0
-        self.primary.start().make()
-        self.rebuild()
-
-    @property
-    def primary(self):
-        return self.at[self.first]
-
-    @property
-    def standby(self):
-        return self.at[1 - self.first]
-
-    def rebuild(self):
-        """A new standby in the other place."""
-        place = 1 - self.first
-        if self.at[place] is not None:
-            self.at[place].remove()
-        self.at[place] = pgserver.Server(
-            standby_of=self.primary, name=NAMES[place],
-            port=self.ports[place], fsync="off")
-        self.at[place].start()
-        self.follow()
-
-    def follow(self):
-        self.primary.wait_standby(NAMES[1 - self.first])
-
-    def promote(self):
-        self.standby.promote()
-        self.first = 1 - self.first
-        self.promotions += 1
-
-    def remove(self):
-        for s in self.at:
-            if s is not None:
-                s.remove()
-
-
 class Run:
     def __init__(self, folder, activations, machines, n_faults, seed):
         self.folder, self.activations = folder, activations
@@ -124,12 +79,14 @@ class Run:
         self.rng = random.Random(seed)
         self.seed = seed
         self.products = products_of(machines)
-        self.faults = collections.Counter()
+        self.asks = []  # as far as they are in the file
         self.real = []  # asks of real clients
-        self.n_ok = 0
-        self.ends = threading.Event()
+        self.real_gate = threading.Lock()
+        self.n_ok = self.n_busy = 0
+        self.ends, self.stopped = threading.Event(), threading.Event()
         self.trouble = []
-        self.servers = Servers()
+        self.bad, self.n_looks, self.same_s = [], 0, SAME_S
+        self.servers = cluster_faults.Servers()
         self.proxies = [[tcpproxy.Proxy(port) for port in self.servers.ports]
                         for _ in range(HOSTS)]
         self.cluster = cluster.Cluster(folder, HOSTS, "",
@@ -139,6 +96,8 @@ class Run:
             host.settings = pgserver.store(
                 f"postgresql://{pgserver.ROLE}@{at}/muster?sslmode=disable")
         self.cluster.start()
+        self.faults = cluster_faults.Faults(
+            self.rng, self.cluster, self.servers, self.proxies, self)
 
     def close(self):
         self.cluster.stop()
@@ -158,10 +117,12 @@ class Run:
                 "products": {n: {"id": IDS[n], "from": a, "to": b}
                              for n, (a, b) in shares.items()}}
         self.history = os.path.join(self.folder, "history")
+        open(self.history, "w").close()
         self.load = subprocess.Popen(
             [sys.executable, os.path.join(HERE, "cluster_load.py"),
              json.dumps(plan), self.history], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True)
+        self.new = open(self.history)
         self.threads = [threading.Thread(target=t, daemon=True)
                         for t in (self.watch_load, self.be_clients)]
         for t in self.threads:
@@ -169,7 +130,10 @@ class Run:
 
     def watch_load(self):
         for line in self.load.stdout:
-            self.n_ok = int(line)
+            if line == "stopped\n":
+                self.stopped.set()
+            else:
+                self.n_ok, self.n_busy = (int(n) for n in line.split())
 
     def wait_load(self, n):
         """Until so many were answered: a cluster that stays away is found."""
@@ -188,7 +152,9 @@ class Run:
         names = sorted(self.products)
         while not self.ends.wait(0.05):
             try:
-                self.be_client(rng.randrange(REAL), rng.choice(names), rng)
+                with self.real_gate:
+                    self.be_client(rng.randrange(REAL), rng.choice(names),
+                                   rng)
             except Exception as e:  # told by the main thread
                 self.trouble.append(f"client: {type(e).__name__}: {e}")
                 return
@@ -224,106 +190,30 @@ class Run:
             t.join(120)
         assert self.load.returncode == 0 and not self.trouble, self.trouble
 
-    # faults, each with its end
+    def tell_load(self, word):
+        self.load.stdin.write(word + "\n")
+        self.load.stdin.flush()
 
-    def some_host(self):
-        return self.rng.randrange(HOSTS)
+    def stop_all(self):
+        """Nobody asks, and every host has the database."""
+        while True:
+            for h in self.cluster.hosts:
+                h.wait_status("ok")
+            self.real_gate.acquire()
+            self.stopped.clear()
+            self.tell_load("stop")
+            assert self.stopped.wait(2 * HEAL_S), "the load does not stop"
+            # without a batch a host that failed is not ready for long
+            if all(h.status()["store"]["state"] == "ok"
+                   for h in self.cluster.hosts):
+                return
+            self.go_on()
 
-    def host_kill(self):
-        h = self.cluster.hosts[self.some_host()]
-        h.kill()
-        h.start()
+    def go_on(self):
+        self.tell_load("go")
+        self.real_gate.release()
 
-    def host_restart(self):
-        h = self.cluster.hosts[self.some_host()]
-        h.stop()
-        h.start()
-
-    def cut(self, host=None):
-        for p in self.proxies[self.some_host() if host is None else host]:
-            p.cut_all()
-
-    def cut_all(self):
-        for proxies in self.proxies:
-            for p in proxies:
-                p.cut_all()
-
-    def hold(self, seconds):
-        held = self.rng.sample(range(HOSTS), self.rng.randint(1, HOSTS))
-        for i in held:
-            for p in self.proxies[i]:
-                p.hold()
-        time.sleep(seconds)
-        for i in held:
-            for p in self.proxies[i]:
-                p.go_on()
-
-    def stall(self):
-        self.hold(self.rng.uniform(0.1, 1))
-
-    def stall_long(self):
-        """Longer than a host waits."""
-        self.hold(6)
-
-    def at_commit(self, when):
-        p = self.proxies[self.some_host()][self.servers.first]
-        p.arm(when)
-        if not p.was_cut.wait(ARMED_S):
-            raise AssertionError("a host with a load commits nothing")
-
-    def answer_lost(self):
-        self.at_commit("after")
-
-    def commit_lost(self):
-        self.at_commit("before")
-
-    def server_kill(self):
-        self.servers.primary.restart(signal.SIGKILL)
-        self.servers.follow()
-
-    def server_restart(self):
-        self.servers.primary.restart()
-        self.servers.follow()
-
-    def standby_kill(self):
-        """Commits wait; some hosts leave them in doubt."""
-        self.servers.standby.stop(signal.SIGKILL)
-        time.sleep(self.rng.choice((0.2, 0.5, 1, 6)))
-        self.servers.standby.start()
-        self.servers.follow()
-
-    def promote(self):
-        self.servers.primary.stop(signal.SIGKILL)
-        self.servers.promote()
-        self.servers.rebuild()
-
-    def promote_alive(self):
-        """The old primary goes on for a while: it can commit nothing, for its
-        standby left it.  Then it is fenced and built anew."""
-        old = self.servers.primary
-        self.servers.promote()
-        time.sleep(self.rng.uniform(0, 2))
-        old.stop(signal.SIGKILL)
-        self.servers.rebuild()
-
-    def draw(self):
-        return self.rng.choices(list(FAULTS), list(FAULTS.values()))[0]
-
-    def one_fault(self, name):
-        """Sometimes a link is cut in the midst of another fault."""
-        if name not in ON_LINKS and self.rng.random() < 0.3:
-            other = self.rng.choice(("cut", "cut_all"))
-            # drawn here: the timer's thread would take draws of this one
-            host = self.some_host()
-            timer = threading.Timer(self.rng.uniform(0, 1), lambda: (
-                self.cut(host) if other == "cut" else self.cut_all()))
-            timer.start()
-            self.faults[other] += 1
-            getattr(self, name)()
-            timer.join()
-        else:
-            getattr(self, name)()
-        self.faults[name] += 1
+    # the judgement
 
     def run(self, kinds=None):
         """`kinds`: these faults first; the others are drawn."""
@@ -331,43 +221,107 @@ class Run:
         self.start_load()
         self.wait_load(min(self.machines, self.activations // 10))
         left = list(kinds or ())
-        while left or sum(self.faults.values()) < self.n_faults:
-            self.one_fault(left.pop(0) if left else self.draw())
-            done = sum(self.faults.values())
+        while left or self.faults.n_done < self.n_faults:
+            self.faults.one(left.pop(0) if left else self.faults.draw())
+            done = self.faults.n_done
             self.wait_load(self.activations * done // self.n_faults)
+            if done >= CHECK_EVERY * (self.n_looks + 1):
+                self.look()
         self.wait_load(self.activations)
+        self.look()
         self.stop_load()
         self.took = time.monotonic() - self.begun
-        return self.take_history()
+        h = self.take_history()
+        self.bad += history.check(h)
+        return h
+
+    def look(self):
+        self.stop_all()
+        self.bad += self.look_still()
+        self.n_looks += 1
+        self.go_on()
+
+    def look_still(self):
+        """What is wrong now, a sentence each; nobody asks.  What nobody got an
+        answer to may still be on its way, so it is looked at again."""
+        end = time.monotonic() + self.same_s
+        while True:
+            h = self.take_history()
+            bad = [*history.check(h), *self.unlike(h)]
+            if not bad or time.monotonic() > end:
+                break
+            time.sleep(0.5)
+        return [f"after {len(self.asks)} asks: {b}" for b in bad]
 
     def take_history(self):
-        with open(self.history) as f:
-            asks = [Ask(*json.loads(line)) for line in f]
+        self.asks += [Ask(*json.loads(line)) for line in self.new]
         cuts = [Cut(at, i, who) for i, proxies in enumerate(self.proxies)
                 for p in proxies for at, who in p.cuts]
         numbers = sorted({p.group for p in self.products.values()})
         caches = {g: self.servers.primary.sql(
             "SELECT replace(cmid::text, '-', '') FROM muster.cache WHERE "
             f"grp = {g} ORDER BY seq").split() for g in numbers}
-        return History(self.products, asks + self.real, cuts, caches,
+        return History(self.products, self.asks + self.real, cuts, caches,
                        self.inventory())
 
     def inventory(self):
-        """As a host lists it; all four say the same."""
+        """As a host lists it."""
         names = {i: n for n, i in IDS.items()}
-        lists = [{(c["cmid"], names[c["product"]]): c["contacts"]
-                  for c in h.clients()} for h in self.cluster.hosts]
-        assert all(x == lists[0] for x in lists), "hosts list different clients"
-        return lists[0]
+        self.lists = [{(c["cmid"], names[c["product"]]): c["contacts"]
+                       for c in h.clients()} for h in self.cluster.hosts]
+        return self.lists[0]
+
+    def unlike(self, h):
+        """All list the same clients; each host's own count, as it tells a
+        person and a machine, is that of the cache: of the distinct machines,
+        as many as there is room for."""
+        groups = history.groups(h)
+        for group in groups:
+            held = len(h.caches[group.number])
+            if held > len(group.first):
+                yield (f"count: group {group.number} has {held}; "
+                       f"{len(group.first)} machines asked")
+        for i, host in enumerate(self.cluster.hosts):
+            if self.lists[i] != self.lists[0]:
+                yield f"inventory: host {i} lists others than host 0"
+            told = {g["group"]: g for p in host.status()["publishers"]
+                    for g in p["groups"]}
+            for group in groups:
+                for sentence in self.unlike_one(
+                        host, told[group.number], group,
+                        len(h.caches[group.number])):
+                    yield f"host {i}: group {group.number}: {sentence}"
+
+    def unlike_one(self, host, told, group, held):
+        want = {"count": held, "held": held, "largest_threshold": max(
+            p.threshold for p in self.products.values()
+            if p.group == group.number)}
+        if group.full_from < float("inf"):
+            want["capacity"] = group.capacity
+        for k, n in want.items():
+            if told[k] != n:
+                yield f"shows {k} {told[k]}, not {n}"
+        for name in group.thresholds:
+            if (got := self.probe(host, name)) != held:
+                yield f"who asks for {name} is told {got}, not {held}"
+
+    @staticmethod
+    def probe(host, name):
+        """The count by wire, and nothing is changed."""
+        status, rest = wire.activate(host.port, uuid.UUID(IDS[name]).bytes,
+                                     cmid=bytes(16))
+        return struct.unpack(">I", rest[:4])[0] if status == cluster.OK \
+            else f"status {status}"
 
 
 def line(run, said):
-    faults = ", ".join(f"{n} {k}" for k, n in sorted(run.faults.items()))
+    faults = ", ".join(f"{n} {k}" for k, n in sorted(run.faults.done.items()))
     return (f"seed {run.seed}: {said['answered']} activations of "
             f"{said['machines']} machines at {HOSTS} hosts in {run.took:.0f} "
             f"s, {said['busy']} BUSY, {said['lost']} without an answer; "
-            f"{sum(run.faults.values())} faults ({faults}), "
-            f"{run.servers.promotions} promotions; {said['unknown']} "
+            f"{run.faults.n_done} faults ({faults}), "
+            f"{run.servers.promotions} promotions; {run.n_looks} looks while "
+            f"all stood still; {said['unknown']} "
             f"of unknown outcome at a cut; {said['rows']} rows, "
             f"{said['cached']} cached, {said['surely_in']} determined to be "
             f"in and {said['surely_out']} to be out; {said['leases']} leases, "
@@ -384,8 +338,7 @@ def play(activations, machines, n_faults, seed, kinds=None):
             for n in range(REAL):
                 verify_leases(run.cluster.first, n)
             said = history.figures(h)
-            return line(run, said), [*history.check(h),
-                                     *lacking(run, said, kinds)]
+            return line(run, said), [*run.bad, *lacking(run, said, kinds)]
         finally:
             run.close()
 
@@ -393,8 +346,10 @@ def play(activations, machines, n_faults, seed, kinds=None):
 def lacking(run, said, kinds):
     """What a run must have met for its check to say anything."""
     for kind in kinds or ():
-        if not run.faults[kind]:
+        if not run.faults.done[kind]:
             yield f"no fault: {kind}"
+        if kind in TO_FEEL and not run.faults.felt[kind]:
+            yield f"nobody felt: {kind}"
     # a short run may have no real client below its threshold
     is_whole = set(kinds or ()) == set(FAULTS)
     for what in ("answered", "leases", "no_lease") if is_whole else ():

@@ -72,7 +72,8 @@ class Server:
     """A cluster in a folder of its own; `standby_of` makes a copy of one."""
 
     def __init__(self, standby_of=None, name="one", port=None, base="/tmp",
-                 **settings):
+                 link=None, **settings):
+        """`link`: the port by which a standby follows."""
         assert BIN, "postgresql-15 is not installed"
         self.bin = BIN[0]
         self.folder = folder(base)
@@ -88,7 +89,8 @@ class Server:
                 "--checkpoint=fast")
             self.append("postgresql.auto.conf",
                         "primary_conninfo = 'host=127.0.0.1 user=postgres "
-                        f"port={standby_of.port} application_name={name}'\n"
+                        f"port={link or standby_of.port} "
+                        f"application_name={name}'\n"
                         # the copy has none of its own yet
                         "synchronous_standby_names = ''\n")
         self.append("postgresql.conf", self.settings(**settings))

@@ -14,8 +14,10 @@ CMID = re.compile(rb"\0\0\0\0\0\xac\xce\x55.{8}", re.S)
 
 
 class Proxy:
-    def __init__(self, port, at=("127.0.0.1", 0)):
-        self.to = port
+    def __init__(self, port, at=("127.0.0.1", 0), sees=True):
+        """`sees`: it looks for commits."""
+        self.to, self.sees = port, sees
+        self.refuses = False
         self.cuts = []  # when, and whom the transaction was about
         self.listener = socket.create_server(at)
         self.port = self.listener.getsockname()[1]
@@ -42,13 +44,24 @@ class Proxy:
             link = Link(self, near, far)
             with self.lock:
                 self.links.add(link)
-            link.start()
+            if self.refuses:
+                link.close()
+            else:
+                link.start()
 
     def cut_all(self):
         with self.lock:
             links = list(self.links)
         for link in links:
             link.close()
+
+    def refuse(self):
+        """Whatever is open is cut, and nobody comes through."""
+        self.refuses = True
+        self.cut_all()
+
+    def take(self):
+        self.refuses = False
 
     def hold(self):
         self.flows.clear()
@@ -91,7 +104,7 @@ class Link:
                 if not data:
                     break
                 self.proxy.flows.wait()
-                passes = see(data)
+                passes = see(data) if self.proxy.sees else True
                 if passes is False:
                     break
                 if passes:

@@ -4,7 +4,10 @@ servers and links, say and leave nothing that history.py finds impossible (b11).
 In small; `./dev test-long cluster` has 100,000 activations and 200 faults."""
 import collections
 import secrets
+import tempfile
 import types
+
+import pytest
 
 import cluster_load
 import cluster_run
@@ -15,10 +18,11 @@ from history import LOST, OK
 def test_b11_nothing_impossible_is_seen_under_faults():
     seed = secrets.randbits(31)
     said, bad = cluster_run.play(
-        600, 80, 5, seed,
-        ("host_kill", "answer_lost", "commit_lost", "stall", "promote"))
+        600, 80, 6, seed,
+        ("host_kill", "answer_lost", "commit_lost", "stall", "standby_cut",
+         "promote"))
     assert bad == [], f"seed {seed}"
-    assert " 1 promotions; " in said, said
+    assert " 1 promotions; 1 looks while all stood still; " in said, said
     assert " 0 determined to be in" not in said, said
 
 
@@ -35,11 +39,74 @@ def test_b11_only_what_is_cut_off_is_no_answer():
 
 def test_b11_a_run_that_met_nothing_is_no_good_run():
     ask = types.SimpleNamespace(status=LOST)
-    faults = collections.Counter(cluster_run.FAULTS)
+    faults = types.SimpleNamespace(
+        done=collections.Counter(cluster_run.FAULTS),
+        felt=collections.Counter(cluster_run.TO_FEEL))
     run = types.SimpleNamespace(real=[ask], faults=faults)
     said = {"answered": 1, "leases": 0, "no_lease": 1}
-    del faults["stall"]
+    del faults.done["stall"], faults.felt["read_only"]
     assert list(cluster_run.lacking(run, said, cluster_run.FAULTS)) == [
-        "no fault: stall", "nothing of: leases", "no real client was answered"]
-    faults["stall"], ask.status, said["leases"] = 1, OK, 1
+        "no fault: stall", "nobody felt: read_only", "nothing of: leases",
+        "no real client was answered"]
+    faults.done["stall"] = faults.felt["read_only"] = 1
+    ask.status, said["leases"] = OK, 1
     assert list(cluster_run.lacking(run, said, cluster_run.FAULTS)) == []
+
+
+@pytest.fixture(scope="module")
+def still():
+    """A run without faults that stands still after 300 activations."""
+    with tempfile.TemporaryDirectory(prefix="m.run.", dir="/tmp") as folder:
+        run = cluster_run.Run(folder, 300, 40, 0, 1)
+        try:
+            run.same_s = 20
+            run.start_load()
+            run.wait_load(300)
+            run.stop_all()
+            assert run.look_still() == []
+            run.same_s = 0  # what is planted is there at once
+            run.servers.primary.sql(
+                "CREATE TABLE muster.was AS TABLE muster.cache")
+            yield run
+            run.go_on()
+            run.stop_load()
+        finally:
+            run.close()
+
+
+LATEST = ("WHERE grp = 2 AND seq = (SELECT max(seq) FROM muster.cache "
+          "WHERE grp = 2)")
+SOME = "WHERE ctid = (SELECT min(ctid) FROM muster.client)"
+CACHE_BACK = "TRUNCATE muster.cache; INSERT INTO muster.cache TABLE muster.was"
+
+
+@pytest.mark.parametrize("plant, undo, rules", [
+    (f"DELETE FROM muster.cache {LATEST}", CACHE_BACK,
+     ("cache of group 2: ", " is among the latest, and is not there",
+      "host 0: group 2: shows count 24, not 23",
+      "host 3: group 2: who asks for render is told 24, not 23")),
+    (f"UPDATE muster.cache SET cmid = gen_random_uuid() {LATEST}", CACHE_BACK,
+     (" never asked",)),
+    (f"INSERT INTO muster.cache SELECT publisher, grp, cmid, 0, seen "
+     f"FROM muster.cache {LATEST}", CACHE_BACK,
+     ("cache of group 2: a CMID stands there twice",
+      "cache of group 2: 25 records, there is room for 24")),
+    (f"UPDATE muster.client SET contacts = contacts + 1000 {SOME}",
+     "UPDATE muster.client SET contacts = contacts - 1000 "
+     "WHERE contacts > 1000", (" contacts; ", " asked")),
+    ("UPDATE muster.client SET cmid = gen_random_uuid()",
+     None, (" was answered, and is not there", " never asked")),
+    # the hosts read it, and are of one mind with it: only who asked is not
+    ("DELETE FROM muster.cache; UPDATE muster.grp SET epoch = epoch + 1",
+     None, ("cache of group 1: ", "cache of group 3: ",
+            "is among the latest, and is not there")),
+])
+def test_b11_a_wrong_row_is_found_while_all_stand_still(still, plant, undo,
+                                                        rules):
+    still.servers.primary.sql(plant)
+    bad = still.look_still()
+    for rule in rules:
+        assert [b for b in bad if rule in b], bad
+    if undo is not None:
+        still.servers.primary.sql(undo)
+        assert still.look_still() == []
