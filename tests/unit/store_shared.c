@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The shared store against the others: random operations on the model, on
- * SQLite and on two hosts of one PostgreSQL group.  A test starts the server
- * and says its address; its clock is ours, by a function of its own.
+ * SQLite and on two hosts of one PostgreSQL group, whose sessions are ended and
+ * whose commits fail in between.  A test starts the server and says its address;
+ * its clock is ours, by a function of its own.
  *
  * usage: store_shared HOST-ADDRESS OWNER-ADDRESS [OPERATIONS [SEED]]
  */
 #define KIT_CLIENTS 400
+#include "store_breaks.h"
 #include "store_older.h"
 #include "store_outages.h"
 #include "store_reads.h"
@@ -82,40 +84,65 @@ seal(void *arg)
 	return *(const size_t *)arg;
 }
 
-/* The same batch on model, SQLite, and whichever host has its turn; its clock
- * is being set. */
+/* Those who were answered know their last two leaves. */
+static void
+note_leaves(const struct turn_item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t who = items[i].args.cmid[0];
+
+		memcpy(leaves[who][1], leaves[who][0], WIRE_TAG_LEN);
+		memcpy(leaves[who][0], items[i].leaf, WIRE_TAG_LEN);
+	}
+}
+
+/* A batch on whichever host has its turn, and the same one on model and SQLite
+ * unless nothing became of it.  The server's clock is being set, beside which
+ * these two go on where the batch is sure to stand. */
 static bool
-same_batch(struct store **s, size_t n_stores, int64_t now, size_t *n_out)
+same_batch(struct store **s, struct store **hosts, int64_t now, size_t *n_out)
 {
 	struct turn_item items[3][20];
 	size_t n = 1 + rnd(rnd(10) == 0 ? 20 : 3);
+	struct store *host = hosts[rnd(2)], *other = hosts[rnd(2)];
+	enum breaks how = rnd(8) == 0 ? breaks_next() : SOUND;
+	enum breaks_end end = ANSWERED;
+	size_t begin, n_said;
 	bool is_same = true;
+	int err[3] = {0};
 
 	for (size_t i = 0; i < n; i++)
 		items[0][i] = items[1][i] = items[2][i] = random_item(now);
-	for (size_t k = 0; k < n_stores; k++) {
-		int err;
+	begin = begin_of(items[0], n);
+	other = rnd(2) == 0 ? NULL : other;
+	for (int k = 2; k >= 0; k--) {
+		const int store = how == SOUND ? 2 - k : k;
 
-		if (k == 2)
+		if (store == 2) {
 			set_clock_end();
-		err = store_batch_growing(s[k], items[k], begin_of(items[k], n),
-		    now, seal, &n);
-
-		if (err != 0)
-			printf("# store %zu: %s: %s\n", k, muster_errname(err),
-			    store_last_diag(s[k])->text);
-		is_same &= err == 0;
+			err[2] = breaks_batch(host, other, how, items[2], begin,
+			    n, now, &end);
+		} else if (end != GONE) {
+			err[store] = store_batch_growing(s[store], items[store],
+			    begin, now, seal, &n);
+		}
 	}
+	for (int k = 0; k < 3; k++) {
+		is_same &= err[k] == 0;
+		if (err[k] != 0)
+			printf("# store %d: %s: %s\n", k,
+			    muster_errname(err[k]),
+			    store_last_diag(k == 2 ? host : s[k])->text);
+	}
+	n_said = end == GONE ? 0 : end == UNHEARD ? 2 : 3;
 	for (size_t i = 0; i < n; i++) {
-		uint32_t who = items[0][i].args.cmid[0];
-
-		for (size_t k = 1; k < n_stores; k++)
+		for (size_t k = 1; k < n_said; k++)
 			is_same &=
 			    is_same_answer(&items[0][i], &items[k][i], k);
-		memcpy(leaves[who][1], leaves[who][0], WIRE_TAG_LEN);
-		memcpy(leaves[who][0], items[0][i].leaf, WIRE_TAG_LEN);
 	}
-	*n_out = n;
+	if (end == ANSWERED)
+		note_leaves(items[0], n);
+	*n_out = end == GONE ? 0 : n;
 	return is_same;
 }
 
@@ -155,9 +182,13 @@ same_images(struct store **s, size_t n, int64_t now)
 	const uint32_t piece = 5 + rnd(100);
 	bool is_same = true;
 
-	/* who inserted beyond the limit of rows thins out, another need not */
-	for (size_t k = 0; k < n; k++)
+	/* who inserted beyond the limit of rows thins out, another need not;
+	 * and a host whose last batch failed writes, as after a while */
+	for (size_t k = 0; k < n; k++) {
+		if (k >= 2)
+			pg_of(s[k])->write_ms -= PG_PROVE_MS;
 		is_same &= kit_idle_all(s[k], now) == 0;
+	}
 	for (size_t k = 0; k < n; k++)
 		is_same &= look(s[k], now, &images[k]) == 0;
 	/* a look repairs what is from the future: to be written before a host
@@ -177,7 +208,8 @@ same_images(struct store **s, size_t n, int64_t now)
 	return is_same;
 }
 
-/* Of the two hosts one has its turn at random; the other reads what changed. */
+/* Of the two hosts one has its turn at random; the other reads what changed.
+ * What becomes of a batch that is broken is asked of either. */
 static void
 test_b11_all_stores_do_what_the_model_does(unsigned long n_ops, uint64_t seed)
 {
@@ -202,8 +234,7 @@ test_b11_all_stores_do_what_the_model_does(unsigned long n_ops, uint64_t seed)
 		size_t n = 0;
 
 		set_clock_begin(now = step(now));
-		s[2] = hosts[rnd(2)];
-		bad += !same_batch(s, 3, now, &n);
+		bad += !same_batch(s, hosts, now, &n);
 		done += n;
 		if (rnd(60) == 0) {
 			s[2] = hosts[0];
@@ -224,6 +255,12 @@ test_b11_all_stores_do_what_the_model_does(unsigned long n_ops, uint64_t seed)
 		printf("# after %lu operations\n", done);
 	printf("# %lu operations, %u images\n", done, n_images);
 	ok(n_images > 0);
+	printf("# sessions ended: %u idle, %u with locks; refused: %u "
+	       "statements, %u commits; %u unknown\n",
+	    breaks.done[IDLE], breaks.done[LOCKED], breaks.done[STATEMENT],
+	    breaks.done[COMMIT], breaks.done[UNSURE]);
+	for (int how = IDLE; how < BREAKS; how++)
+		ok(breaks.done[how] > 0);
 	for (unsigned k = 0; k < 2; k++) {
 		store_close(s[k]);
 		store_close(hosts[k]);
@@ -527,6 +564,7 @@ main(int argc, char **argv)
 	}
 	kit_dir_make();
 	own_clock();
+	breaks_prepare();
 	test_b11_the_larger_threshold_holds();
 	test_b11_a_batch_grows_until_it_has_its_rows();
 	test_b11_clock_and_probes_are_the_servers();
