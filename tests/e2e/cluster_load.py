@@ -3,10 +3,11 @@
 
 usage: cluster_load.py PLAN HISTORY
 PLAN is JSON: ports, machines, per product its id and its share of machines,
-threads, pause, seed.  A line on standard output tells how many were answered,
+threads, pause, seed, publisher; of each so many `leases` answers one is kept as
+the lease that it makes.  A line on standard output tells how many were answered,
 and how many were told BUSY.  At `stop` on standard input nobody asks any more;
 `stopped` is said when all that were asking have an end, and the history so far
-is in HISTORY, an ask a line: host, CMID, product, begin, end, status, count.
+is in HISTORY, an ask a line: host, CMID, product, begin, end, status, count, and the lease or null.
 At `go` they go on.  At the end of standard input all stop for good."""
 import json
 import os
@@ -31,18 +32,19 @@ def cmid_of(n):
 
 
 def judge(out):
-    """Status and count of all that came back before the end.  A host that is
-    killed leaves nothing or a part; whole, and no reply, is a fault."""
+    """Status, count and result of all that came back before the end.  A host
+    that is killed leaves nothing or a part; whole, and no reply, is a fault."""
     if len(out) < 4 or len(out) < 4 + (
             struct.unpack(">I", out[:4])[0] & 0x7fffffff):
-        return LOST, 0
+        return LOST, 0, b""
     try:
         body, = wire.split(out)
-        status, first = struct.unpack(">II", wire.accepted(body)[:8])
+        result = wire.accepted(body)
+        status, first = struct.unpack(">II", result[:8])
     except (ValueError, AssertionError, struct.error) as e:
-        return f"no reply but {out.hex()} ({type(e).__name__})", 0
+        return f"no reply but {out.hex()} ({type(e).__name__})", 0, b""
     status = NAMES.get(status, f"status {status}")
-    return status, first if status == OK else 0
+    return status, first if status == OK else 0, result
 
 
 class Gate:
@@ -83,6 +85,8 @@ class Crowd(threading.Thread):
         self.rng = random.Random(seed)
         self.products = {n: uuid.UUID(p["id"]).bytes
                          for n, p in plan["products"].items()}
+        self.publisher = bytes.fromhex(plan["publisher"])
+        self.known = {}  # by host, its certificate and what names it
         self.asks, self.n_ok, self.n_busy = [], 0, 0
         self.ends = threading.Event()
 
@@ -100,18 +104,29 @@ class Crowd(threading.Thread):
         return status
 
     def ask(self, host, machine, name):
-        cmid, count = cmid_of(machine), 0
+        cmid, count, lease = cmid_of(machine), 0, None
+        # half name the host's certificate, whose signature many can share
+        known = self.known.get(host) if self.rng.random() < 0.5 else None
+        args = wire.activate_args(
+            self.products[name], cmid=cmid, name=b"m%d" % machine,
+            machine=wire.machine_of(self.publisher, cmid),
+            known_host=known[0] if known else bytes(8))
+        is_kept = self.rng.randrange(self.plan["leases"]) == 0
         begin = time.monotonic()
         try:
-            out = wire.exchange(self.plan["ports"][host], wire.record(
-                wire.call(wire.ACTIVATE, wire.activate_args(
-                    self.products[name], cmid=cmid, machine=cmid[::-1],
-                    name=b"m%d" % machine))))
-            status, count = judge(out)
+            status, count, result = judge(wire.exchange(
+                self.plan["ports"][host],
+                wire.record(wire.call(wire.ACTIVATE, args))))
         except OSError:
             status = LOST
-        self.asks.append((host, cmid.hex(), name, begin, time.monotonic(),
-                          status, count))
+        end = time.monotonic()
+        if status == OK:
+            self.known[host] = wire.certificate_of(result) or known
+            if is_kept:
+                lease = wire.lease_of(
+                    args, result, known and known[1]).hex()
+        self.asks.append((host, cmid.hex(), name, begin, end, status, count,
+                          lease))
         return status
 
     def run(self):

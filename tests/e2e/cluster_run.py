@@ -28,6 +28,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../../tools")]
 import agent_files  # noqa: E402
 import cluster  # noqa: E402
 import cluster_faults  # noqa: E402
+import cluster_leases  # noqa: E402
 import demo  # noqa: E402
 import history  # noqa: E402
 import pgserver  # noqa: E402
@@ -39,6 +40,7 @@ from history import LOST, OK, Ask, Cut, History, Product  # noqa: E402
 THREADS = 24
 REAL = 16  # machines that are `muster activate`
 UNREACHED = 5  # its exit where the link or the host was gone
+LEASES = 20  # one answer of so many is judged as a lease
 CHECK_EVERY = 20  # faults: ten looks in the whole run
 SAME_S = 15  # an idle host looks at the count each second, and is on two cores
 IDS = {n: f"5b0c1a52-7d7e-4b8e-9a51-0d3f5c7a1e0{i}" for i, n in enumerate(
@@ -96,6 +98,8 @@ class Run:
             host.settings = pgserver.store(
                 f"postgresql://{pgserver.ROLE}@{at}/muster?sslmode=disable")
         self.cluster.start()
+        self.judge = cluster_leases.Judge(folder, self.cluster.first)
+        self.wall = time.time() - time.monotonic()
         self.faults = cluster_faults.Faults(
             self.rng, self.cluster, self.servers, self.proxies, self)
 
@@ -113,7 +117,9 @@ class Run:
                   "grid": (0, 1)}
         plan = {"ports": [h.port for h in self.cluster.hosts],
                 "machines": self.machines, "threads": THREADS, "pause": 0.0,
-                "seed": self.seed,
+                "seed": self.seed, "leases": LEASES,
+                "publisher": wire.publisher_of(
+                    bytes.fromhex(self.cluster.first.root_pk)).hex(),
                 "products": {n: {"id": IDS[n], "from": a, "to": b}
                              for n, (a, b) in shares.items()}}
         self.history = os.path.join(self.folder, "history")
@@ -254,7 +260,7 @@ class Run:
         return [f"after {len(self.asks)} asks: {b}" for b in bad]
 
     def take_history(self):
-        self.asks += [Ask(*json.loads(line)) for line in self.new]
+        self.asks += [self.judged(*json.loads(line)) for line in self.new]
         cuts = [Cut(at, i, who) for i, proxies in enumerate(self.proxies)
                 for p in proxies for at, who in p.cuts]
         numbers = sorted({p.group for p in self.products.values()})
@@ -263,6 +269,20 @@ class Run:
             f"grp = {g} ORDER BY seq").split() for g in numbers}
         return History(self.products, self.asks + self.real, cuts, caches,
                        self.inventory())
+
+    def judged(self, *fields):
+        """An ask, and what its answer is to the machine where that is kept."""
+        *fields, lease = fields
+        ask = Ask(*fields)
+        if lease is None:
+            return ask
+        answer, issued = self.judge.judge(
+            bytes.fromhex(lease), IDS[ask.product], bytes.fromhex(ask.cmid))
+        self.bad += [f"lease: {ask} {wrong}" for wrong in
+                     cluster_leases.what_is_wrong(
+                         ask, answer, issued,
+                         self.products[ask.product].threshold, self.wall)]
+        return ask._replace(leased=answer.is_licensed)
 
     def inventory(self):
         """As a host lists it."""
@@ -325,7 +345,10 @@ def line(run, said):
             f"of unknown outcome at a cut; {said['rows']} rows, "
             f"{said['cached']} cached, {said['surely_in']} determined to be "
             f"in and {said['surely_out']} to be out; {said['leases']} leases, "
-            f"{said['no_lease']} refused below the threshold")
+            f"{said['no_lease']} refused below the threshold; signatures: "
+            f"{run.judge.n_forms[0]} with the certificate, "
+            f"{run.judge.n_forms[1]} without, up to {1 << run.judge.longest} "
+            "answers under one")
 
 
 def play(activations, machines, n_faults, seed, kinds=None):
@@ -355,6 +378,9 @@ def lacking(run, said, kinds):
     for what in ("answered", "leases", "no_lease") if is_whole else ():
         if not said[what]:
             yield f"nothing of: {what}"
+    for form in (0, 1):
+        if not run.judge.n_forms[form]:
+            yield f"no lease of form {form} was verified"
     if not any(a.status == OK for a in run.real):
         yield "no real client was answered"
 

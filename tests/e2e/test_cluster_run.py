@@ -3,16 +3,18 @@
 servers and links, say and leave nothing that history.py finds impossible (b11).
 In small; `./dev test-long cluster` has 100,000 activations and 200 faults."""
 import collections
+import json
 import secrets
 import tempfile
 import types
 
 import pytest
 
+import cluster_leases
 import cluster_load
 import cluster_run
 import wire
-from history import LOST, OK
+from history import LOST, OK, Ask
 
 
 def test_b11_nothing_impossible_is_seen_under_faults():
@@ -30,10 +32,10 @@ def test_b11_only_what_is_cut_off_is_no_answer():
     """Whole, and no reply, is not taken for a killed host's."""
     bad = wire.record(bytes(32))
     for n in range(len(bad)):
-        assert cluster_load.judge(bad[:n]) == (LOST, 0)
+        assert cluster_load.judge(bad[:n]) == (LOST, 0, b"")
     assert cluster_load.judge(bad)[0].startswith("no reply but ")
     good = wire.record(wire.struct.pack(">8I", 7, 1, 0, 0, 0, 0, 0, 12))
-    assert cluster_load.judge(good) == (OK, 12)
+    assert cluster_load.judge(good)[:2] == (OK, 12)
     assert cluster_load.judge(good + good)[0].startswith("no reply but ")
 
 
@@ -42,14 +44,15 @@ def test_b11_a_run_that_met_nothing_is_no_good_run():
     faults = types.SimpleNamespace(
         done=collections.Counter(cluster_run.FAULTS),
         felt=collections.Counter(cluster_run.TO_FEEL))
-    run = types.SimpleNamespace(real=[ask], faults=faults)
+    judge = types.SimpleNamespace(n_forms={0: 1, 1: 0})
+    run = types.SimpleNamespace(real=[ask], faults=faults, judge=judge)
     said = {"answered": 1, "leases": 0, "no_lease": 1}
     del faults.done["stall"], faults.felt["read_only"]
     assert list(cluster_run.lacking(run, said, cluster_run.FAULTS)) == [
         "no fault: stall", "nobody felt: read_only", "nothing of: leases",
-        "no real client was answered"]
+        "no lease of form 1 was verified", "no real client was answered"]
     faults.done["stall"] = faults.felt["read_only"] = 1
-    ask.status, said["leases"] = OK, 1
+    ask.status, said["leases"], judge.n_forms[1] = OK, 1, 1
     assert list(cluster_run.lacking(run, said, cluster_run.FAULTS)) == []
 
 
@@ -72,6 +75,29 @@ def still():
             run.stop_load()
         finally:
             run.close()
+
+
+def test_b34_an_answer_that_makes_no_good_lease_is_found(still):
+    with open(still.history) as f:
+        *fields, lease = next(x for x in map(json.loads, f) if x[-1])
+    ask, lease = Ask(*fields), bytes.fromhex(lease)
+
+    def wrong(lease, ask=ask):
+        answer, issued = still.judge.judge(
+            lease, cluster_run.IDS[ask.product], bytes.fromhex(ask.cmid))
+        return [*cluster_leases.what_is_wrong(
+            ask, answer, issued, still.products[ask.product].threshold,
+            still.wall)]
+
+    assert wrong(lease) == []
+    count_at = 16 + int.from_bytes(lease[12:16], "big")
+    for at in (40, count_at + 3, count_at + 11, count_at + 30, len(lease) - 90):
+        bad = wrong(lease[:at] + bytes([lease[at] ^ 1]) + lease[at + 1:])
+        assert bad and bad[0].startswith("does not hold: "), (at, bad)
+    more = ask._replace(count=ask.count + 1)
+    assert wrong(lease, more)[0].startswith("says ")
+    late = ask._replace(begin=ask.begin + 60, end=ask.end + 60)
+    assert wrong(lease, late)[0].startswith("is of ")
 
 
 LATEST = ("WHERE grp = 2 AND seq = (SELECT max(seq) FROM muster.cache "

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A second implementation of the wire format, from doc/protocol.md alone."""
+import hashlib
 import os
 import socket
 import struct
@@ -8,6 +9,7 @@ import time
 PROGRAM = 536876680
 NULL, ACTIVATE, COVER = 0, 1, 2
 WAIT_S = 30
+CERT_LEN, FIXED_LEN, PATH_MAX = 120, 96, 3
 
 
 def call(proc, args=b"", xid=7, program=PROGRAM, version=1, rpcvers=2,
@@ -74,3 +76,40 @@ def activate(port, product, **fields):
     body, = split(out)
     res = accepted(body)
     return struct.unpack(">I", res[:4])[0], res[4:]
+
+
+def blake(data, size=32, key=b""):
+    return hashlib.blake2b(data, digest_size=size, key=key).digest()
+
+
+def publisher_of(root_pk):
+    return blake(root_pk)[:16]
+
+
+def machine_of(publisher, machine_id):
+    """Its fingerprint, where no instance is published."""
+    return blake(machine_id + bytes(16), 16, publisher)
+
+
+def certificate_of(result):
+    """Of a reply that has it: 8 bytes name it in the next request."""
+    form, = struct.unpack(">I", result[FIXED_LEN - 4:FIXED_LEN])
+    cert = result[FIXED_LEN:] if form == 0 else None
+    return cert and (blake(cert)[:8], cert)
+
+
+def lease_of(args, result, named):
+    """`result`: of an OK reply, from its status on; `named`: the certificate
+    that the request named."""
+    form, = struct.unpack(">I", result[FIXED_LEN - 4:FIXED_LEN])
+    rest = result[FIXED_LEN:]
+    if form == 0:
+        index, path, cert = 0, b"", rest
+    else:
+        index, n = struct.unpack(">II", rest[:8])
+        path, cert = rest[8:], named
+        assert form == 1 and n <= PATH_MAX and len(path) == 32 * n, rest
+    assert len(cert) == CERT_LEN, result
+    return (b"MUSTERL1" + struct.pack(">II", 1, len(args)) + args +
+            result[4:FIXED_LEN - 4] +
+            struct.pack(">II", index, len(path) // 32) + path + cert)
