@@ -240,6 +240,22 @@ pg_link_open(struct pg_link *link, const char *address, const char *schema);
 MUSTER_NODISCARD int pg_link_prepare(struct pg_link *link, const char *schema);
 
 /**
+ * pg_ask_keys(): put the question into the pipeline whether the tables have the
+ * keys that our statements rely on.
+ *
+ * Returns: 0; MUSTER_E_CONNECT the connection is gone
+ */
+MUSTER_NODISCARD int pg_ask_keys(struct pg_link *link);
+
+/**
+ * pg_judge_keys(): take its answer.
+ *
+ * Returns: 0; MUSTER_E_SCHEMA a key is missing, diag names the table; or as
+ *          pg_take()
+ */
+MUSTER_NODISCARD int pg_judge_keys(struct pg_link *link, const char *schema);
+
+/**
  * pg_as_schema(): a missing table or column is another schema, not a passing
  * failure.
  *

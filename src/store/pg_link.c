@@ -485,6 +485,8 @@ check_schema(struct pg_link *link, const char *schema)
 	    PQsendQueryParams(link->conn, text, 0, NULL, NULL, NULL, NULL, 0) ==
 	        0)
 		err = lost(link);
+	if (err == 0 && pg_ask_keys(link) != 0)
+		err = lost(link);
 	if (err == 0)
 		err = pg_sync(link);
 	if (err == 0)
@@ -495,6 +497,8 @@ check_schema(struct pg_link *link, const char *schema)
 	if (err == 0)
 		err = judge_schema(link, res, schema);
 	PQclear(res);
+	if (err == 0)
+		err = pg_judge_keys(link, schema);
 	return err == 0 ? pg_drain(link) : err;
 }
 

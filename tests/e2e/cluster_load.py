@@ -4,10 +4,11 @@
 usage: cluster_load.py PLAN HISTORY
 PLAN is JSON: ports, machines, per product its id and its share of machines,
 threads, pause, seed, publisher; of each so many `leases` answers one is kept as
-the lease that it makes.  A line on standard output tells how many were answered,
-and how many were told BUSY.  At `stop` on standard input nobody asks any more;
-`stopped` is said when all that were asking have an end, and the history so far
-is in HISTORY, an ask a line: host, CMID, product, begin, end, status, count, and the lease or null.
+the lease that it makes.  A line on standard output tells how many were
+answered, and how many were told BUSY.  At `stop` on standard input nobody asks
+any more; `stopped` is said when all that were asking have an end, and the
+history so far is in HISTORY, an ask a line: host, CMID, product, begin, end,
+status, count, and the lease or null.
 At `go` they go on.  At the end of standard input all stop for good."""
 import json
 import os

@@ -191,6 +191,38 @@ def test_b11_another_schema_is_refused_by_name(two, server):
     assert "schema nobody_made_it" in text and "muster/postgresql" in text
 
 
+@pytest.mark.parametrize("table, key", [
+    ("grp", "publisher, grp"), ("cache", "publisher, grp, seq"),
+    ("client", "publisher, product, cmid")])
+def test_b11_a_table_without_its_key_is_refused_by_name(two, server, table,
+                                                        key):
+    """As a restore leaves it that failed at its constraints."""
+    a, b = two.hosts
+    assert a.ask(cmid(1)) == (OK, 1)
+    a.stop()
+    server.sql(f"ALTER TABLE muster.{table} DROP CONSTRAINT {table}_pkey")
+    try:
+        said = f"table muster.{table} has lost its key; take out what"
+        # what is no key either: it lets doubles in, or some
+        for other in ("INDEX {} ({})",
+                      "UNIQUE INDEX {} ({}) WHERE publisher IS NULL",
+                      "UNIQUE INDEX {} ({}, (publisher::text))"):
+            other = other.format(f"other ON muster.{table}", key)
+            server.sql(f"CREATE {other}")
+            text = start_fails(a)
+            assert said in text and f"ADD PRIMARY KEY ({key})" in text, text
+            server.sql("DROP INDEX muster.other")
+        # who has a connection finds out at the next one
+        assert b.ask(cmid(2)) == (OK, 2) or table != "cache"
+        server.end_sessions()
+        b.busy_until_log(said, cmid(2))
+    finally:
+        server.sql(f"ALTER TABLE muster.{table} ADD PRIMARY KEY ({key})")
+    assert b.until(OK, cmid(2)) == 2
+    a.start()
+    assert a.ask(cmid(3)) == (OK, 3)
+
+
 def test_b11_a_migration_is_run_from_the_package_before_it(server, tmp_path):
     """The manual's lines, on the package's files and tables that lack it."""
     with open(os.path.join(demo.REPO, "doc/cluster.md")) as f:
