@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Four hosts with one count, under faults, and what history.py says of it.
 
-usage: cluster_run.py [ACTIVATIONS [MACHINES [FAULTS [SEED]]]]
+usage: cluster_run.py [ACTIVATIONS [MACHINES [FAULTS [SEED [KIND...]]]]]
 
 PostgreSQL has a primary and a synchronous standby; each host reaches each of
 them by a proxy, and the standby the primary.  Machines ask all the time; faults
-are drawn from the seed, each is mended before the next one, and some come in
-pairs.  After each CHECK_EVERY of them all stand still, and what was said so far
+are drawn from the seed, those of each KIND named first; each is mended before
+the next one, and some come in pairs.  After each CHECK_EVERY of them all stand still, and what was said so far
 is compared with what is there.  Ends with one line of figures; exit 1 and a
 sentence each when something impossible was seen."""
 import json
@@ -394,12 +394,13 @@ def verify_leases(site, n):
 
 
 def main():
-    given = [int(a) for a in sys.argv[1:]]
+    given = [int(a) for a in sys.argv[1:5]]
     activations, machines, faults, seed = (
         given + [100000, 2000, 200, secrets.randbits(31)][len(given):])
     print(f"seed {seed}", flush=True)
     # each kind once, the others are drawn
-    kinds = list(FAULTS) if faults >= len(FAULTS) else None
+    kinds = sys.argv[5:] or (
+        list(FAULTS) if faults >= len(FAULTS) else None)
     said, bad = play(activations, machines, faults, seed, kinds)
     for sentence in bad[:50]:
         print("impossible:", sentence)
