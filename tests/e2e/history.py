@@ -2,14 +2,17 @@
 """Is what hosts with one count said, and what they left behind, possible?
 
 Pure: a history in, sentences out.  An ask that was answered OK took its place
-in the cache at some moment between its begin and its end; one that was not may
-have done so, and then in the same span, since a host sends COMMIT before it
-answers.  Whoever got no answer at all may have left a host that goes on for a
-while: LATE_S more.  Only what follows from this is held against the hosts."""
+in the cache at some moment between its begin and its end.  Any other may have
+done so, and up to LATE_S later: whoever got no answer may have left a host that
+goes on for a while, and who is told BUSY may be of a batch that was given up
+(b11), which the store still has.  Only what follows from this is held against
+the hosts."""
 import bisect
 from collections import Counter, defaultdict, namedtuple
 
-LATE_S = 20.0
+# a host connects and commits within 10 s, after 12 s for which it was stopped;
+# and the machine is busy
+LATE_S = 25.0
 OK, BUSY, LOST = "ok", "busy", "lost"
 
 # leased: what a real client made of the answer; None: nobody judged it
@@ -24,7 +27,7 @@ History = namedtuple("History", "products asks cuts caches inventory")
 
 
 def latest(ask):
-    return ask.end + (LATE_S if ask.status == LOST else 0)
+    return ask.end + (0 if ask.status == OK else LATE_S)
 
 
 class Group:

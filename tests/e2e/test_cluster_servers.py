@@ -299,3 +299,48 @@ def test_b5_the_inventory_is_not_counted_as_it_grows(host, server):
             time.sleep(pgserver.LOOK_S)
     finally:
         server.sql(f"ALTER ROLE {pgserver.ROLE} RESET log_statement")
+
+
+def given_up(host, proxy, first):
+    """Two machines whose batch waits for the server, and is given up by a
+    reload: what they were told."""
+    got = []
+    proxy.hold()
+    waiting = [threading.Thread(target=lambda n=n: got.append(
+        host.ask(cmid(n))[0])) for n in (first, first + 1)]
+    for t in waiting:
+        t.start()
+    while host.status()["store"]["waiting_max"] < 2:
+        assert all(t.is_alive() for t in waiting), host.log()[-2000:]
+    host.daemon.send_signal(signal.SIGHUP)
+    for t in waiting:
+        t.join()
+    return got
+
+
+def test_b11_who_was_told_busy_may_be_counted_later(server, tmp_path):
+    """Behind a machine that asked another host after that: a batch that was
+    given up is one of unknown outcome as long as the server may have it."""
+    server.sql("TRUNCATE muster.grp, muster.cache, muster.client")
+    proxy = tcpproxy.Proxy(server.port)
+    c = cluster.Cluster(str(tmp_path), 2, server.address())
+    a, b = c.hosts
+    a.settings = pgserver.store(server.address(port=proxy.port))
+    try:
+        c.start()
+        for first in range(10, 100, 10):  # the batch may be out of time
+            assert given_up(a, proxy, first) == [BUSY, BUSY]
+            assert b.ask(cmid(first + 2))[0] == OK
+            proxy.go_on()
+            a.until(OK, cmid(1))
+            order = server.sql("SELECT replace(cmid::text, '-', '') FROM "
+                               "muster.cache ORDER BY seq").split()
+            if cmid(first).hex() in order:
+                break
+            a.stop()  # waiting_max is of its life
+            a.start()
+        assert order.index(cmid(first).hex()) > \
+            order.index(cmid(first + 2).hex())
+    finally:
+        c.stop()
+        proxy.close()

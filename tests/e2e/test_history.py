@@ -166,6 +166,20 @@ def test_what_is_not_determined_is_not_held_against_anybody():
     assert history.check(h) == []
 
 
+def test_who_was_told_busy_may_be_counted_later():
+    """Behind one that asked after that, for LATE_S and no longer."""
+    h = right()
+    h.asks.append(Ask(0, "m4", "large", 20, 20.5, BUSY, 0))
+    h.asks.append(Ask(1, "m5", "large", 21, 21.5, OK, 6, True))
+    h.inventory["m4", "large"] = h.inventory["m5", "large"] = 2
+    h.caches[1][:] = ["m8", "m9", "m1", "m2", "m5", "m4"]
+    assert history.check(h) == []
+    late = history.LATE_S
+    changed(h, -1, begin=21 + late, end=21.5 + late)
+    assert history.check(h) == [
+        "cache of group 1: m4 stands behind one that came later"]
+
+
 def play(rng):
     """A correct cluster in a few lines, whose answers are sometimes lost."""
     cache, inventory, asks, at, raised = {1: [], 2: []}, {}, [], 0.0, {}
