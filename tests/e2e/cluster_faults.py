@@ -149,7 +149,7 @@ class Faults:
     def until_felt(self, name, more=lambda: True):
         """Until somebody is told BUSY, and a while longer."""
         before, end = self.load.n_busy, time.monotonic() + HEAL_S
-        while self.load.n_busy == before or not more():
+        while not more() or self.load.n_busy == before:
             assert time.monotonic() < end, f"nobody feels {name}"
             time.sleep(0.02)
         self.felt[name] += 1
