@@ -30,7 +30,9 @@ def plan(*args, code=0):
 @functools.cache
 def told(name, *args):
     """Each plan once: of one seed its answer is the same."""
-    return plan(os.path.join(SITES, name + ".conf"), "--json", "--seeds", "10", *args).stdout
+    if "--seeds" not in args:
+        args = (*args, "--seeds", "10")
+    return plan(os.path.join(SITES, name + ".conf"), "--json", *args).stdout
 
 
 def answer(name, *args):
@@ -73,16 +75,17 @@ def test_holidays_take_the_count_under_the_threshold():
     assert answer("office")["warnings"] == []
 
 
-def test_two_hosts_split_the_count_and_one_count_mends_it():
-    apart, together = answer("two-hosts"), answer("one-count")
+@pytest.mark.parametrize("seeds", ["4", pytest.param("10", marks=pytest.mark.long)])
+def test_two_hosts_split_the_count_and_one_count_mends_it(seeds):
+    apart, together = (answer(site, "--seeds", seeds) for site in ("two-hosts", "one-count"))
     assert of_desktops(apart)["reached"]["probability"] < 0.3
     assert apart["stays_activated"]["probability"] == 0
     assert apart["classes"][0]["notified"]["mean"] > 30
     assert together["stays_activated"]["probability"] == 1
     assert "counts" in together["hosts"][0] and "counts" not in together["hosts"][1]
     # the same by an option on the first file
-    mended = answer("two-hosts", "--shared", "--days", "150")
-    together = answer("one-count", "--days", "150")
+    mended = answer("two-hosts", "--shared", "--days", "150", "--seeds", seeds)
+    together = answer("one-count", "--days", "150", "--seeds", seeds)
     for key in ("site",):
         mended.pop(key), together.pop(key)
     assert mended == together
@@ -312,7 +315,8 @@ def test_outages_follow_each_other(tmp_path):
     assert 46 < got["hosts"][0]["down_percent"]["mean"] < 54
 
 
-def test_a_shared_count_has_outages_of_its_own(tmp_path):
+@pytest.mark.parametrize("seeds", ["1", pytest.param("2", marks=pytest.mark.long)])
+def test_a_shared_count_has_outages_of_its_own(tmp_path, seeds):
     """BUSY is asked again within a minute or so, and does not renew a lease."""
     conf = tmp_path / "site.conf"
     text = ('shared_count = true; days = 40; renewal_minutes = 1440;\n'
@@ -320,11 +324,11 @@ def test_a_shared_count_has_outages_of_its_own(tmp_path):
             'machines = ( { name = "pcs"; count = 6; product = "p"; online = "always"; } );\n'
             'hosts = ( { name = "a"; }, { name = "b"; } );\n')
     conf.write_text(text)
-    good = json.loads(plan(str(conf), "--json", "--seeds", "2").stdout)
+    good = json.loads(plan(str(conf), "--json", "--seeds", seeds).stdout)
     assert good["stays_activated"]["probability"] == 1
     assert good["database_down_percent"]["mean"] == 0
     conf.write_text(text + "database_outage_every_days = 15; database_outage_hours = 300;\n")
-    got = json.loads(plan(str(conf), "--json", "--seeds", "2").stdout)
+    got = json.loads(plan(str(conf), "--json", "--seeds", seeds).stdout)
     assert got["classes"][0]["lapsed"]["mean"] == 6
     assert got["stays_activated"]["probability"] == 0
     assert 10 < got["database_down_percent"]["mean"] < 60
@@ -378,11 +382,31 @@ def test_usage():
     plan("--desktops", "30", "--svg", "/nowhere/a.svg", "--seeds", "1", code=1)
 
 
-def bar_of(*args):
+def held(p):
+    """Its worker stands still until a second is over, whatever it has to do."""
+    worker = []
+    while not worker:
+        assert p.poll() is None
+        worker = subprocess.run(["pgrep", "-P", str(p.pid)], capture_output=True,
+                                text=True).stdout.split()
+    os.kill(int(worker[0]), signal.SIGSTOP)
+    stat = ""
+    while ") S " not in stat:  # it waits for its worker, and has looked at its clock
+        assert p.poll() is None
+        with open(f"/proc/{p.pid}/stat") as f:
+            stat = f.read()
+        time.sleep(0.01)
+    time.sleep(1.2)
+    os.kill(int(worker[0]), signal.SIGCONT)
+
+
+def bar_of(*args, is_held=False):
     """What a terminal is shown."""
     master, slave = pty.openpty()
     p = subprocess.Popen([MUSTER, "plan", *args], stdout=subprocess.DEVNULL, stderr=slave)
     os.close(slave)
+    if is_held:
+        held(p)
     shown = b""
     while True:
         try:
@@ -396,9 +420,12 @@ def bar_of(*args):
 
 
 def test_progress_bar_on_a_terminal_after_a_second():
-    long = ("--desktops", "300", "--seeds", "10", "--jobs", "1")
-    shown = bar_of(*long)
+    long = ("--desktops", "200", "--seeds", "10", "--days", "400", "--jobs", "1")
+    shown = bar_of(*long, is_held=True)
     assert re.search(r"\r\[#*\.*\] \d+ of 10 seeds, \d+ s left", shown)
     assert shown.endswith("\r")
     assert bar_of("--desktops", "3", "--seeds", "1", "--days", "5") == ""
-    assert plan(*long).stderr == ""
+    p = subprocess.Popen([MUSTER, "plan", *long], stdout=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE, text=True)
+    held(p)
+    assert p.communicate(timeout=240)[1] == "" and p.returncode == 0
