@@ -23,6 +23,14 @@ tally() { # NAME COMMAND...
 		tail -n 40 build/"$name".log
 	fi
 }
+# What the workers of the end-to-end tests read is made ready while the checks
+# take one core: each would do it for itself.
+export PYTHONPYCACHEPREFIX="$PWD/build/pycache" PYTHONDONTWRITEBYTECODE=
+end_to_end() { # PYTEST-ARGS...
+	/usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider -m "not long" "$@" tests/e2e
+}
+end_to_end --collect-only >build/e2e-ready.log 2>&1 &
+ready=$!
 for check in format layers sizes docs; do
 	tally "check-$check" sh "tools/check-$check.sh"
 done
@@ -43,8 +51,10 @@ failed=$((failed + bad))
 took "unit tests"
 
 if ls tests/e2e/test_*.py >/dev/null 2>&1; then
-	# most of their time is waiting; the tests of a file stay together
-	/usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider -n 4 --dist loadfile -m "not long" tests/e2e >build/e2e.log 2>&1
+	# half of their time is waiting: six keep two cores busy; the tests of a
+	# file stay together
+	wait "$ready"
+	end_to_end -n 6 --dist loadfile >build/e2e.log 2>&1
 	status=$?
 	last=$(tail -n 1 build/e2e.log)
 	n_ok=$(echo "$last" | sed -n 's/.*\b\([0-9][0-9]*\) passed.*/\1/p')

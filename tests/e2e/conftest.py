@@ -19,16 +19,21 @@ import made_once  # noqa: E402
 
 
 # What takes longest comes first, so that none of it is left for the end, when
-# the other workers have nothing to do; by what was measured.
-LONGEST = ["test_cluster_bad", "test_plan", "test_page", "test_cluster",
-           "test_faults", "test_agent_kill", "test_agent_disk",
-           "test_page_curves", "test_page_states", "test_packages",
-           "test_client", "test_online_answers", "test_discovery",
-           "test_publish", "test_listing", "test_agent", "test_completions",
-           "test_issuers", "test_cluster_run", "test_online", "test_json",
-           "test_bench", "test_phone", "test_secret", "test_catalogue",
-           "test_guides", "test_seal", "test_publish_bad", "test_crowd",
-           "test_cluster_srv", "test_year"]
+# the other workers have nothing to do; by what was measured of each file.
+LONGEST = ["test_cluster_bad", "test_cluster_servers", "test_cluster",
+           "test_plan", "test_guides", "test_authority", "test_page",
+           "test_catalogue", "test_agent_kill", "test_faults", "test_year",
+           "test_agent_disk", "test_completions", "test_seal",
+           "test_discovery", "test_agent", "test_listing", "test_bench",
+           "test_page_states", "test_demo", "test_host_disk",
+           "test_cluster_run", "test_crowd", "test_publish_bad",
+           "test_publish", "test_bench_measures", "test_cluster_srv",
+           "test_issuers", "test_admin", "test_lists", "test_agent_rearm",
+           "test_packages", "test_agent_copies", "test_lease",
+           "test_page_curves", "test_flood", "test_online", "test_logs",
+           "test_secret", "test_client", "test_health", "test_backup",
+           "test_online_answers", "test_doctor", "test_agent_hosts",
+           "test_phone", "test_example"]
 
 
 def is_worker(config):

@@ -17,7 +17,7 @@ from agent_scenes import SCENES
 
 pytestmark = pytest.mark.bare
 
-FEW = 2  # faults a scene
+FEW = 1  # fault a scene, drawn anew each time
 MANY = 16  # in the long test: there are some hundred, each costs a second
 CAUSES = ("no space or no slot left", "system or storage failure",
           "right missing", "outcome unknown", "could not be synced")

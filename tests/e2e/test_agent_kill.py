@@ -15,7 +15,7 @@ from agent_scenes import SCENES
 
 pytestmark = pytest.mark.bare
 
-FEW = 3  # kills a scene, where not all of them are done
+FEW = 2  # kills a scene, where not all of them are done
 
 
 @pytest.fixture(scope="module")
