@@ -203,7 +203,7 @@ test_a_value_is_cut_at_a_character(void)
 static void
 test_more_fields_than_there_can_be_are_said(void)
 {
-	struct log_field fields[LOG_FIELDS_MAX + 2];
+	struct log_field fields[LOG_FIELDS_MAX + 2] = {0};
 	struct log_record r = record("x", fields);
 	json_t *told;
 
