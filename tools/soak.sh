@@ -37,6 +37,10 @@ row mutation /usr/bin/python3 tools/mutate.py --kept build/mutants.txt
 row near build/tests/test_near_signed 50
 row allocations /usr/bin/python3 tests/e2e/faults.py alloc
 row calls /usr/bin/python3 tests/e2e/faults.py calls
+row sanitizers sh tools/instrumented.sh sanitizers whole
+row threads sh tools/instrumented.sh threads whole
+row valgrind sh tools/instrumented.sh valgrind whole
+row stores env MUSTER_OPERATIONS=100000 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_cluster.py -k model
 row packages sh tools/deb-repro.sh
 echo "$n rows, $failed failed"
 [ "$failed" -eq 0 ] && [ "$n" -gt 0 ]

@@ -39,8 +39,8 @@ def test_a_dissector_reads_call_and_reply(tmp_path):
 
 @pytest.mark.parametrize("tool,rows", [
     ("fuzz.sh", [("", "meson")]),
-    ("test-long.sh", [("sanitizers", "ninja"), ("threads", "meson"),
-                      ("coverage", "meson"), ("memory", "meson")])])
+    ("instrumented.sh", [("sanitizers", "ninja"), ("threads", "meson"),
+                         ("coverage", "meson"), ("memory", "meson")])])
 def test_a_build_that_fails_says_why(tmp_path, tool, rows):
     """meson and ninja say it on standard output."""
     shutil.copytree(os.path.join(demo.REPO, "tools"), tmp_path / "tools")
@@ -59,6 +59,64 @@ def test_a_build_that_fails_says_why(tmp_path, tool, rows):
                            text=True, timeout=240)
         assert p.returncode == 1, row
         assert re.search(f"^{says} lacks a wheel$", p.stdout, re.M), (row, p)
+
+
+WAITS = """#!/bin/sh
+[ -e alone.over ] || exit 1
+touch %s.begun
+for _ in $(seq 600); do [ ! -e %s.begun ] || exit 0; sleep 0.1; done
+exit 1
+"""
+
+
+def test_rows_run_two_at_a_time_or_alone(tmp_path):
+    """One that measures the machine before all others; and each is counted,
+    with what it cost, and why it failed."""
+    shutil.copytree(os.path.join(demo.REPO, "tools"), tmp_path / "tools")
+    os.makedirs(tmp_path / "tests/e2e")
+    os.makedirs(tmp_path / "build/tests")
+    for name, text in (("oracle", WAITS % ("code", "programs")),
+                       ("programs", WAITS % ("programs", "code")),
+                       ("store_rot", "#!/bin/sh\necho so it is\nexit 1\n")):
+        fake = tmp_path / "build/tests" / ("test_" + name)
+        fake.write_text(text)
+        fake.chmod(0o755)
+    (tmp_path / "tests/e2e/flood.py").write_text(
+        "import os\nassert not os.path.exists('code.begun')\n"
+        "while os.times().user < 1.2:\n    pass\n"
+        "open('alone.over', 'w')\n")
+    (tmp_path / "tests/e2e/cluster_run.py").write_text(
+        "import subprocess\nsubprocess.run(['build/tests/test_programs'], "
+        "check=True)\nprint('all waited')\n")
+    p = subprocess.run(["sh", "tools/test-long.sh", "oracle", "flood",
+                        "cluster", "rot"], cwd=tmp_path, capture_output=True,
+                       text=True, timeout=240)
+    said = p.stdout.splitlines()
+    assert p.returncode == 1 and said[-1] == "3 passed, 1 failed", p
+    assert "so it is" in said[:-5]
+    table = {line.split()[0]: line.split() for line in said[-5:-1]}
+    assert {row: words[1] for row, words in table.items()} == {
+        "flood": "passed", "oracle": "passed", "cluster": "passed",
+        "rot": "FAILED"}
+    assert 1 <= int(table["flood"][4]) < 60 and table["cluster"][-1] == "waited"
+    assert (tmp_path / "build/long-rot.log").read_text() == "so it is\n"
+    p = subprocess.run(["sh", "tools/test-long.sh", "nothing"], cwd=tmp_path,
+                       capture_output=True, text=True, timeout=240)
+    assert (p.returncode, p.stdout) == (1, "0 passed, 0 failed\n")
+
+
+def test_each_row_has_a_lane():
+    """One without it would never run."""
+    lane = None
+    rows = []
+    with open(os.path.join(demo.REPO, "tools/test-long.sh")) as f:
+        for line in f:
+            if m := re.match(r"lane=(\w+)$", line):
+                lane = m.group(1)
+            elif m := re.match(r"row (\S+) ", line):
+                rows.append(m.group(1))
+                assert lane in ("alone", "programs", "code"), line
+    assert len(rows) > 20 and len(set(rows)) == len(rows)
 
 
 ENTRY = re.compile(r'^"([^"\\]|\\x[0-9a-f]{2})+"$')

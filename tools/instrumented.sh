@@ -1,0 +1,133 @@
+#!/bin/sh
+# Tests of programs that are built otherwise, or watched: by sanitizers, by
+# valgrind, by counters of lines and branches.
+# usage: instrumented.sh sanitizers|threads|valgrind|coverage|memory [whole]
+#   whole: all of them, as soak.sh has it; else what takes some minutes
+set -u
+whole=${2:-}
+# what is instrumented takes several times as long, and has limits to match
+suite() { # BUILD-FOLDER MESON-ARGS...: its unit tests; the last line counts
+	folder=$1
+	shift
+	meson test -C "$folder" --no-rebuild --print-errorlogs "$@" >"$folder/suite.log" 2>&1
+	status=$?
+	[ "$status" -eq 0 ] || cat "$folder/suite.log"
+	n=$(awk '/^Ok:/ { print $2 }' "$folder/suite.log")
+	echo "${n:-0} programs ok"
+	[ "$status" -eq 0 ] && [ "${n:-0}" -gt 0 ]
+}
+quietly() { # COMMAND...: what it says, where it fails: meson and ninja say why on standard output
+	out=$("$@" 2>&1) && return 0
+	printf '%s\n' "$out"
+	return 1
+}
+end_to_end() { # PYTEST-ARGS...
+	/usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider "$@"
+}
+# What each program does in its life, once: the loop and the thread of the
+# store, the authority's three, an agent's, and what asks them.
+few='tests/e2e/test_serve.py tests/e2e/test_serve_life.py tests/e2e/test_lease.py
+ tests/e2e/test_listing.py tests/e2e/test_admin.py tests/e2e/test_rpc.py'
+more='tests/e2e/test_agent_copies.py tests/e2e/test_authority.py tests/e2e/test_backup.py
+ tests/e2e/test_catalogue.py tests/e2e/test_publish_bad.py tests/e2e/test_report.py'
+sanitizers() {
+	[ -f build/asan/build.ninja ] || quietly meson setup build/asan -Db_sanitize=address,undefined -Db_lundef=false -Doracle=enabled --prefix /usr || return 1
+	quietly ninja -C build/asan && suite build/asan --timeout-multiplier 4 &&
+	    DESTDIR="$PWD/build/asan-stage" meson install -C build/asan --no-rebuild --quiet &&
+	    export MUSTER_BIN="$PWD/build/asan-stage/usr/bin" UBSAN_OPTIONS=halt_on_error=1 || return 1
+	# a sanitizer owns the allocator; libmuster in a program without one
+	# needs it loaded first; tests marked bare bear neither
+	if [ -n "$whole" ]; then
+		end_to_end -n 2 --dist loadfile tests/e2e --ignore tests/e2e/test_library.py \
+		    --ignore tests/e2e/test_python.py --ignore tests/e2e/test_example.py -m "not bare"
+	else
+		# shellcheck disable=SC2086
+		end_to_end -n 2 --dist loadfile $few $more -m "not bare and not long"
+	fi && LD_PRELOAD="$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	    end_to_end tests/e2e/test_library.py tests/e2e/test_python.py tests/e2e/test_example.py -m "not bare"
+}
+threads() { # musterd's loop and store thread, the authority's three
+	[ -f build/tsan/build.ninja ] || quietly meson setup build/tsan -Db_sanitize=thread -Db_lundef=false -Doracle=disabled -Dtests=false --prefix /usr || return 1
+	long=
+	[ -n "$whole" ] || long=' and not long'
+	# shellcheck disable=SC2086
+	quietly ninja -C build/tsan &&
+	    DESTDIR="$PWD/build/tsan-stage" meson install -C build/tsan --no-rebuild --quiet &&
+	    MUSTER_BIN="$PWD/build/tsan-stage/usr/bin" TSAN_OPTIONS="halt_on_error=1" \
+	    end_to_end -n 2 --dist loadfile $few -m "not bare$long"
+}
+# Under valgrind a second becomes half a minute: the loops over each fault,
+# call, allocation and mutant are left to soak.sh, where they are whole; what
+# they go through is in the programs that stay.
+loops='near|near_signed|store_alloc|store_calls|store_damage|store_fault|store_reads|store_rot|fuzz_.*'
+memcheck() {
+	check="valgrind -q --suppressions=$PWD/tests/valgrind.supp --leak-check=full --error-exitcode=9"
+	ours="$check --errors-for-leak-kinds=definite" # what a thread holds at the end is none
+	# the simulator by a few seeds: two hundred take some minutes
+	# shellcheck disable=SC2086
+	$check build/sim/muster-sim --seeds 20 || return 1
+	set --
+	[ -n "$whole" ] ||
+	    set -- $(meson test -C build --list --no-suite sim --no-suite kernel 2>/dev/null |
+	        sed -n 's/^.* \/ //p' | grep -vxE "$loops")
+	suite build --no-suite sim --no-suite kernel --timeout-multiplier 20 --num-processes 2 \
+	    --wrapper "$ours" "$@" || return 1
+	[ -z "$whole" ] || return 0
+	n=0
+	for f in fuzz/corpus/*.txt; do
+		$ours "build/fuzz/$(basename "$f" .txt)_replay" "$f" 0 || return 1
+		n=$((n + 1))
+	done
+	echo "$(awk '/^Ok:/ { print $2 }' build/suite.log) programs ok, seeds of $n targets"
+}
+coverage() {
+	[ -f build/cov/build.ninja ] || quietly meson setup build/cov -Db_coverage=true -Doptimization=0 -Doracle=enabled --prefix /usr || return 1
+	quietly ninja -C build/cov && suite build/cov --timeout-multiplier 4 || return 1
+	# the shared store has no unit test without a server
+	env TMPDIR=/dev/shm build/cov/tests/test_store_calls each &&
+	    env MUSTER_SHARED="$PWD/build/cov/tests/store_shared" MUSTER_OPERATIONS=2000 /usr/bin/python3 -m pytest \
+	    -q -p no:cacheprovider tests/e2e/test_cluster.py -k model || return 1
+	low=0
+	said=
+	# PATH, and the least of lines and of branches, in per cent.  An assert is
+	# our mark of what cannot be, so its branch is not counted.  100 is the goal.
+	while read -r part lines branches; do
+		gcovr -r . --object-directory build/cov -f "src/$part" --exclude-branches-by-pattern '^\s*assert\(' \
+		    --json-summary build/cov/part.json --txt build/cov/part.txt || return 1
+		cat build/cov/part.txt
+		got=$(/usr/bin/python3 -c 'import json,sys; s=json.load(open("build/cov/part.json"))
+print(s["line_percent"], s["branch_percent"])
+sys.exit(s["line_percent"] < float(sys.argv[1]) or s["branch_percent"] < float(sys.argv[2]))' "$lines" "$branches") || {
+			echo "src/$part: below $lines % of lines or $branches % of branches"
+			low=1
+		}
+		said="$said$part: $got  "
+	done <tests/coverage.txt
+	echo "$said"
+	[ -n "$said" ] && return $low
+}
+# Codecs and what reads text, none of which calls a library that is not
+# built so.
+memory() {
+	[ -f build/msan/build.ninja ] || quietly env CC=clang meson setup build/msan -Db_sanitize=memory -Db_lundef=false -Doracle=disabled || return 1
+	n=0
+	for t in msg rpc agentmsg near base45 hex text dns_message dns_name walk choice; do
+		ninja -C build/msan "tests/test_$t" >build/msan/ninja.log 2>&1 || { cat build/msan/ninja.log; return 1; }
+		build/msan/tests/test_$t >build/msan/$t.log 2>&1 || { tail -n 20 build/msan/$t.log; return 1; }
+		n=$((n + 1))
+	done
+	for f in args result rpc agent dns; do
+		ninja -C build/msan "fuzz/${f}_replay" >build/msan/ninja.log 2>&1 || { cat build/msan/ninja.log; return 1; }
+		build/msan/fuzz/${f}_replay "fuzz/corpus/$f.txt" 48 >build/msan/$f.log 2>&1 || { tail -n 20 build/msan/$f.log; return 1; }
+		n=$((n + 1))
+	done
+	echo "$n programs, nothing read that was not written"
+}
+case ${1:-} in
+sanitizers | threads | coverage | memory) "$1" ;;
+valgrind) memcheck ;;
+*)
+	sed -n 's/^# usage: //p' "$0" >&2
+	exit 2
+	;;
+esac
