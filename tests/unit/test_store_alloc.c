@@ -333,6 +333,8 @@ test_store_opens_without_each_of_our_own(void)
 
 	(void)snprintf(wal[0], sizeof(wal[0]), "%s-wal", kit_path("living.db"));
 	(void)snprintf(wal[1], sizeof(wal[1]), "%s-wal", path);
+	kit_history(s, 20);
+	is(kit_idle_all(s, T0), 0); /* groups in their table, too */
 	kit_history(s, 40);
 	is(kit_image(s, T0, &image_b), 0);
 	is_ours_alone = true;
