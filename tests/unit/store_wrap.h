@@ -236,10 +236,13 @@ __wrap_sqlite3_close(sqlite3 *db)
 	return SQLITE_BUSY;
 }
 
+static int slept_ms;
+
 int __wrap_sqlite3_sleep(int ms);
 int
 __wrap_sqlite3_sleep(int ms)
 {
+	slept_ms += ms;
 	return ms;
 }
 

@@ -254,12 +254,24 @@ check_after(enum work work, bool is_done)
 	return bad;
 }
 
+/* Descriptors that are open, of the first 64. */
+static uint64_t
+descriptors(void)
+{
+	uint64_t open = 0;
+
+	for (int fd = 0; fd < 64; fd++)
+		open |= (uint64_t)(fcntl(fd, F_GETFD) >= 0) << fd;
+	return open;
+}
+
 static bool
 fail(enum work work, enum call call, int after, int code, int how,
     unsigned *bad)
 {
 	struct store_diag diag = {""};
 	struct store *s = NULL;
+	const uint64_t open = descriptors();
 	bool is_done;
 	int err;
 
@@ -280,6 +292,7 @@ fail(enum work work, enum call call, int after, int code, int how,
 	if (work == W_TURN || work == W_READ)
 		store_close(s);
 	*bad += check_after(work, is_done);
+	*bad += descriptors() != open;
 	if (*bad > 0)
 		printf("# work %d: call %d, number %d, code %d, way %d: %s: "
 		       "%s\n",
@@ -353,9 +366,12 @@ test_store_a_backup_says_why_it_failed(void)
 	lay_out(W_TURN);
 	s = kit_open(kit_path("c.db"));
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		slept_ms = 0;
 		arm(C_BACKUP_STEP, 0, codes[i][0], 1);
 		is(store_backup(s, &fd), codes[i][1]);
 		disarm();
+		/* who holds the file has ten seconds to be done with it */
+		is(slept_ms, codes[i][1] == MUSTER_E_AGAIN ? 10000 : 0);
 		is(fd, -1);
 		is(access(kit_path("c.db.backup"), F_OK), -1);
 	}
@@ -365,9 +381,11 @@ test_store_a_backup_says_why_it_failed(void)
 	is(store_backup(s, &fd), MUSTER_E_IO);
 	disarm();
 	/* busy for a moment only */
+	slept_ms = 0;
 	arm(C_BACKUP_STEP, 0, SQLITE_LOCKED, 0);
 	is(store_backup(s, &fd), 0);
 	disarm();
+	is(slept_ms, 50);
 	ok(fault.was_hit);
 	(void)close(fd);
 	store_close(s);

@@ -174,6 +174,45 @@ test_a_read_leaves_nothing_open(void)
 	is(n_open(), before);
 }
 
+/* The place of who was asked in an order. */
+static void
+in_turn(void *arg, const struct store_client *client)
+{
+	char *text = arg;
+	uint32_t who;
+
+	memcpy(&who, client->cmid, sizeof(who));
+	text[strlen(text)] = (char)('0' + who % 10);
+}
+
+/* Two that wait, two of the table; those that came last have other keys than
+ * an order by key would have first. */
+static void
+test_two_that_wait_are_in_order(void)
+{
+	static const char *const wanted[2][5] = {
+	    {"", "4", "43", "432", "4321"},
+	    {"", "1", "12", "123", "1234"},
+	};
+	struct store *s = kit_open(kit_path("two.db"));
+
+	is(kit_touch(s, 1, 4, 5, T0), 1);
+	is(kit_touch(s, 1, 3, 5, T0 + 1), 2);
+	is(kit_idle_all(s, T0), 0);
+	is(kit_touch(s, 1, 2, 5, T0 + 2), 3);
+	is(kit_touch(s, 1, 1, 5, T0 + 3), 4);
+	for (uint32_t i = 0; i < 10; i++) {
+		struct store_recent ask = {.is_desc = i >= 5, .max = i % 5};
+		char text[8] = "";
+		uint64_t total = 0;
+
+		is(store_recent_aside(s, &ask, in_turn, text, &total), 0);
+		is((long long)total, 4);
+		ok(strcmp(text, wanted[i / 5][i % 5]) == 0);
+	}
+	store_close(s);
+}
+
 static void
 test_the_model_has_none(void)
 {
@@ -197,6 +236,7 @@ main(void)
 	test_a_scan_goes_on_beside_batches_and_merges();
 	test_the_log_is_not_held_by_a_scan_that_rests();
 	test_a_read_leaves_nothing_open();
+	test_two_that_wait_are_in_order();
 	test_the_model_has_none();
 	kit_dir_remove();
 	return tap_done();

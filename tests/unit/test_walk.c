@@ -245,6 +245,34 @@ test_b23_walk_goes_on_until_the_list_is_empty(void)
 	is(todo.act, WALK_END);
 }
 
+/* Names as long as there are, which differ at their end, are two hosts; each is
+ * asked once. */
+static void
+test_b23_walk_asks_the_longest_names(void)
+{
+	char text[2][DNS_TEXT_MAX + 1], host[2 * sizeof(text)];
+	const struct record r[2] = {{text[0], 1}, {text[1], 2}};
+
+	for (size_t i = 0; i < 2; i++) {
+		memset(text[i], 'a', DNS_TEXT_MAX);
+		text[i][DNS_TEXT_MAX] = '\0';
+		for (size_t k = 63; k < DNS_TEXT_MAX; k += 64)
+			text[i][k] = '.';
+		text[i][DNS_TEXT_MAX - 1] = (char)('x' + i);
+	}
+	domains("lab.example", "corp.example");
+	begin();
+	found(r, 2);
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(host, sizeof(host), "%s:1688", text[i]);
+		asks(host);
+		step(WALK_FAILED);
+	}
+	looks_up("corp.example");
+	found(r, 2);
+	is(todo.act, WALK_END);
+}
+
 /* The same host in two domains is asked once. */
 static void
 test_b23_walk_asks_nobody_twice(void)
@@ -547,6 +575,7 @@ main(void)
 	test_b24_a_failed_look_up_has_no_priorities();
 	test_b22_walk_has_limits();
 	test_b23_walk_goes_on_until_the_list_is_empty();
+	test_b23_walk_asks_the_longest_names();
 	test_b23_walk_asks_nobody_twice();
 	test_b24_walk_remembers_who_responded();
 	test_b24_walk_discovers_anew_when_that_host_fails();

@@ -2,6 +2,7 @@
 #include "store_kit.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sqlite3.h>
 
@@ -62,6 +63,76 @@ test_worker_runs_one_batch_after_another(void)
 	is(bell.n, 500);
 	worker_free(w);
 	worker_free(NULL);
+	store_close(s);
+}
+
+static unsigned n_asked; /* whether an upkeep is due */
+
+static bool
+note_due(const struct store *s)
+{
+	(void)s;
+	n_asked++;
+	return false;
+}
+
+/* After so many items, and not before; then as many again. */
+static void
+test_worker_looks_after_the_store_now_and_then(void)
+{
+	struct turn_item it = kit_item(0, 1, 0, 5, T0);
+	struct bell bell = BELL;
+	struct store *s = kit_open(NULL);
+	struct store_ops ops = *s->ops;
+	struct worker *w = NULL;
+	unsigned n = 0, wrong = 0;
+
+	ops.is_due = note_due;
+	s->ops = &ops;
+	is(worker_new(s, ring, &bell, &w), 0);
+	for (unsigned i = 1; i <= 2 * WORKER_UPKEEP_ITEMS + 1; i++) {
+		is(worker_submit(w, &it, 1, T0), 0);
+		await(&bell, i);
+		/* what this one leads to may not be over yet */
+		wrong += i % WORKER_UPKEEP_ITEMS != 0 &&
+		    n_asked != i / WORKER_UPKEEP_ITEMS;
+		n = n_asked;
+	}
+	is(wrong, 0);
+	is(n, 2);
+	worker_free(w);
+	store_close(s);
+}
+
+static sigset_t mask_there;
+
+static void
+note_mask(void *arg)
+{
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &mask_there);
+	ring(arg);
+}
+
+/* A signal is the business of the thread that made it, as before. */
+static void
+test_worker_takes_no_signal(void)
+{
+	static const int all[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
+	struct turn_item it = kit_item(0, 1, 0, 5, T0);
+	struct bell bell = BELL;
+	struct store *s = kit_open(NULL);
+	struct worker *w = NULL;
+	sigset_t here;
+
+	is(worker_new(s, note_mask, &bell, &w), 0);
+	is(worker_submit(w, &it, 1, T0), 0);
+	await(&bell, 1);
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &here);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		is(sigismember(&mask_there, all[i]), 1);
+		is(sigismember(&here, all[i]), 0);
+	}
+	worker_free(w);
 	store_close(s);
 }
 
@@ -367,6 +438,8 @@ main(void)
 {
 	kit_dir_make();
 	test_worker_runs_one_batch_after_another();
+	test_worker_looks_after_the_store_now_and_then();
+	test_worker_takes_no_signal();
 	test_worker_holds_one_batch_only();
 	test_worker_takes_more_until_the_batch_is_sealed();
 	test_worker_lets_nobody_join_what_is_sealed();
