@@ -180,6 +180,7 @@ test_choice_drops_what_is_of_no_use(void)
 	add("b.example", 0, 0, 0); /* port 0 */
 	add("A.Example", 10, 5, 1688);
 	is(choice.n, 1);
+	is(choice.srv[0].weight, 0); /* of equals the first stays */
 	is(choice.n_dropped, 2);
 	ok(!choice.is_refused);
 	add("a.example", 10, 0, 1689); /* another host */
