@@ -263,6 +263,38 @@ test_store_rows_after_each_step(void)
 	store_close(s);
 }
 
+/* A name as long as one can be is whole in journal and table, and so is the
+ * one of the other machine. */
+static void
+test_b5_the_longest_names(void)
+{
+	const char *path = kit_path("names.db");
+	struct store *s = kit_open(path);
+
+	for (int n = 0; n < 2; n++) {
+		struct turn_item it = kit_item(0, 1, 1, 5, T0);
+
+		memset(it.args.name, 'a' + n, WIRE_NAME_MAX);
+		it.args.name[WIRE_NAME_MAX] = '\0';
+		it.args.machine[0] = (uint8_t)n;
+		is(store_batch(s, &it, 1, T0), 0);
+	}
+	for (int n = 0; n < 3; n++) {
+		/* in the journal; in the table; and after a start */
+		is(kit_image(s, T0, n == 0 ? &image_a : &image_b), 0);
+		ok(n == 0 || kit_same(&image_a, &image_b));
+		if (n < 2) {
+			is(kit_idle_all(s, T0), 0);
+			store_close(s);
+			s = kit_open(path);
+		}
+	}
+	is((long long)strlen(image_b.clients[0].name), WIRE_NAME_MAX);
+	is((long long)strlen(image_b.clients[0].other_name), WIRE_NAME_MAX);
+	is(image_b.clients[0].name[0], 'b');
+	store_close(s);
+}
+
 /* The old place of a record that came again is no place of its own. */
 static void
 test_b4_a_record_that_cannot_be_deleted(void)
@@ -345,6 +377,7 @@ main(void)
 		test_store_its_numbers_are_the_database_s(seed);
 	test_store_its_numbers_while_rounds_go_on(1);
 	test_store_rows_after_each_step();
+	test_b5_the_longest_names();
 	test_b4_a_record_that_cannot_be_deleted();
 	test_store_of_a_large_database_the_counts_are_checked();
 	kit_dir_remove();
