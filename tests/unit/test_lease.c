@@ -365,16 +365,22 @@ test_lease_vectors(const char *path)
 	char line[600], want[600];
 	uint8_t leaves[8][HASH_LEN], sig[SIG_LEN];
 	struct wire_place places[8];
+	uint8_t untouched[sizeof(places[0])];
 	unsigned n_lines = 0, bad = 0;
 
+	memset(untouched, 0xee, sizeof(untouched));
 	ok(in != NULL);
 	for (uint8_t i = 0; i < 8; i++)
 		memset(leaves[i], i + 1, HASH_LEN);
 	for (size_t n = 1; in != NULL && n <= 8; n++) {
 		char hex[2 * SIG_LEN + 1];
 
+		memset(places, 0xee, sizeof(places));
 		lease_sign(f.host_sk, (const uint8_t(*)[HASH_LEN])leaves, n,
 		    sig, places);
+		for (size_t i = n; i < 8; i++) /* behind the last one */
+			bad += sodium_memcmp(&places[i], untouched,
+			           sizeof(untouched)) != 0;
 		hex_encode(sig, SIG_LEN, hex);
 		snprintf(want, sizeof(want), "tree %zu %s\n", n, hex);
 		bad += fgets(line, sizeof(line), in) == NULL ||
