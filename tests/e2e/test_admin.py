@@ -3,9 +3,12 @@
 administrator alone, and says precisely why it takes none of the wrong ones."""
 import json
 import os
+import pty
 import shutil
 import socket
 import subprocess
+import termios
+import time
 
 import pytest
 
@@ -138,6 +141,35 @@ def test_b43_typed_keys_are_forgiving(bare):
     text = bare.host_key.lower().replace("-", " ").replace("0", "o")
     assert install(bare, text + "\n")[0] == 0
     assert status(bare)["host_key_number"] == 1
+
+
+def test_a_host_key_that_is_typed_is_not_shown(bare):
+    terminal, there = pty.openpty()
+    p = subprocess.Popen([os.path.join(demo.BIN, "muster"), "host", "install-key", "--root", bare.host_root],
+                         stdin=there, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def echoes():
+        return bool(termios.tcgetattr(there)[3] & termios.ECHO)
+    assert p.stderr.read(10) == b"Host key: "
+    # asked for before the echo is off, and what was typed until then is dropped
+    end = time.monotonic() + 60
+    while echoes():
+        assert p.poll() is None and time.monotonic() < end, "it is shown"
+        time.sleep(0.01)
+    os.write(terminal, bare.host_key.encode() + b"\n")
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 0, err
+    assert echoes()
+    os.set_blocking(terminal, False)
+    try:
+        shown = os.read(terminal, 1000)
+    except BlockingIOError:
+        shown = b""
+    key = bare.host_key.encode()
+    assert key not in shown + out + err and key[:5] not in shown
+    assert status(bare)["host_key_number"] == 1
+    os.close(terminal)
+    os.close(there)
 
 
 def test_a_host_key_on_the_command_line_is_refused(bare):
