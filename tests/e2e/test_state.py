@@ -151,3 +151,25 @@ def test_damage_is_told_to_people_and_without_a_host(served):
     spoil(path)
     check_kept(offline(served, 2)["damaged"], path, False)
     assert json.dumps(offline(served, 2)["damaged"]) == "[]"
+
+
+def test_b30_what_is_said_of_it_without_json(served):
+    """To people: on standard error, each file with what became of it."""
+    def activate(product):
+        return subprocess.run([os.path.join(demo.BIN, "muster"), "activate", "--direct", "--root", served.machine(4),
+                               "--host", f"127.0.0.1:{served.port}", "--product", product],
+                              capture_output=True, text=True, timeout=90)
+    p = activate(demo.SERVER)
+    assert (p.returncode, p.stderr) == (0, "")
+    assert ": activated; count " in p.stdout and " of 5 at 127.0.0.1" in p.stdout
+    paths = [file(served, 4, "publishers"), file(served, 4, "products")]
+    for path in paths:
+        spoil(path)
+    p = activate(demo.DESKTOP)
+    assert p.returncode == 3
+    assert ": not activated yet; count " in p.stdout
+    assert p.stderr == f"muster: {paths[0]} was damaged; it is kept as {paths[0]}.damaged; " \
+        "what counts was taken from a lease\n"
+    p = activate(demo.SERVER)
+    assert p.returncode == 0
+    assert f"{paths[1]} was damaged; it is kept as {paths[1]}.damaged; " in p.stderr
