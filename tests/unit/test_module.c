@@ -25,6 +25,7 @@ __wrap_readlink(const char *path, char *out, size_t cap)
 {
 	size_t len = fake_exe == NULL ? 0 : strlen(fake_exe);
 
+	memset(out, '/', cap); /* it ends nothing by itself */
 	if (fake_exe == NULL)
 		return __real_readlink(path, out, cap);
 	if (len == 0 || len > cap)

@@ -191,6 +191,18 @@ test_store_what_is_cut_short_is_not_touched(void)
 		if (len < 3101)
 			break;
 	}
+	/* by each byte of the number of pages that it says it has */
+	for (size_t i = 0; i < 4; i++) {
+		const uint8_t was = whole.p[28 + i];
+
+		whole.p[28 + i] |= 0x80;
+		kit_forget(path);
+		put(path, whole.p, whole.len);
+		is(try_open(path, STORE_MAKE_NEVER, &diag), MUSTER_E_DAMAGED);
+		ok(strstr(diag.text, "cut short") != NULL);
+		ok(is_still(path, whole.p, whole.len));
+		whole.p[28 + i] = was;
+	}
 	free(whole.p);
 }
 
