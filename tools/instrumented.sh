@@ -87,24 +87,7 @@ coverage() {
 	env TMPDIR=/dev/shm build/cov/tests/test_store_calls each &&
 	    env MUSTER_SHARED="$PWD/build/cov/tests/store_shared" MUSTER_OPERATIONS=2000 /usr/bin/python3 -m pytest \
 	    -q -p no:cacheprovider tests/e2e/test_cluster.py -k model || return 1
-	low=0
-	said=
-	# PATH, and the least of lines and of branches, in per cent.  An assert is
-	# our mark of what cannot be, so its branch is not counted.  100 is the goal.
-	while read -r part lines branches; do
-		gcovr -r . --object-directory build/cov -f "src/$part" --exclude-branches-by-pattern '^\s*assert\(' \
-		    --json-summary build/cov/part.json --txt build/cov/part.txt || return 1
-		cat build/cov/part.txt
-		got=$(/usr/bin/python3 -c 'import json,sys; s=json.load(open("build/cov/part.json"))
-print(s["line_percent"], s["branch_percent"])
-sys.exit(s["line_percent"] < float(sys.argv[1]) or s["branch_percent"] < float(sys.argv[2]))' "$lines" "$branches") || {
-			echo "src/$part: below $lines % of lines or $branches % of branches"
-			low=1
-		}
-		said="$said$part: $got  "
-	done <tests/coverage.txt
-	echo "$said"
-	[ -n "$said" ] && return $low
+	sh tools/coverage.sh tests/coverage.txt
 }
 # Codecs and what reads text, none of which calls a library that is not
 # built so.

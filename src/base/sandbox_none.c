@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Instead of sandbox.c in a build with a sanitizer, which asks for calls and
- * files of its own when it reports. */
+/* Instead of sandbox.c in a build with a sanitizer or with coverage, which asks
+ * for calls and files of its own when it reports. */
 #include "base/sandbox.h"
 
 bool
