@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Goal: four hosts with one count, under a load and under faults of hosts,
 servers and links, say and leave nothing that history.py finds impossible (b11).
-In small; `./dev test-long cluster` has 100,000 activations and 200 faults."""
+In small; `./dev test-long cluster` has 25,000 activations and 50 faults."""
 import collections
 import json
 import secrets
