@@ -5,31 +5,33 @@
  * What doc/behaviour.md b1 to b4, b6 and b11 and doc/protocol.md, "RPC", say,
  * without bytes: a host takes one or two requests into a turn, judges them,
  * takes the group's lock in the shared database, brings its copy of the rows
- * up to date, applies the requests in order, commits, and only then signs.
- * Where a commit fails it says BUSY; where its outcome is unknown it says BUSY
+ * up to date, applies the requests in order, and commits, by which the rows are
+ * seen and the lock is free; then it waits until the database's log is on disk,
+ * which is written in order, and only then signs.  Where a commit fails it says BUSY; where its outcome is unknown it says BUSY
  * and ends, and another start follows.  A client asks with a fresh nonce each
  * time, and goes to the other host where one does not answer.
  *
  * Everything bad is taken from one budget, FAULTS, in any order and place:
  * a request or a reply lost, one that comes twice, a client that does not
  * wait, a host that dies between any two of its steps, a database that does not
- * take a transaction, a commit of which nobody hears whether it was done, the
- * database's clock set forth or back, a host's clock beyond its certificate.
+ * take a transaction, a commit of which nobody hears whether it was done, a
+ * database that crashes and comes back with what was on disk, the database's clock set forth or back, a host's clock beyond its certificate.
  * Messages overtake each other as they like.  When the budget is gone the rest
  * is calm, and clocks are repaired.
  *
- *   I1  whoever was answered OK has a row, whatever ends after that
+ *   I1  whoever was answered OK has a row on disk, whatever ends after that
  *   I2  the table holds no client that never asked; the CMID of a probe never
  *   I3  one client counts once: no count above the number of clients that asked
  *   I4  a count that reaches the threshold is signed only after a commit at
- *       which the table's count did
+ *       which the table's count did, and which is on disk
  *   I5  no nonce is sent twice, no reply accepted twice for one
  *   I6  nothing is signed as of a time when the certificate has ended
  *   I7  every client is answered: no execution ends or goes on without
  *   I8  the count in a reply is the table's right after this client's record
  *
  * -DBUG=1 .. -DBUG=8 plants what I1 .. I8 are there to find, and leaves the
- * other checks out (tools/models.sh).
+ * other checks out (tools/models.sh).  -DBUG=9 signs before the log is on disk,
+ * which is I1's to find.
  */
 #ifndef FAULTS
 #define FAULTS 1
@@ -49,9 +51,10 @@
 #define NOBODY 255
 #define FREE 255
 
+#define FINDER (BUG == 9 -> 1 : BUG)
 #define HOLDS(n, condition) \
 	if \
-	:: (condition) || (BUG != 0 && BUG != n) \
+	:: (condition) || (BUG != 0 && FINDER != n) \
 	:: else -> printf("violates I%d\n", n); assert(false) \
 	fi
 
@@ -61,7 +64,9 @@ typedef rows { byte seen[4] }; /* 0: no row; else 1 + tick; last: zeros */
 
 byte faults = FAULTS;
 byte lock = FREE;    /* of the group's row in the database */
-rows table;          /* what is committed */
+rows table;          /* what is committed, and seen by all */
+rows durable;        /* what of it is on disk */
+bool cut[HOSTS];     /* the database has crashed since the host's begin */
 byte clk;            /* the database's clock */
 bool late[HOSTS];    /* a host's clock is beyond its certificate */
 bool is_true[HOSTS]; /* by the version: nobody committed since its copy */
@@ -72,7 +77,8 @@ byte counter;        /* BUG 3 */
 byte asked[3]; /* nonces sent, a bit each */
 byte taken[3]; /* nonces whose reply was accepted */
 byte n_asked;        /* clients that asked */
-byte peak;           /* greatest count at a commit */
+byte peak;           /* greatest count at a commit that is on disk */
+byte top;            /* greatest count at a commit since the last crash */
 bool answered[3];
 
 chan to_host[HOSTS] = [CLIENTS + FAULTS + 1] of { byte, byte };
@@ -111,7 +117,7 @@ inline committed() {
 	is_true[1 - h] = false;
 	is_true[h] = true;
 	now = COUNT(table);
-	peak = (now > peak -> now : peak);
+	top = (now > top -> now : top);
 	HOLDS(1, (!answered[0] || table.seen[0] != 0) &&
 	    (!answered[1] || table.seen[1] != 0) &&
 	    (!answered[2] || table.seen[2] != 0));
@@ -121,6 +127,19 @@ inline committed() {
 	    (table.seen[2] == 0 || asked[2] != 0));
 	HOLDS(8, (c2 == NOBODY && k1 == now) ||
 	    (c2 != NOBODY && k2 == now && k1 <= now && k1 + 1 >= now))
+}
+
+inline set_rows(to, from) {
+	to.seen[0] = from.seen[0];
+	to.seen[1] = from.seen[1];
+	to.seen[2] = from.seen[2];
+	to.seen[PROBE] = from.seen[PROBE]
+}
+
+/* The log has an order: with one commit all before it are on disk. */
+inline flushed() {
+	set_rows(durable, table);
+	peak = (top > peak -> top : peak)
 }
 
 /* A signed reply.  A probe's is nobody's activation, and is left out. */
@@ -182,7 +201,7 @@ end_idle:
 	MAY_DIE;
 	/* begin: the lock, and the copy anew if another host has committed */
 	if
-	:: atomic { lock == FREE -> lock = h }
+	:: atomic { lock == FREE -> lock = h; cut[h] = false }
 	:: atomic { faults > 0 -> faults--; goto unreachable }
 	fi;
 	d_step {
@@ -205,14 +224,24 @@ end_idle:
 	MAY_DIE;
 	/* commit: done; not done; done or not, and nobody says which */
 	if
-	:: d_step { committed(); lock = FREE }
-	:: atomic { faults > 0 -> faults--; lock = FREE; is_true[h] = false;
-		goto busy }
-	:: atomic { faults > 0 -> faults--; d_step { committed(); lock = FREE };
+	:: atomic { cut[h] -> is_true[h] = false; goto busy }
+	:: d_step { !cut[h] -> committed(); lock = FREE }
+	:: atomic { faults > 0 && !cut[h] -> faults--; lock = FREE;
+		is_true[h] = false; goto busy }
+	:: atomic { faults > 0 && !cut[h] -> faults--;
+		d_step { committed(); lock = FREE }; goto unknown }
+	:: atomic { faults > 0 && !cut[h] -> faults--; lock = FREE;
 		goto unknown }
-	:: atomic { faults > 0 -> faults--; lock = FREE; goto unknown }
 	fi;
 	MAY_DIE;
+#if BUG != 9
+	/* on disk; or the database has crashed, and nobody knows of what */
+	if
+	:: d_step { !cut[h] -> flushed() }
+	:: atomic { cut[h] -> goto unknown }
+	fi;
+	MAY_DIE;
+#endif
 	atomic { sign(c1, n1, k1) };
 	MAY_DIE;
 	atomic { sign(c2, n2, k2); goto start };
@@ -274,7 +303,7 @@ wait:
 		:: n == nonce && status == OK ->
 			HOLDS(5, (taken[c] & (1 << (n - 1))) == 0);
 			taken[c] = taken[c] | (1 << (n - 1));
-			HOLDS(1, table.seen[c] != 0);
+			HOLDS(1, durable.seen[c] != 0);
 			answered[c] = true;
 			goto done
 		:: n == nonce && status != OK -> goto other
@@ -304,6 +333,22 @@ proctype Probe() {
 	fi
 }
 
+/* What is not on disk is gone, and who has a transaction open is told. */
+proctype Database() {
+end_database:
+	do
+	:: d_step { faults > 0 ->
+		faults--;
+		set_rows(table, durable);
+		top = 0;
+		lock = FREE;
+		cut[0] = true;
+		cut[1] = true;
+		is_true[0] = false;
+		is_true[1] = false }
+	od
+}
+
 proctype Clock() {
 end_clock:
 	do
@@ -325,7 +370,7 @@ init {
 #if CLIENTS == 3
 		run Client(2);
 #endif
-		run Probe(); run Clock()
+		run Probe(); run Clock(); run Database()
 	}
 }
 

@@ -56,7 +56,7 @@ for patch in tests/mutants/*.patch; do
 	name=$(basename "$patch" .patch)
 	case " $* " in "  " | *" $name "*) ;; *) continue ;; esac
 	cmd=$(sed -n '1s/^# red: //p' "$patch")
-	if [ -z "$cmd" ] || ! patch -p1 -s <"$patch" || ! rebuild "$cmd"; then
+	if [ -z "$cmd" ] || ! patch -p1 -F0 -s <"$patch" || ! rebuild "$cmd"; then
 		echo "$name: does not apply or build"
 		green=$((green + 1))
 	elif ! is_caught "$cmd"; then

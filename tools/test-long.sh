@@ -5,8 +5,8 @@
 # and its last line.  All rows take at most 45 minutes of two cores: what would
 # take longer is a sample here, and whole in soak.sh.
 # Rows that measure the machine run alone; the others in two lanes at a time,
-# programs that talk to each other in the one, what computes in the other, so
-# that no test runs beside itself.
+# for the most part programs that talk to each other in the one, what computes
+# in the other.
 # usage: test-long.sh [ROW...], all rows when none is named
 set -u
 wanted=" $* "
@@ -40,6 +40,7 @@ if [ -z "$mine" ]; then
 	MUSTER_LANE=alone sh "$0" "$@" || ended=1
 	MUSTER_LANE=programs sh "$0" "$@" &
 	other=$!
+	trap 'kill "$other"; exit 1' INT TERM # it ignores the terminal's own
 	MUSTER_LANE=code sh "$0" "$@" || ended=1
 	wait "$other" || ended=1
 	cat "$table"

@@ -11,10 +11,11 @@
  * whatever is read after the lock is what the last holder of the lock has
  * committed.  The version of a copy is its group's (epoch, seq), see postgres/001-tables.sql.
  *
- * A copy outlives its connection as long as the server has not been started
- * anew: what was committed in one run of a server stays.  Another server, or
- * another run of this one, may have another history under the same version, so
- * everything is read anew then.
+ * A copy outlives its connection where it is what our own last commit has left
+ * and the server has not been started anew: what was confirmed stays, and what
+ * was only read may not have been on disk.  Another server, or another run of
+ * this one, may have another history under the same version, so everything is
+ * read anew then.
  *
  * A server whose seq is below one that it, or another before it, has confirmed
  * to us lacks commits: a standby that was behind, or a backup.  It is refused
@@ -25,9 +26,9 @@
  * COMMIT waits for no disk and no standby, so the rows of the groups are free
  * again at once and the next host's batch goes on meanwhile; only then, in the
  * same round trip, an empty transaction waits.  A server writes its log in order,
- * so the batch lasts when what came after it does, and whoever has read a batch
- * that is lost in a crash has lost its own, which nobody was answered.  A server
- * that cannot do so commits in the plain way.
+ * so the batch lasts when what came after it does, and whoever has written on top
+ * of a batch that is lost in a crash has lost its own, which nobody was answered.
+ * A server that cannot do so commits in the plain way.
  *
  * Everything happens on the store's thread and ends at a deadline.  Whether
  * the server committed is unknown from the moment COMMIT may have been sent
@@ -110,6 +111,7 @@ struct pg_link {
 	int64_t deadline_ms;
 	bool is_warned;   /* the server said something beside its answers */
 	bool is_unsynced; /* sent, and the end of the pipeline not yet */
+	bool has_failed;  /* an answer that nobody took was a refusal */
 	unsigned n_syncs; /* ends of the pipeline that are owed to us */
 	struct store_diag *diag;
 };
@@ -124,11 +126,12 @@ struct pg_array {
 
 /* What our copy of a group is; beside base.caches. */
 struct pg_group {
-	bool is_known;   /* its row is there */
-	bool is_current; /* the copy was true at (epoch, seq) */
-	bool is_locked;  /* by the transaction that is open */
-	bool is_written; /* by it as well */
-	uint64_t proved; /* seq of our last commit that was confirmed */
+	bool is_known;        /* its row is there */
+	bool is_current;      /* the copy was true at (epoch, seq) */
+	bool is_locked;       /* by the transaction that is open */
+	bool is_written;      /* by it as well */
+	uint64_t proved;      /* seq of our last commit that was confirmed, */
+	int64_t proved_epoch; /* and its epoch */
 	int64_t epoch;
 	uint64_t floor;
 	int64_t cleaned;

@@ -33,7 +33,8 @@ take_flush(struct pg_store *p)
 		return MUSTER_E_UNSURE;
 	}
 	/* the server commits it at the end of the pipeline */
-	return pg_drain(&p->link) == 0 ? 0 : MUSTER_E_UNSURE;
+	return pg_drain(&p->link) == 0 && !p->link.has_failed ? 0
+	                                                      : MUSTER_E_UNSURE;
 }
 
 /* From the moment that COMMIT may have left, no answer means not knowing. */
@@ -87,7 +88,7 @@ pg_commit(struct store *s)
 
 	if (!p->is_open)
 		return 0;
-	p->link.is_warned = false;
+	p->link.is_warned = p->link.has_failed = false;
 	err = pg_send(&p->link, p->session.is_early ? PG_EARLY : PG_PATIENCE, 0,
 	    NULL, NULL);
 	if (err == 0)
@@ -104,6 +105,7 @@ pg_commit(struct store *s)
 		if (!p->groups[i].is_written)
 			continue;
 		p->groups[i].proved = s->caches[i]->seq;
+		p->groups[i].proved_epoch = p->groups[i].epoch;
 		count_flushed(&s->caches[i]->count);
 		s->caches[i]->is_changed = false;
 	}

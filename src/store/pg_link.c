@@ -293,6 +293,10 @@ pg_drain(struct pg_link *link)
 		/* one ends an answer; two say that nothing is owed */
 		n_ends = res == NULL ? n_ends + 1 : 0;
 		status = PQresultStatus(res);
+		if (res != NULL && status == PGRES_FATAL_ERROR) {
+			link->has_failed = true;
+			(void)refused(link, res);
+		}
 		PQclear(res);
 		if (res != NULL && status == PGRES_PIPELINE_SYNC) {
 			link->n_syncs--;

@@ -73,7 +73,8 @@ end_earlier(struct pg_store *p)
 
 	(void)snprintf(text, sizeof(text),
 	    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-	    " WHERE pid = %lld AND usename = current_user AND"
+	    " WHERE pid = %lld AND pid <> pg_backend_pid()"
+	    " AND usename = current_user AND"
 	    " (extract(epoch FROM backend_start) * 1000000)::bigint = %lld",
 	    (long long)p->session.pid, (long long)p->session.begun_us);
 	err = pg_send_text(&p->link, text);
@@ -81,10 +82,16 @@ end_earlier(struct pg_store *p)
 		err = pg_sync(&p->link);
 	if (err == 0)
 		err = pg_done(&p->link);
-	return err == 0 ? pg_drain(&p->link) : err;
+	/* who may not do so goes on all the same */
+	return p->link.conn != NULL ? pg_drain(&p->link) : err;
 }
 
-/* What is new of it; copies of another server, or of another run, are none. */
+/*
+ * What is new of it.  Copies of another server, or of another run, are none; and
+ * where a process of a server dies, all sessions end and what was not on disk is
+ * gone, in what it calls the same run: a copy is good as far as our own last
+ * commit has proved it, and what was only read since may be somebody else's now.
+ */
 static void
 note_session(struct pg_store *p, const struct pg_session *now)
 {
@@ -93,9 +100,12 @@ note_session(struct pg_store *p, const struct pg_session *now)
 	bool is_early = is_same ? p->session.is_early : now->is_early;
 
 	for (uint32_t i = 0; i < p->base.n_caches; i++) {
-		p->groups[i].is_known = false;
-		if (!is_same)
-			p->groups[i].is_current = false;
+		struct pg_group *g = &p->groups[i];
+
+		g->is_known = false;
+		if (!is_same || g->proved != p->base.caches[i]->seq ||
+		    g->proved_epoch != g->epoch)
+			g->is_current = false;
 	}
 	p->session = *now;
 	p->session.is_early = is_early;

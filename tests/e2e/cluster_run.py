@@ -9,7 +9,7 @@ them by a proxy, and the standby the primary.  Machines ask all the time; faults
 are drawn from the seed, those of each KIND named first; each is mended before
 the next one, and some come in pairs.  After each CHECK_EVERY of them all stand still, and what was said so far
 is compared with what is there.  Ends with one line of figures; exit 1 and a
-sentence each when something impossible was seen."""
+sentence each when something impossible was seen, or too little was met."""
 import json
 import os
 import random
@@ -352,7 +352,7 @@ def line(run, said):
 
 
 def play(activations, machines, n_faults, seed, kinds=None):
-    """The line of figures, and what was impossible."""
+    """The line of figures, what was impossible, and what was not met."""
     demo.START_S = 60  # a host waits for silent servers before it listens
     with tempfile.TemporaryDirectory(prefix="m.run.", dir="/tmp") as folder:
         run = Run(folder, activations, machines, n_faults, seed)
@@ -361,7 +361,7 @@ def play(activations, machines, n_faults, seed, kinds=None):
             for n in range(REAL):
                 verify_leases(run.cluster.first, n)
             said = history.figures(h)
-            return line(run, said), [*run.bad, *lacking(run, said, kinds)]
+            return line(run, said), run.bad, [*lacking(run, said, kinds)]
         finally:
             run.close()
 
@@ -401,11 +401,14 @@ def main():
     # each kind once, the others are drawn
     kinds = sys.argv[5:] or (
         list(FAULTS) if faults >= len(FAULTS) else None)
-    said, bad = play(activations, machines, faults, seed, kinds)
+    said, bad, lacks = play(activations, machines, faults, seed, kinds)
     for sentence in bad[:50]:
         print("impossible:", sentence)
-    print(said + ("" if not bad else f"; {len(bad)} IMPOSSIBLE"))
-    return 1 if bad else 0
+    for sentence in lacks:
+        print("lacking:", sentence)
+    print(said + (f"; {len(bad)} IMPOSSIBLE" if bad else "")
+          + (f"; {len(lacks)} LACKING" if lacks else ""))
+    return 1 if bad or lacks else 0
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ ERRORS = {
                 "EAGAIN"),
     "connect": ("ENOMEM", "EINTR", "EAGAIN"), "sendto": NET, "recvfrom": NET,
     "sendmsg": NET, "recvmsg": NET, "poll": ("EINTR", "ENOMEM"),
-    "setsockopt": ("ENOMEM",), "getsockname": ("ENOMEM",),
+    "setsockopt": ("ENOMEM",), "getsockopt": ("ENOMEM",), "getsockname": ("ENOMEM",),
     "getpeername": ("ENOMEM",), "shutdown": ("ENOMEM",),
     "epoll_create1": ("EMFILE", "ENFILE", "ENOMEM"),
     "epoll_wait": ("EINTR",), "epoll_pwait": ("EINTR",),

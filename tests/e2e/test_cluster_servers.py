@@ -153,7 +153,8 @@ def settings_seen(server):
     ("remote_apply", "remote_apply")])
 def test_b11_no_commit_is_weaker_than_the_standbys_disk(host, server, has,
                                                         needs):
-    """Whatever the role is set to; and an idle transaction has an end."""
+    """Whatever the role is set to: by the session's own setting the step
+    commits that an answer waits for; and an idle transaction has an end."""
     role = f"ALTER ROLE {pgserver.ROLE}"
     server.sql(f"{role} SET synchronous_commit = {has}; "
                f"{role} SET idle_in_transaction_session_timeout = 0")

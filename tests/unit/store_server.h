@@ -118,4 +118,26 @@ open_host(uint32_t capacity)
 	return s;
 }
 
+/* Reading a whole table costs more than anything where indexes are preferred,
+ * and must not have the server make machine code for it. */
+static inline void
+test_b11_no_code_is_made_for_a_connection(void)
+{
+	struct store_diag diag = {{0}};
+	struct pg_link link = {.diag = &diag};
+	PGresult *res = NULL;
+
+	sql("ALTER ROLE muster_host SET jit TO on");
+	is(pg_link_open(&link, address, "muster"), 0);
+	is(PQsendQueryParams(link.conn, "SHOW jit", 0, NULL, NULL, NULL, NULL,
+	       0),
+	    1);
+	is(pg_sync(&link), 0);
+	is(pg_take(&link, &res), 0);
+	ok(res != NULL && strcmp(PQgetvalue(res, 0, 0), "off") == 0);
+	PQclear(res);
+	pg_link_close(&link);
+	sql("ALTER ROLE muster_host RESET jit");
+}
+
 #endif /* STORE_SERVER_H */

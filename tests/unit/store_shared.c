@@ -462,28 +462,6 @@ test_b5_the_inventory_is_read_by_itself(void)
 	store_close(a);
 }
 
-/* Reading a whole table costs more than anything where indexes are preferred,
- * and must not have the server make machine code for it. */
-static void
-test_b11_no_code_is_made_for_a_connection(void)
-{
-	struct store_diag diag = {{0}};
-	struct pg_link link = {.diag = &diag};
-	PGresult *res = NULL;
-
-	sql("ALTER ROLE muster_host SET jit TO on");
-	is(pg_link_open(&link, address, "muster"), 0);
-	is(PQsendQueryParams(link.conn, "SHOW jit", 0, NULL, NULL, NULL, NULL,
-	       0),
-	    1);
-	is(pg_sync(&link), 0);
-	is(pg_take(&link, &res), 0);
-	ok(res != NULL && strcmp(PQgetvalue(res, 0, 0), "off") == 0);
-	PQclear(res);
-	pg_link_close(&link);
-	sql("ALTER ROLE muster_host RESET jit");
-}
-
 /* The first byte of the CMID that a host holds under a seq. */
 static int
 held_at(struct store *s, uint64_t seq)
@@ -551,6 +529,32 @@ test_b11_a_large_group_is_read_by_its_differences(void)
 	store_close(a);
 }
 
+/* A process of the server dies: sessions end, what was not on disk is gone, and
+ * the server says that it runs since when it did. */
+static void
+test_b11_what_was_only_read_is_read_anew(void)
+{
+	struct store *a, *b;
+
+	fresh_server();
+	set_clock(T0);
+	a = open_host(10);
+	b = open_host(10);
+	is(kit_touch(a, 1, 1, 5, T0), 1);
+	is(kit_touch(b, 1, 2, 5, T0), 2);
+	is(kit_touch(a, 1, 3, 5, T0), 3);
+	is(kit_idle_all(b, T0), 0);
+	is(held_at(b, 3), 3);
+	/* a's last was lost, and its place is another machine's since */
+	sql("UPDATE cache SET cmid = 'ee000000-0000-0000-0000-000000000000'"
+	    " WHERE seq = 3");
+	end_sessions();
+	is(kit_idle_all(b, T0), 0);
+	is(held_at(b, 3), 0xee);
+	store_close(a);
+	store_close(b);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -576,6 +580,7 @@ main(int argc, char **argv)
 	test_b5_a_lease_that_an_older_host_gave_is_told();
 	test_b5_the_inventory_is_read_by_itself();
 	test_b11_no_code_is_made_for_a_connection();
+	test_b11_what_was_only_read_is_read_anew();
 	test_b11_a_server_that_is_behind_is_asked_ever_later();
 	test_b11_a_look_proves_no_write();
 	test_b11_upkeep_writes_where_no_batch_comes();
