@@ -16,7 +16,8 @@ Every mutant has the same chance to be in a sample. The seed is the commit's, so
 that each commit draws others and a run can be had again: tests fitted to one
 draw say nothing of the next. M minutes end the drawing, not a mutant. Under 90 in
 100 killed is a failure: of all, exactly; of a sample, when chance (1 in 40) does
-not explain so few. Mutants that do not build are not counted, but said.
+not explain so few; and so is a sample of which fewer than 20 were judged, and of all of
+them a survivor without a reason. Mutants that do not build are not counted, but said.
 
 FILE keeps each verdict as it falls, so that a run of hours can be ended and begun
 again: a line a mutant, "HASH VERDICT". The hash is of the file as it stands, the
@@ -40,6 +41,7 @@ import time
 BUILD = "build"
 WORK = os.path.join(BUILD, f"mutation.{os.getpid()}")
 FLOOR = 90  # per cent killed
+LEAST = 20  # that a sample has judged, or it says nothing
 WHOLE_S = 900  # a test that is right ends in less, however busy the machine
 VERDICTS = ("killed", "out of time", "survived", "invalid")
 FOLDERS = ("wire", "trust", "count", "discovery", "turn", "store")
@@ -351,7 +353,10 @@ def main():
           f"{explained} survivors explained, {count['survived'] - explained} not; "
           f"{count['invalid']} did not build, {count['not begun']} not begun in time"
           f"{f', {n_kept} judged before' if args.kept else ''}")
-    return 0 if n and top >= FLOOR else 1
+    # of all of them none survives without a reason; a few say nothing
+    is_whole = n == len(every) - count["invalid"]
+    return 0 if n >= min(LEAST, len(chosen) - count["invalid"]) and n and top >= FLOOR and not (
+        is_whole and count["survived"] > explained) else 1
 
 
 if __name__ == "__main__":

@@ -51,10 +51,10 @@ failed=$((failed + bad))
 took "unit tests"
 
 if ls tests/e2e/test_*.py >/dev/null 2>&1; then
-	# half of their time is waiting: eight keep two cores busy; the tests of a
+	# half of their time is waiting: six keep two cores busy; the tests of a
 	# file stay together
 	wait "$ready"
-	end_to_end -n 8 --dist loadfile >build/e2e.log 2>&1
+	end_to_end -n 6 --dist loadfile >build/e2e.log 2>&1
 	status=$?
 	last=$(tail -n 1 build/e2e.log)
 	n_ok=$(echo "$last" | sed -n 's/.*\b\([0-9][0-9]*\) passed.*/\1/p')
