@@ -335,6 +335,24 @@ MUSTER_NODISCARD int pg_drain(struct pg_link *link);
 void pg_put_u64(uint8_t *out, uint64_t v);
 
 /**
+ * pg_run(): a statement without parameters by itself, to the end of the
+ * pipeline.
+ *
+ * Returns: as pg_take(); pg_drain() is owed where it was refused
+ */
+MUSTER_NODISCARD int pg_run(struct pg_link *link, enum pg_stmt id);
+
+/**
+ * pg_ask_text(): pg_send_text() by itself, and its answer; the end of the
+ * pipeline is owed to us still, by pg_drain().
+ *
+ * Out:     res_out  for PQclear(), on success
+ * Returns: as pg_take()
+ */
+MUSTER_NODISCARD int
+pg_ask_text(struct pg_link *link, const char *text, PGresult **res_out);
+
+/**
  * pg_array_begin(): an empty column for at most PG_ROWS_MAX values.
  */
 void pg_array_begin(struct pg_array *a, uint32_t oid);

@@ -125,13 +125,7 @@ roll_back(struct pg_store *p)
 	while (err == 0 && p->link.n_syncs > 0)
 		err = pg_drain(&p->link);
 	if (err == 0)
-		err = pg_send(&p->link, PG_ROLLBACK, 0, NULL, NULL);
-	if (err == 0)
-		err = pg_sync(&p->link);
-	if (err == 0)
-		err = pg_done(&p->link);
-	if (err == 0)
-		err = pg_drain(&p->link);
+		err = pg_run(&p->link, PG_ROLLBACK);
 	if (err != 0)
 		pg_link_close(&p->link);
 }

@@ -30,10 +30,7 @@ pg_ask_keys(struct pg_link *link)
 	    " ON a.attrelid = i.indrelid AND a.attnum = k.number"
 	    " WHERE place <= i.indnkeyatts))";
 
-	return PQsendQueryParams(link->conn, text, 0, NULL, NULL, NULL, NULL,
-	           0) == 0
-	    ? MUSTER_E_CONNECT
-	    : 0;
+	return pg_send_text(link, text);
 }
 
 int

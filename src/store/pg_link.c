@@ -176,6 +176,16 @@ lost(struct pg_link *link)
 	return MUSTER_E_CONNECT;
 }
 
+/* The same where nothing can be sent any more. */
+static int
+dropped(struct pg_link *link)
+{
+	int err = lost(link);
+
+	pg_link_close(link);
+	return err;
+}
+
 static int
 refused(struct pg_link *link, const PGresult *res)
 {
@@ -320,12 +330,8 @@ pg_send(struct pg_link *link, enum pg_stmt id, int n_params,
 		return MUSTER_E_CONNECT;
 	link->is_unsynced = true;
 	if (PQsendQueryPrepared(link->conn, name, n_params, values, lens,
-	        binary, 1) == 0) {
-		int err = lost(link);
-
-		pg_link_close(link);
-		return err;
-	}
+	        binary, 1) == 0)
+		return dropped(link);
 	return 0;
 }
 
@@ -336,12 +342,8 @@ pg_send_text(struct pg_link *link, const char *text)
 		return MUSTER_E_CONNECT;
 	link->is_unsynced = true;
 	if (PQsendQueryParams(link->conn, text, 0, NULL, NULL, NULL, NULL, 1) ==
-	    0) {
-		int err = lost(link);
-
-		pg_link_close(link);
-		return err;
-	}
+	    0)
+		return dropped(link);
 	return 0;
 }
 
@@ -352,13 +354,33 @@ pg_sync(struct pg_link *link)
 		return MUSTER_E_CONNECT;
 	link->is_unsynced = false;
 	link->n_syncs++;
-	if (PQpipelineSync(link->conn) == 0) {
-		int err = lost(link);
-
-		pg_link_close(link);
-		return err;
-	}
+	if (PQpipelineSync(link->conn) == 0)
+		return dropped(link);
 	return 0;
+}
+
+int
+pg_run(struct pg_link *link, enum pg_stmt id)
+{
+	int err = pg_send(link, id, 0, NULL, NULL);
+
+	if (err == 0)
+		err = pg_sync(link);
+	if (err == 0)
+		err = pg_done(link);
+	return err == 0 ? pg_drain(link) : err;
+}
+
+int
+pg_ask_text(struct pg_link *link, const char *text, PGresult **res_out)
+{
+	int err = pg_send_text(link, text);
+
+	if (err == 0)
+		err = pg_sync(link);
+	if (err == 0)
+		err = pg_take(link, res_out);
+	return err;
 }
 
 void
@@ -489,8 +511,8 @@ check_schema(struct pg_link *link, const char *schema)
 	    PQsendQueryParams(link->conn, text, 0, NULL, NULL, NULL, NULL, 0) ==
 	        0)
 		err = lost(link);
-	if (err == 0 && pg_ask_keys(link) != 0)
-		err = lost(link);
+	if (err == 0)
+		err = pg_ask_keys(link);
 	if (err == 0)
 		err = pg_sync(link);
 	if (err == 0)

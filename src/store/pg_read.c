@@ -20,11 +20,7 @@ ask(struct pg_link *link, const char *text, PGresult **res_out)
 	int err;
 
 	link->deadline_ms = clock_mono_ms() + PG_BATCH_MS;
-	err = pg_send_text(link, text);
-	if (err == 0)
-		err = pg_sync(link);
-	if (err == 0)
-		err = pg_take(link, res_out);
+	err = pg_ask_text(link, text, res_out);
 	return err == 0 ? pg_drain(link) : err;
 }
 

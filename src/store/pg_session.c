@@ -43,12 +43,8 @@ ask_session(struct pg_store *p, struct pg_session *out)
 	    " FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 	PGresult *res = NULL;
 	int64_t n = 0;
-	int err = pg_send_text(&p->link, text);
+	int err = pg_ask_text(&p->link, text, &res);
 
-	if (err == 0)
-		err = pg_sync(&p->link);
-	if (err == 0)
-		err = pg_take(&p->link, &res);
 	if (err == 0 &&
 	    (!pg_number(res, 0, 0, INT64_MAX, &out->run) ||
 	        !pg_number(res, 0, 1, INT64_MAX, &out->pid) ||
@@ -68,6 +64,7 @@ ask_session(struct pg_store *p, struct pg_session *out)
 static int
 end_earlier(struct pg_store *p)
 {
+	PGresult *res = NULL;
 	char text[320];
 	int err;
 
@@ -77,11 +74,8 @@ end_earlier(struct pg_store *p)
 	    " AND usename = current_user AND"
 	    " (extract(epoch FROM backend_start) * 1000000)::bigint = %lld",
 	    (long long)p->session.pid, (long long)p->session.begun_us);
-	err = pg_send_text(&p->link, text);
-	if (err == 0)
-		err = pg_sync(&p->link);
-	if (err == 0)
-		err = pg_done(&p->link);
+	err = pg_ask_text(&p->link, text, &res);
+	PQclear(res);
 	/* who may not do so goes on all the same */
 	return p->link.conn != NULL ? pg_drain(&p->link) : err;
 }

@@ -396,13 +396,7 @@ pg_look(struct pg_store *p, int64_t *now_unix_s)
 	err = pg_open_transaction(p, wanted, NULL, 0, now_unix_s);
 	p->is_looking = false;
 	if (err == 0)
-		err = pg_send(&p->link, PG_COMMIT, 0, NULL, NULL);
-	if (err == 0)
-		err = pg_sync(&p->link);
-	if (err == 0)
-		err = pg_done(&p->link);
-	if (err == 0)
-		err = pg_drain(&p->link);
+		err = pg_run(&p->link, PG_COMMIT);
 	if (err == 0)
 		p->is_open = false;
 	return err;
