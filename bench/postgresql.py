@@ -8,8 +8,6 @@ these cores give at the most is what two servers do that only sign."""
 import concurrent.futures
 import contextlib
 import os
-import re
-import subprocess
 
 import cluster
 import host
@@ -81,16 +79,11 @@ def measured(site, name, hosts):
 def signers(site, n):
     """Servers that read, sign and close, and count nothing."""
     with contextlib.ExitStack() as stack:
-        ports = []
-        for _ in range(n):
-            p = stack.enter_context(subprocess.Popen(
-                [rows.built("bench_limit"), "--sign"], stdout=subprocess.PIPE,
-                text=True))
-            stack.callback(p.kill)
-            m = re.match(r"port (\d+) key (\w+)", p.stdout.readline())
-            ports.append((int(m[1]), [*rows.asking(site), "--kind", "bare",
-                                      "--key", m[2]]))
-        yield ports
+        them = [stack.enter_context(rows.server(
+            site, [rows.built("bench_limit"), "--sign"],
+            r"port (\d+) key (\w+)", wrap=())) for _ in range(n)]
+        yield [(port, [*rows.asking(site), "--kind", "bare", "--key", m[2]])
+               for _, port, m in them]
 
 
 def exchange(site):

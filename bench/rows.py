@@ -129,9 +129,11 @@ def batches(site):
 
 
 @contextlib.contextmanager
-def server(site, args, ready):
-    """A server that says its port in its first line."""
-    p = subprocess.Popen([*pinned(cores()[0]), *args],
+def server(site, args, ready, wrap=None):
+    """A server that says its port in its first line; on one core, if nothing
+    else is said."""
+    wrap = pinned(cores()[0]) if wrap is None else wrap
+    p = subprocess.Popen([*wrap, *args],
                          stdout=subprocess.PIPE, text=True)
     try:
         m = re.match(ready, p.stdout.readline())
