@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Several hosts of one publisher that share one count."""
+import contextlib
 import json
 import os
 import signal
@@ -110,6 +111,30 @@ class Cluster:
     def stop(self):
         for h in self.hosts:
             h.stop()
+
+
+@contextlib.contextmanager
+def running(folder, n, address):
+    """N hosts with one count, for so long."""
+    c = Cluster(str(folder), n, address)
+    try:
+        yield c.start().hosts
+    finally:
+        c.stop()
+
+
+def is_refused_until_mended(host, server, breaks, mends, says):
+    """BUSY in these words over a new connection; and the host goes on."""
+    assert host.ask(cmid(1)) == (OK, 1)
+    server.sql(breaks)
+    server.end_sessions()
+    try:
+        assert host.ask(cmid(2))[0] == BUSY
+        host.wait_log(says)
+    finally:
+        server.sql(mends)
+    assert host.until(OK, cmid(2)) == 2
+    assert host.daemon.poll() is None
 
 
 def cmid(n):

@@ -279,6 +279,16 @@ class Server:
         return f"postgresql://{ROLE}@{at}/muster?{options}"
 
 
+@contextlib.contextmanager
+def made(**settings):
+    """A server that has begun, with the tables of a group, for so long."""
+    s = Server(**settings)
+    try:
+        yield s.start().make()
+    finally:
+        s.remove()
+
+
 def store(address, group=GROUP):
     """Lines of musterd.conf."""
     return f'store = "{address}";\nstore_group = "{group}";\n'

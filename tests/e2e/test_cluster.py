@@ -25,11 +25,8 @@ SHARED = os.environ.get("MUSTER_SHARED", os.path.join(
 
 @pytest.fixture(scope="module")
 def server():
-    s = pgserver.Server(fsync="off")
-    try:
-        yield s.start().make()
-    finally:
-        s.remove()
+    with pgserver.made(fsync="off") as s:
+        yield s
 
 
 @pytest.fixture()

@@ -27,11 +27,8 @@ TABLES = "muster.grp, muster.cache, muster.client"
 
 @pytest.fixture(scope="module")
 def server():
-    s = pgserver.Server(fsync="off")
-    try:
-        yield s.start().make()
-    finally:
-        s.remove()
+    with pgserver.made(fsync="off") as s:
+        yield s
 
 
 @pytest.fixture()
@@ -45,12 +42,9 @@ def proxy(server):
 def host(server, proxy, tmp_path_factory):
     """One host, whose link to the server goes through a proxy."""
     server.sql(f"TRUNCATE {TABLES}")
-    c = cluster.Cluster(str(tmp_path_factory.mktemp("bad")), 1,
-                        server.address(port=proxy.port))
-    try:
-        yield c.start().hosts[0]
-    finally:
-        c.stop()
+    with cluster.running(tmp_path_factory.mktemp("bad"), 1,
+                         server.address(port=proxy.port)) as hosts:
+        yield hosts[0]
 
 
 def contacts(host, n):
@@ -202,16 +196,7 @@ def test_b11_the_loop_waits_for_no_silent_server(host, proxy, server):
 ])
 def test_b11_what_the_server_refuses_is_named(host, server, breaks, mends,
                                               says):
-    assert host.ask(cmid(1)) == (OK, 1)
-    server.sql(breaks)
-    server.end_sessions()
-    try:
-        assert host.ask(cmid(2))[0] == BUSY
-        host.wait_log(says)
-    finally:
-        server.sql(mends)
-    assert host.until(OK, cmid(2)) == 2
-    assert host.daemon.poll() is None
+    cluster.is_refused_until_mended(host, server, breaks, mends, says)
 
 
 def test_b11_a_server_that_turns_read_only(host, server):

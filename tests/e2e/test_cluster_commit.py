@@ -20,22 +20,16 @@ ROUNDS = 5
 @pytest.fixture(scope="module")
 def server():
     """By itself it writes its log no more often than each 10 s."""
-    s = pgserver.Server(wal_writer_delay="10000", wal_writer_flush_after=0)
-    try:
-        yield s.start().make()
-    finally:
-        s.remove()
+    with pgserver.made(wal_writer_delay="10000", wal_writer_flush_after=0) as s:
+        yield s
 
 
 @pytest.fixture()
 def hosts(server, tmp_path_factory):
     server.sql("TRUNCATE muster.grp, muster.cache, muster.client")
-    c = cluster.Cluster(str(tmp_path_factory.mktemp("of")), 2,
-                        server.address())
-    try:
-        yield c.start().hosts
-    finally:
-        c.stop()
+    with cluster.running(tmp_path_factory.mktemp("of"), 2,
+                         server.address()) as hosts:
+        yield hosts
 
 
 @contextlib.contextmanager

@@ -22,22 +22,16 @@ from cluster import BUSY, OK, cmid
 
 @pytest.fixture(scope="module")
 def server():
-    s = pgserver.Server(fsync="off")
-    try:
-        yield s.start().make()
-    finally:
-        s.remove()
+    with pgserver.made(fsync="off") as s:
+        yield s
 
 
 @pytest.fixture()
 def host(server, tmp_path_factory):
     server.sql("TRUNCATE muster.grp, muster.cache, muster.client")
-    c = cluster.Cluster(str(tmp_path_factory.mktemp("of")), 1,
-                        server.address())
-    try:
-        yield c.start().hosts[0]
-    finally:
-        c.stop()
+    with cluster.running(tmp_path_factory.mktemp("of"), 1,
+                         server.address()) as hosts:
+        yield hosts[0]
 
 
 def test_b11_silent_servers_are_left_within_a_clients_wait(host, server,
@@ -255,16 +249,9 @@ def test_b11_answers_of_another_form_are_refused_by_name(host, server, breaks,
                                                          mends, says):
     """What can be prepared, and is not what the migrations have made.  A host
     goes on when it is mended, under a session that knew it otherwise."""
-    assert host.ask(cmid(1)) == (OK, 1)
-    server.sql(breaks + "; UPDATE muster.grp SET epoch = epoch + 1")
-    server.end_sessions()
-    try:
-        assert host.ask(cmid(2))[0] == BUSY
-        host.wait_log(says)
-    finally:
-        server.sql(mends)
-    assert host.until(OK, cmid(2)) == 2
-    assert host.daemon.poll() is None
+    cluster.is_refused_until_mended(
+        host, server, breaks + "; UPDATE muster.grp SET epoch = epoch + 1",
+        mends, says)
 
 
 def test_b5_the_inventory_is_not_counted_as_it_grows(host, server):

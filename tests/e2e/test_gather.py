@@ -18,11 +18,8 @@ LEAST, MOST = 20, 30
 
 @pytest.fixture(scope="module")
 def server():
-    s = pgserver.Server(fsync="off")
-    try:
-        yield s.start().make()
-    finally:
-        s.remove()
+    with pgserver.made(fsync="off") as s:
+        yield s
 
 
 @pytest.fixture()

@@ -4,6 +4,7 @@
  * not leave: refused, and not a byte of either file is changed.
  */
 #include "store_kit.h"
+#include "store_sql.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -130,13 +131,8 @@ test_b4_a_database_without_tables_is_lost_too(void)
 	const char *path = kit_path("bare.db");
 	struct store_diag diag;
 	struct copy bare;
-	sqlite3 *raw = NULL;
 
-	is(sqlite3_open(path, &raw), SQLITE_OK);
-	is(sqlite3_exec(raw, "CREATE TABLE a (b); DROP TABLE a", NULL, NULL,
-	       NULL),
-	    SQLITE_OK);
-	(void)sqlite3_close(raw);
+	sql_at(path, "CREATE TABLE a (b); DROP TABLE a");
 	bare = read_copy(path);
 	is(try_open(path, STORE_MAKE_NEVER, &diag), MUSTER_E_NOENT);
 	ok(is_still(path, bare.p, bare.len));
@@ -159,12 +155,9 @@ test_store_a_foreign_database_is_not_touched(void)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct store_diag diag;
 		struct copy before;
-		sqlite3 *raw = NULL;
 
 		kit_forget(path);
-		is(sqlite3_open(path, &raw), SQLITE_OK);
-		is(sqlite3_exec(raw, kinds[i], NULL, NULL, NULL), SQLITE_OK);
-		(void)sqlite3_close(raw);
+		sql_at(path, kinds[i]);
 		before = read_copy(path);
 		is(try_open(path, STORE_MAKE_IF_EMPTY, &diag), MUSTER_E_SCHEMA);
 		ok(is_still(path, before.p, before.len));
@@ -214,14 +207,10 @@ test_store_a_database_that_keeps_no_log(void)
 	struct store *s = kit_open(path);
 	struct store_diag diag;
 	struct copy plain;
-	sqlite3 *raw = NULL;
 
 	kit_history(s, 50);
 	store_close(s);
-	is(sqlite3_open(path, &raw), SQLITE_OK);
-	is(sqlite3_exec(raw, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL),
-	    SQLITE_OK);
-	(void)sqlite3_close(raw);
+	sql_at(path, "PRAGMA journal_mode = DELETE");
 	plain = read_copy(path);
 	is(plain.p[18], 1); /* of the header: 2 is a log */
 	is(try_open(path, STORE_MAKE_NEVER, &diag), 0);
@@ -242,16 +231,11 @@ test_store_pages_of_64_kib(void)
 	struct store *s = kit_open(path);
 	struct store_diag diag;
 	struct copy whole;
-	sqlite3 *raw = NULL;
 
 	kit_history(s, 50);
 	store_close(s);
-	is(sqlite3_open(path, &raw), SQLITE_OK);
-	is(sqlite3_exec(raw,
-	       "PRAGMA journal_mode = DELETE; PRAGMA page_size = 65536; VACUUM",
-	       NULL, NULL, NULL),
-	    SQLITE_OK);
-	(void)sqlite3_close(raw);
+	sql_at(path,
+	    "PRAGMA journal_mode = DELETE; PRAGMA page_size = 65536; VACUUM");
 	whole = read_copy(path);
 	ok(whole.len % 65536 == 0 && whole.p[16] == 0 && whole.p[17] == 1);
 	kit_forget(path);

@@ -4,6 +4,7 @@
  * says the same as the database, whatever it was asked before.
  */
 #include "store_kit.h"
+#include "store_sql.h"
 
 #include <sqlite3.h>
 
@@ -23,17 +24,6 @@ number(sqlite3 *db, const char *sql)
 	n = sqlite3_column_int64(st, 0);
 	(void)sqlite3_finalize(st);
 	return n;
-}
-
-static void
-run_sql(sqlite3 *db, const char *sql)
-{
-	char *text = NULL;
-
-	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK) {
-		printf("# %s: %s\n", sql, text);
-		abort();
-	}
 }
 
 static unsigned
@@ -153,12 +143,12 @@ no_room(struct store *s, int64_t now, unsigned *bad)
 
 	if (kit_image(s, now, &image_a) != 0)
 		abort();
-	run_sql(q->db, "PRAGMA max_page_count = 1");
+	sql_run(q->db, "PRAGMA max_page_count = 1");
 	for (uint32_t i = 0; i < 1000 && err == 0; i++) {
 		*bad += kit_image(s, now, &image_a) != 0;
 		err = batch_of(s, 20, 40, now);
 	}
-	run_sql(q->db, "PRAGMA max_page_count = 1000000");
+	sql_run(q->db, "PRAGMA max_page_count = 1000000");
 	*bad += differs("outcome", err, MUSTER_E_FULL);
 	*bad += kit_image(s, now, &image_b) != 0;
 	*bad += !kit_same(&image_a, &image_b);
@@ -309,7 +299,7 @@ test_b4_a_record_that_cannot_be_deleted(void)
 	is(kit_touch(s, 1, 2, 5, T0 + 1), 3);
 	is(kit_image(s, T0, &image_a), 0);
 	is(sqlite3_open(path, &raw), SQLITE_OK);
-	run_sql(raw,
+	sql_run(raw,
 	    "CREATE TRIGGER none BEFORE DELETE ON cache"
 	    " BEGIN SELECT RAISE(ABORT, 'held'); END");
 	is(store_idle(s, T0), MUSTER_E_DAMAGED);
@@ -318,7 +308,7 @@ test_b4_a_record_that_cannot_be_deleted(void)
 	is(kit_touch(s, 1, 9, 5, T0), MUSTER_E_DAMAGED);
 	store_close(s);
 	is(number(raw, "SELECT count(*) FROM cache"), 3);
-	run_sql(raw, "DROP TRIGGER none");
+	sql_run(raw, "DROP TRIGGER none");
 	(void)sqlite3_close(raw);
 	s = kit_open(path);
 	is(kit_image(s, T0, &image_b), 0);
@@ -356,10 +346,10 @@ test_store_of_a_large_database_the_counts_are_checked(void)
 		store_close(s);
 		is(sqlite3_open(path, &raw), SQLITE_OK);
 		if (i % 2 != 0)
-			run_sql(raw,
+			sql_run(raw,
 			    "CREATE TABLE filler AS"
 			    " SELECT zeroblob(34 << 20) AS b");
-		run_sql(raw, breaks[i / 2]);
+		sql_run(raw, breaks[i / 2]);
 		(void)sqlite3_close(raw);
 		s = NULL;
 		is(store_open_sqlite(path, STORE_MAKE_NEVER, &s, &diag),

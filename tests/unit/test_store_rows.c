@@ -4,6 +4,7 @@
  * the limits of caches and inventory.
  */
 #include "store_kit.h"
+#include "store_sql.h"
 
 #include <sqlite3.h>
 
@@ -14,35 +15,14 @@
 
 static struct kit_image image_a;
 
-static sqlite3 *
-open_raw(const char *path)
-{
-	sqlite3 *db = NULL;
-
-	if (sqlite3_open(path, &db) != SQLITE_OK)
-		abort();
-	return db;
-}
-
-static void
-run_sql(sqlite3 *db, const char *sql)
-{
-	char *text = NULL;
-
-	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK) {
-		printf("# %s: %s\n", sql, text);
-		abort();
-	}
-}
-
 /* Someone's hand, or a bit: SQLite itself finds nothing wrong with it. */
 static void
 tamper(const char *path, const char *sql)
 {
-	sqlite3 *db = open_raw(path);
+	sqlite3 *db = sql_open(path);
 
-	run_sql(db, "PRAGMA ignore_check_constraints = ON");
-	run_sql(db, sql);
+	sql_run(db, "PRAGMA ignore_check_constraints = ON");
+	sql_run(db, sql);
 	(void)sqlite3_close(db);
 }
 
@@ -56,6 +36,21 @@ make(const char *path)
 	for (uint32_t i = 1; i <= 3; i++)
 		(void)kit_touch(s, 1, i, 5, T0);
 	store_close(s);
+}
+
+/* A database with this change is not opened, and why is said so. */
+static void
+refuses(const char *path, const char *change, const char *says)
+{
+	struct store_diag diag = {{0}};
+	struct store *s = NULL;
+
+	make(path);
+	tamper(path, change);
+	printf("# %s\n", change);
+	is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag),
+	    MUSTER_E_DAMAGED);
+	ok(strstr(diag.text, says) != NULL);
 }
 
 static void
@@ -79,19 +74,9 @@ test_store_refuses_a_count_that_cannot_be(void)
 	    "UPDATE cache SET cmid = (SELECT cmid FROM cache WHERE seq = 2)"
 	    " WHERE seq = 1",
 	};
-	const char *path = kit_path("count.db");
 
-	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		struct store_diag diag = {{0}};
-		struct store *s = NULL;
-
-		make(path);
-		tamper(path, changes[i]);
-		printf("# %s\n", changes[i]);
-		is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag),
-		    MUSTER_E_DAMAGED);
-		ok(strstr(diag.text, "damaged") != NULL);
-	}
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		refuses(kit_path("count.db"), changes[i], "damaged");
 }
 
 static const char *const client_changes[] = {
@@ -231,7 +216,7 @@ test_store_sums_stay_what_they_were(void)
 	    INT64_C(-6611010016328238927));
 	kit_nonce = 240; /* of the requests whose sums these are */
 	make(path);
-	db = open_raw(path);
+	db = sql_open(path);
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
 		is(sqlite3_prepare_v2(db, sums[i].sql, -1, &st, NULL),
 		    SQLITE_OK);
@@ -252,19 +237,9 @@ test_store_refuses_numbers_that_none_has(void)
 	    "INSERT INTO cache SELECT publisher, grp, cmid, seq - 9, seen, chk"
 	    " FROM cache WHERE seq = 1",
 	};
-	const char *path = kit_path("beyond.db");
 
-	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		struct store_diag diag = {{0}};
-		struct store *s = NULL;
-
-		make(path);
-		tamper(path, changes[i]);
-		printf("# %s\n", changes[i]);
-		is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag),
-		    MUSTER_E_DAMAGED);
-		ok(strstr(diag.text, " is wrong") != NULL);
-	}
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		refuses(kit_path("beyond.db"), changes[i], " is wrong");
 }
 
 /* Every group that there may be is written, and someone adds another. */
@@ -319,7 +294,7 @@ test_store_a_count_that_is_read_again_is_judged(void)
 		make(path);
 		s = kit_open(path);
 		tamper(path, changes[i]);
-		run_sql(sqlite_of(s)->db, "PRAGMA max_page_count = 1");
+		sql_run(sqlite_of(s)->db, "PRAGMA max_page_count = 1");
 		for (uint32_t who = 100; who < 1100 && count > 0; who++)
 			count = kit_touch(s, 1, who, 5, T0);
 		is(count, MUSTER_E_UNSURE);
@@ -462,15 +437,15 @@ test_store_held_by_another_is_locked(void)
 	sqlite3 *db;
 
 	make(path);
-	db = open_raw(path);
-	run_sql(db, "BEGIN IMMEDIATE");
+	db = sql_open(path);
+	sql_run(db, "BEGIN IMMEDIATE");
 	is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag),
 	    MUSTER_E_LOCKED);
 	ok(strstr(diag.text, "locked") != NULL);
 	(void)sqlite3_close(db);
 
-	db = open_raw(path);
-	run_sql(db,
+	db = sql_open(path);
+	sql_run(db,
 	    "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;"
 	    "UPDATE grp SET seq = seq; COMMIT");
 	is(store_open_sqlite(path, STORE_MAKE_IF_EMPTY, &s, &diag),
@@ -478,8 +453,8 @@ test_store_held_by_another_is_locked(void)
 	(void)sqlite3_close(db);
 
 	/* who only reads is no harm */
-	db = open_raw(path);
-	run_sql(db, "BEGIN; SELECT * FROM grp");
+	db = sql_open(path);
+	sql_run(db, "BEGIN; SELECT * FROM grp");
 	s = kit_open(path);
 	is(kit_touch(s, 1, 9, 5, T0), 4);
 	(void)sqlite3_close(db);
@@ -501,8 +476,8 @@ test_store_repairs_wait_for_the_lock(void)
 	is(store_groups(s, T0, groups, 8, &n), 0);
 	is(store_groups(s, T0, groups, 2, &n), MUSTER_E_TOOBIG);
 	is((long long)n, 2);
-	db = open_raw(path);
-	run_sql(db, "BEGIN IMMEDIATE");
+	db = sql_open(path);
+	sql_run(db, "BEGIN IMMEDIATE");
 	is(store_idle(s, T0), MUSTER_E_AGAIN);
 	(void)sqlite3_close(db);
 	/* more memory takes along what is not yet written */
@@ -510,7 +485,7 @@ test_store_repairs_wait_for_the_lock(void)
 	is(store_groups(s, T0, groups, 8, &n), 0);
 	is(groups[0].count, 1);
 	store_close(s);
-	db = open_raw(path);
+	db = sql_open(path);
 	is(sqlite3_prepare_v2(db, "SELECT seen FROM cache", -1, &st, NULL),
 	    SQLITE_OK);
 	is(sqlite3_step(st), SQLITE_ROW);
