@@ -3,18 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
-#include <sched.h>
-#include <seccomp.h>
+#include <linux/seccomp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "calls_filter.h"
 
 /* Younger than the headers of Debian 12. */
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE
@@ -130,105 +130,21 @@ sandbox_files(const struct sandbox_file *files, size_t n)
 	return is_good;
 }
 
-static const char *const allowed[] = {"accept", "accept4", "access", "bind",
-    "brk", "chmod", "clock_getres", "clock_gettime", "clock_nanosleep", "close",
-    "connect", "dup", "dup2", "dup3", "epoll_create1", "epoll_ctl",
-    "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "exit",
-    "exit_group", "faccessat", "faccessat2", "fadvise64", "fallocate", "fchmod",
-    "fchmodat", "fchown", "fcntl", "fdatasync", "flock", "fstat", "fstatfs",
-    "fsync", "ftruncate", "futex", "getcwd", "getdents64", "getegid", "geteuid",
-    "getgid", "getgroups", "getpeername", "getpid", "getrandom", "getrlimit",
-    "getrusage", "getsockname", "getsockopt", "gettid", "gettimeofday",
-    "getuid", "ioctl", "kill", "link", "linkat", "listen", "lseek", "lstat",
-    "madvise", "membarrier", "memfd_create", "mkdir", "mkdirat", "mlock",
-    "mlock2", "mmap", "mprotect", "mremap", "munlock", "munmap", "nanosleep",
-    "newfstatat", "open", "openat", "pipe2", "poll", "ppoll", "pread64",
-    "preadv", "prlimit64", "pselect6", "pwrite64", "pwritev", "read",
-    "readlink", "readlinkat", "readv", "recvfrom", "recvmmsg", "recvmsg",
-    "rename", "renameat", "renameat2", "restart_syscall", "rmdir", "rseq",
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait",
-    "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_yield",
-    "select", "sendfile", "sendmmsg", "sendmsg", "sendto", "set_robust_list",
-    "setsockopt", "shutdown", "sigaltstack", "stat", "statfs", "statx",
-    "sysinfo", "tgkill", "time", "timerfd_create", "timerfd_settime", "umask",
-    "uname", "unlink", "unlinkat", "utimensat", "write", "writev"};
-
-static const char *const deadly[] = {"add_key", "bpf", "chroot",
-    "delete_module", "execve", "execveat", "finit_module", "fsopen",
-    "init_module", "io_uring_setup", "kexec_file_load", "kexec_load", "keyctl",
-    "mount", "mount_setattr", "move_mount", "name_to_handle_at",
-    "open_by_handle_at", "open_tree", "perf_event_open", "personality",
-    "pidfd_getfd", "pivot_root", "process_vm_readv", "process_vm_writev",
-    "ptrace", "reboot", "request_key", "setgid", "setgroups", "setns",
-    "setresgid", "setresuid", "setuid", "swapoff", "swapon", "umount2",
-    "unshare", "userfaultfd"};
-
-static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-
-/* A call that this architecture or library does not know is none.  One that
- * lacks in the list for want of memory would be a service that fails later. */
-static int
-add(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t n)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		int call = seccomp_syscall_resolve_name(names[i]);
-
-		if (call != __NR_SCMP_ERROR)
-			rc = seccomp_rule_add(filter, action, call, 0);
-	}
-	return rc;
-}
-
-/* Threads, but no processes; clone3 hides its flags behind a pointer, and the
- * C library asks for clone where there is none. */
-static int
-add_narrow(scmp_filter_ctx filter)
-{
-	int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-	    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
-		    SCMP_SYS(clone3), 0);
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl),
-		    1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		struct scmp_arg_cmp is_family =
-		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]);
-
-		if (rc == 0)
-			rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-			    SCMP_SYS(socket), 1, is_family);
-		if (rc == 0)
-			rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-			    SCMP_SYS(socketpair), 1, is_family);
-	}
-	return rc;
-}
-
 bool
 sandbox_calls(void)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int rc;
+	/* the kernel writes to none of it */
+	const struct sock_fprog filter = {.len = sizeof(calls_filter) /
+	        sizeof(calls_filter[0]),
+	    .filter = (struct sock_filter *)(uintptr_t)calls_filter};
+	long rc;
 
-	if (filter == NULL)
-		return missing("seccomp", "out of memory");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return missing("seccomp", strerror(errno));
 	/* for the threads that are there, too */
-	rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (rc == 0)
-		rc = add(filter, SCMP_ACT_ALLOW, allowed,
-		    sizeof(allowed) / sizeof(allowed[0]));
-	if (rc == 0)
-		rc = add(filter, SCMP_ACT_KILL_PROCESS, deadly,
-		    sizeof(deadly) / sizeof(deadly[0]));
-	if (rc == 0)
-		rc = add_narrow(filter);
-	if (rc == 0)
-		rc = seccomp_load(filter);
-	seccomp_release(filter);
-	return rc == 0 || missing("seccomp", strerror(-rc));
+	rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	    SECCOMP_FILTER_FLAG_TSYNC, &filter);
+	if (rc > 0)
+		return missing("seccomp", "a thread has a filter of its own");
+	return rc == 0 || missing("seccomp", strerror(errno));
 }

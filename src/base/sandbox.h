@@ -9,8 +9,8 @@
  *           An open outside of the list fails with EACCES
  *   calls   sandbox_calls(), when all has begun: for all threads.  What a
  *           service needs is allowed; what takes a machine over (execve,
- *           ptrace, mount and the like, `deadly` in sandbox.c) kills the
- *           process; any other call fails with EPERM, so that a new C library
+ *           ptrace, mount and the like, `deadly` in tools/calls-filter.c) kills
+ *           the process; any other call fails with EPERM, so that a new C library
  *           costs a feature, not the service
  *
  * A kernel without one of them is told in the log; the unit file says the

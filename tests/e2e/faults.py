@@ -43,10 +43,7 @@ WORKERS = 2 * (os.cpu_count() or 1)  # half of a case is waiting
 SEEN_LEN = 64  # of nth_alloc's file
 # they take no care where they have no memory; at a start, when nothing was
 # promised yet
-CARELESS = ("libconfig.", "libtasn1.", "libgnutls.", "libseccomp.")
-# libseccomp, without memory, may load a filter that lacks calls, and libuv
-# ends the process at the first of them
-FILTERED = (*CARELESS, "libuv.")
+CARELESS = ("libconfig.", "libtasn1.", "libgnutls.")
 
 FILE = ("EIO", "ENOMEM", "EMFILE", "ENFILE", "EINTR")
 NET = ("ENOMEM", "EIO", "EINTR", "EAGAIN", "EPIPE")
@@ -261,7 +258,7 @@ class Host(Scenario):
         rc, err, said, statuses = self.serve(fault, cmids)
         answered = {c for c, s in statuses.items() if s == OK}
         # before any answer
-        if set(statuses.values()) <= {None} and fault.has_died(rc, FILTERED):
+        if set(statuses.values()) <= {None} and fault.has_died(rc, CARELESS):
             rc = 1
         # a catalogue that could not be read is read again, but not yet
         may = {OK, BUSY, None} | ({UNKNOWN} if "passed over" in said else set())
