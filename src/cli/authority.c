@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/authority.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,54 +8,27 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/transfer.h"
+
 #define HEADER_MAX 256
 
 struct answer {
+	struct transfer t;
 	char text[AUTHORITY_REPLY_MAX];
 	size_t len;
-	CURLcode code;
-	char why[CURL_ERROR_SIZE]; /* more of it, or "" */
-	long status;
-	curl_off_t retry_s;
 	bool is_lost; /* it may have been acted on, and nobody said so */
 };
 
-static size_t
-collect(char *p, size_t size, size_t n, void *arg)
+static bool
+collect(struct transfer *t, const char *p, size_t more)
 {
-	struct answer *a = arg;
-	size_t more = size * n;
+	struct answer *a = t->arg;
 
 	if (more > sizeof(a->text) - a->len)
-		return 0;
+		return false;
 	memcpy(a->text + a->len, p, more);
 	a->len += more;
-	return more;
-}
-
-static void
-set_up(CURL *h, const struct authority *a, const char *method, const char *url,
-    const char *body, struct answer *out)
-{
-	(void)curl_easy_setopt(h, CURLOPT_URL, url);
-	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
-	(void)curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)curl_easy_setopt(h, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_3);
-	(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 1L);
-	(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 2L);
-	(void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, AUTHORITY_CONNECT_S);
-	(void)curl_easy_setopt(h, CURLOPT_TIMEOUT, AUTHORITY_TOTAL_S);
-	(void)curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
-	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, collect);
-	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, out);
-	(void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, out->why);
-	if (a->ca != NULL) {
-		(void)curl_easy_setopt(h, CURLOPT_CAINFO, a->ca);
-		(void)curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
-	}
-	if (body != NULL)
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDS, body);
+	return true;
 }
 
 static void
@@ -64,34 +36,25 @@ attempt(const struct authority *a, const char *method, const char *url,
     const char *body, struct answer *out)
 {
 	char ask[HEADER_MAX];
-	struct curl_slist *headers =
-	    curl_slist_append(NULL, "Content-Type: application/json");
-	CURL *h = curl_easy_init();
-	curl_off_t handshake_us = 0;
 
-	*out = (struct answer){.code = CURLE_OUT_OF_MEMORY};
+	out->len = 0;
+	out->t = (struct transfer){.url = url,
+	    .ca = a->ca,
+	    .method = method,
+	    .body = body,
+	    .connect_s = AUTHORITY_CONNECT_S,
+	    .total_s = AUTHORITY_TOTAL_S,
+	    .sink = collect,
+	    .arg = out};
 	if (a->ask != NULL) {
-		struct curl_slist *more;
-
 		(void)snprintf(ask, sizeof(ask), "Muster-Ask: %s", a->ask);
-		more = curl_slist_append(headers, ask);
-		headers = more != NULL ? more : headers;
+		out->t.header = ask;
 	}
-	if (h != NULL && headers != NULL) {
-		set_up(h, a, method, url, body, out);
-		(void)curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-		out->code = curl_easy_perform(h);
-		(void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE,
-		    &out->status);
-		(void)curl_easy_getinfo(h, CURLINFO_RETRY_AFTER, &out->retry_s);
-		(void)curl_easy_getinfo(h, CURLINFO_APPCONNECT_TIME_T,
-		    &handshake_us);
-		/* nothing is sent before the handshake; a list changes none */
-		out->is_lost = out->code != CURLE_OK && handshake_us > 0 &&
-		    strcmp(method, "GET") != 0;
-	}
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(h);
+	transfer_run(&out->t);
+	out->t.header = NULL;
+	/* nothing is sent before the handshake; a list changes none */
+	out->is_lost = out->t.code != CURLE_OK && out->t.has_shaken_hands &&
+	    strcmp(method, "GET") != 0;
 }
 
 /* Would the same again, a little later, help? */
@@ -104,10 +67,11 @@ is_passing(const struct answer *a)
 	    CURLE_SSL_CONNECT_ERROR};
 
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
-		if (a->code == passing[i])
+		if (a->t.code == passing[i])
 			return true;
 	}
-	return a->code == CURLE_OK && (a->status == 429 || a->status == 503);
+	return a->t.code == CURLE_OK &&
+	    (a->t.status == 429 || a->t.status == 503);
 }
 
 static int64_t
@@ -115,8 +79,8 @@ wait_s(const struct answer *a, unsigned n_tried)
 {
 	int64_t s = (int64_t)AUTHORITY_WAIT_S << (n_tried - 1);
 
-	if (a->code == CURLE_OK && a->retry_s > s)
-		s = a->retry_s;
+	if (a->t.code == CURLE_OK && a->t.retry_s > s)
+		s = a->t.retry_s;
 	return s < AUTHORITY_WAIT_MAX_S ? s : AUTHORITY_WAIT_MAX_S;
 }
 
@@ -137,9 +101,7 @@ ask_patiently(const struct cli *c, const struct authority *a,
 		if (!c->is_json && isatty(STDERR_FILENO))
 			(void)fprintf(stderr,
 			    "muster: %s: %s; asked again in %d s\n", a->url,
-			    out->code == CURLE_OK
-			        ? "busy"
-			        : curl_easy_strerror(out->code),
+			    out->t.code == CURLE_OK ? "busy" : out->t.name,
 			    (int)s);
 		(void)nanosleep(&(struct timespec){.tv_sec = (time_t)s}, NULL);
 	}
@@ -151,28 +113,31 @@ static int
 report_silence(const struct cli *c, const struct authority *a,
     const struct answer *out)
 {
-	const char *why = out->code == CURLE_OK ? "busy in the end"
-	                                        : curl_easy_strerror(out->code);
+	const char *why =
+	    out->t.code == CURLE_OK ? "busy in the end" : out->t.name;
 
-	if (out->code == CURLE_PEER_FAILED_VERIFICATION ||
-	    out->code == CURLE_SSL_CACERT_BADFILE)
+	if (out->t.code == CURLE_FAILED_INIT)
+		return cli_errorf(c, CLI_FAILED, "no_module",
+		    "install the package muster-cli again", "%s", out->t.why);
+	if (out->t.code == CURLE_PEER_FAILED_VERIFICATION ||
+	    out->t.code == CURLE_SSL_CACERT_BADFILE)
 		return cli_errorf(c, CLI_UNREACHABLE, "not_trusted",
 		    "name the file of the authority's CA by --ca FILE; do not "
 		    "go on with a server that cannot prove its name",
 		    "%s: %s", a->url, why);
-	if (out->code == CURLE_WRITE_ERROR)
+	if (out->t.code == CURLE_WRITE_ERROR)
 		return cli_errorf(c, CLI_FAILED, "bad_answer",
 		    "check the URL, and what is between this machine and it",
 		    "%s answers with more than %u bytes", a->url,
 		    AUTHORITY_REPLY_MAX);
-	if (out->code == CURLE_SSL_CONNECT_ERROR && !out->is_lost)
+	if (out->t.code == CURLE_SSL_CONNECT_ERROR && !out->is_lost)
 		return cli_errorf(c, CLI_UNREACHABLE, "no_authority",
 		    "check the URL; where a proxy or a balancer stands before "
 		    "the authority, it must speak TLS 1.3 as well; without: "
 		    "muster host activate --offline",
 		    "%s: no connection by TLS 1.3, and nothing less will do: "
 		    "%s",
-		    a->url, out->why[0] != '\0' ? out->why : why);
+		    a->url, out->t.why[0] != '\0' ? out->t.why : why);
 	if (out->is_lost)
 		return cli_errorf(c, CLI_UNREACHABLE, "outcome_unknown",
 		    "run the same command again: the same request is asked, "
@@ -191,10 +156,11 @@ judge(const struct cli *c, const struct authority *a, const struct answer *out,
 {
 	json_t *reply;
 
-	if (out->code != CURLE_OK || out->is_lost)
+	if (out->t.code != CURLE_OK || out->is_lost)
 		return report_silence(c, a, out);
 	reply = json_loadb(out->text, out->len, JSON_REJECT_DUPLICATES, NULL);
-	if (json_is_object(reply) && out->status >= 200 && out->status < 300) {
+	if (json_is_object(reply) && out->t.status >= 200 &&
+	    out->t.status < 300) {
 		*reply_out = reply;
 		return CLI_DONE;
 	}
@@ -206,7 +172,7 @@ judge(const struct cli *c, const struct authority *a, const struct answer *out,
 	return cli_errorf(c, CLI_FAILED, "bad_answer",
 	    "check the URL, and what is between this machine and it",
 	    "%s answers by status %ld and nothing that an authority says",
-	    a->url, out->status);
+	    a->url, out->t.status);
 }
 
 int

@@ -56,7 +56,7 @@ err_of(int error)
 static int
 fetch(const struct cli *c, const char *path, struct copy *copy)
 {
-	int exit_code = http_stream(c, "/v1/backup", take, copy);
+	int exit_code = http_stream(c, "/v1/backup", NULL, take, copy);
 
 	if (exit_code != CLI_DONE)
 		return exit_code;

@@ -3,7 +3,6 @@
  * host_clients.c -- muster host clients: the inventory as it comes, so that a
  * million rows take no more memory than one.
  */
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +31,15 @@ enum column {
 	COL_OTHER = 13,
 	COL_OTHER_NAME = 14,
 	COL_HOST = 15
+};
+
+#define QUERY_MAX 4 /* format, and what is chosen by */
+
+/* What is asked for; each value as it was typed. */
+struct query {
+	char text[QUERY_MAX][TEXT_MAX + sizeof("duplicate=")];
+	const char *item[QUERY_MAX + 1];
+	size_t n;
 };
 
 struct view {
@@ -137,28 +145,22 @@ show(void *arg, const char *p, size_t len)
 	return true;
 }
 
-/* "&name=value", with whatever is no letter or digit as %XX. */
+/* One more "NAME=VALUE"; false where the value is too long. */
 static bool
-add(char *path, const char *name, const char *value)
+add(struct query *q, const char *name, const char *value)
 {
-	size_t len = strlen(path);
-	char *text;
-	int n;
-
 	if (value == NULL)
 		return true;
 	if (strlen(value) > TEXT_MAX)
 		return false;
-	text = curl_easy_escape(NULL, value, (int)strlen(value));
-	if (text == NULL)
-		return false;
-	n = snprintf(path + len, HTTP_PATH_MAX - len, "&%s=%s", name, text);
-	curl_free(text);
-	return n > 0 && (size_t)n < HTTP_PATH_MAX - len;
+	(void)snprintf(q->text[q->n], sizeof(q->text[0]), "%s=%s", name, value);
+	q->item[q->n] = q->text[q->n];
+	q->n++;
+	return true;
 }
 
 static int
-table(const struct cli *c, const char *path)
+table(const struct cli *c, const struct query *q)
 {
 	struct view view = {.len = 0};
 	json_t *status;
@@ -171,7 +173,7 @@ table(const struct cli *c, const char *path)
 	(void)printf("%-20s  %-15s  %-22s  %5s  %-32s  %-15s  %-16s  %s\n",
 	    "last contact", "name", "state", "count", "cmid", "address",
 	    "product", "host");
-	exit_code = http_stream(c, path, show, &view);
+	exit_code = http_stream(c, "/v1/clients", q->item, show, &view);
 	json_decref(view.names);
 	if (exit_code == CLI_DONE)
 		(void)printf("%llu client%s, %llu with a CMID that another "
@@ -181,10 +183,11 @@ table(const struct cli *c, const char *path)
 }
 
 static int
-list(const struct cli *c, const char *path, bool is_table)
+list(const struct cli *c, const struct query *q, bool is_table)
 {
-	int exit_code =
-	    is_table ? table(c, path) : http_stream(c, path, copy, NULL);
+	int exit_code = is_table
+	    ? table(c, q)
+	    : http_stream(c, "/v1/clients", q->item, copy, NULL);
 
 	if (exit_code == CLI_DONE &&
 	    (fflush(stdout) != 0 || ferror(stdout) != 0))
@@ -201,7 +204,7 @@ cmd_host_clients(struct cli *c, int argc, char **argv)
 	    {"state", NULL, &state, NULL},
 	    {"duplicates", &is_duplicates, NULL, NULL},
 	    {"csv", &is_csv, NULL, NULL}, {NULL, NULL, NULL, NULL}};
-	char path[HTTP_PATH_MAX];
+	struct query query = {.n = 0};
 	int exit_code;
 
 	if (!cli_parse(c, argc, argv, options, 0, 0, &exit_code))
@@ -210,12 +213,11 @@ cmd_host_clients(struct cli *c, int argc, char **argv)
 		return cli_errorf(c, CLI_USAGE, "usage",
 		    "muster host clients --help",
 		    "--csv and --json are one too many");
-	(void)snprintf(path, sizeof(path), "/v1/clients?format=%s",
-	    c->is_json ? "json" : "csv");
-	if (!add(path, "product", product) || !add(path, "state", state) ||
-	    !add(path, "duplicate", is_duplicates ? "true" : NULL))
+	if (!add(&query, "format", c->is_json ? "json" : "csv") ||
+	    !add(&query, "product", product) || !add(&query, "state", state) ||
+	    !add(&query, "duplicate", is_duplicates ? "true" : NULL))
 		return cli_errorf(c, CLI_USAGE, "usage",
 		    "muster host status names products; see --help for states",
 		    "--product or --state is over %d characters", TEXT_MAX);
-	return list(c, path, !is_csv && !c->is_json);
+	return list(c, &query, !is_csv && !c->is_json);
 }

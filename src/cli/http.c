@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -11,86 +10,56 @@
 
 #include "base/file.h"
 #include "base/paths.h"
+#include "cli/transfer.h"
 
 struct answer {
 	char *text;
 	size_t len;
 	size_t cap;
 	/* of http_stream(): who gets what is no error */
-	CURL *h;
 	http_sink *sink;
 	void *arg;
 };
 
-static size_t
-collect(char *p, size_t size, size_t n, void *arg)
+static bool
+collect(struct transfer *t, const char *p, size_t more)
 {
-	struct answer *a = arg;
-	size_t more = size * n;
-	long status = 0;
+	struct answer *a = t->arg;
 
-	if (a->sink != NULL)
-		(void)curl_easy_getinfo(a->h, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 200)
-		return a->sink(a->arg, p, more) ? more : 0;
+	if (a->sink != NULL && t->status == 200)
+		return a->sink(a->arg, p, more);
 	if (more > HTTP_REPLY_MAX - a->len)
-		return 0;
+		return false;
 	if (a->len + more > a->cap) {
 		size_t cap = 2 * (a->len + more);
 		char *text = realloc(a->text, cap);
 
 		if (text == NULL)
-			return 0;
+			return false;
 		a->text = text;
 		a->cap = cap;
 	}
 	memcpy(a->text + a->len, p, more);
 	a->len += more;
-	return more;
+	return true;
 }
 
-static CURLcode
-perform(const char *socket_path, const char *path, const char *text,
-    struct answer *a, long *status_out)
+/* One request; a list has no bound but between its pieces. */
+static void
+perform(struct transfer *t, const char *path)
 {
+	const struct answer *a = t->arg;
 	char url[HTTP_PATH_MAX + 32];
-	struct curl_slist *headers = NULL;
-	CURLcode code = CURLE_OUT_OF_MEMORY;
-	CURL *h = curl_easy_init();
 
-	if (h == NULL)
-		goto out;
 	(void)snprintf(url, sizeof(url), "http://localhost%s", path);
-	(void)curl_easy_setopt(h, CURLOPT_URL, url);
-	(void)curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, socket_path);
-	(void)curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
-	(void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	a->h = h;
-	if (a->sink == NULL) {
-		(void)curl_easy_setopt(h, CURLOPT_TIMEOUT, HTTP_TIMEOUT_S);
-	} else {
-		(void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		(void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME,
-		    HTTP_TIMEOUT_S);
-	}
-	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, collect);
-	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, a);
-	if (text != NULL) {
-		headers =
-		    curl_slist_append(NULL, "Content-Type: application/json");
-		if (headers == NULL)
-			goto out;
-		(void)curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDS, text);
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE,
-		    (curl_off_t)strlen(text));
-	}
-	code = curl_easy_perform(h);
-	(void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, status_out);
-out:
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(h);
-	return code;
+	t->url = url;
+	t->sink = collect;
+	if (a->sink == NULL)
+		t->total_s = HTTP_TIMEOUT_S;
+	else
+		t->silence_s = HTTP_TIMEOUT_S;
+	transfer_run(t);
+	t->url = NULL;
 }
 
 /* A socket that is there and takes no connection: rights, or nobody there? */
@@ -103,17 +72,19 @@ why_not(const char *socket_path)
 }
 
 static enum http_result
-judge(CURLcode code, long status, const json_t *reply, const char *socket_path)
+judge(const struct transfer *t, const json_t *reply)
 {
-	if (code == CURLE_COULDNT_CONNECT)
-		return why_not(socket_path);
-	if (code == CURLE_OUT_OF_MEMORY)
+	if (t->code == CURLE_FAILED_INIT)
+		return HTTP_NO_MODULE;
+	if (t->code == CURLE_COULDNT_CONNECT)
+		return why_not(t->socket_path);
+	if (t->code == CURLE_OUT_OF_MEMORY)
 		return HTTP_NO_MEMORY;
-	if (code != CURLE_OK || !json_is_object(reply))
+	if (t->code != CURLE_OK || !json_is_object(reply))
 		return HTTP_BROKEN;
-	if (status >= 200 && status <= 299)
+	if (t->status >= 200 && t->status <= 299)
 		return HTTP_OK;
-	return status == 403 ? HTTP_NO_RIGHT : HTTP_REFUSED;
+	return t->status == 403 ? HTTP_NO_RIGHT : HTTP_REFUSED;
 }
 
 static int
@@ -133,21 +104,23 @@ http_ask(const struct cli *c, const char *path, json_t *body,
 	enum http_result result = HTTP_TOO_LONG;
 	char socket_path[FILE_PATH_MAX];
 	struct answer a = {0};
+	struct transfer t = {.socket_path = socket_path,
+	    .arg = &a,
+	    .code = CURLE_OUT_OF_MEMORY};
 	char *text = NULL;
-	long status = 0;
-	CURLcode code = CURLE_OUT_OF_MEMORY;
 
 	*reply_out = NULL;
 	if (find_socket(c, socket_path, sizeof(socket_path)) != 0)
 		goto out;
 	if (body != NULL)
 		text = json_dumps(body, JSON_COMPACT);
+	t.body = text;
 	if (body == NULL || text != NULL)
-		code = perform(socket_path, path, text, &a, &status);
-	if (code == CURLE_OK)
+		perform(&t, path);
+	if (t.code == CURLE_OK)
 		*reply_out = json_loadb(a.text != NULL ? a.text : "", a.len,
 		    JSON_REJECT_DUPLICATES, NULL);
-	result = judge(code, status, *reply_out, socket_path);
+	result = judge(&t, *reply_out);
 out:
 	if (text != NULL)
 		sodium_memzero(text, strlen(text)); /* it may hold a key */
@@ -203,6 +176,13 @@ http_report(const struct cli *c, enum http_result result, json_t *reply)
 		    "the path %s" PATH_HOST_SOCKET " is over %d bytes", root,
 		    PATH_SOCKET_MAX);
 		break;
+	case HTTP_NO_MODULE:
+		exit_code = cli_errorf(c, CLI_FAILED, "no_module",
+		    "install the package muster-cli again",
+		    "what speaks HTTP, PREFIX" TRANSFER_FILE
+		    ", cannot be loaded, or is of another version than "
+		    "muster " MUSTER_VERSION);
+		break;
 	case HTTP_NO_MEMORY:
 		exit_code = cli_fail(c, MUSTER_E_NOMEM, NULL, NULL);
 		break;
@@ -235,26 +215,28 @@ http_call(const struct cli *c, const char *path, json_t *body,
 }
 
 int
-http_stream(const struct cli *c, const char *path, http_sink *sink, void *arg)
+http_stream(const struct cli *c, const char *path, const char *const *query,
+    http_sink *sink, void *arg)
 {
 	struct answer a = {.sink = sink, .arg = arg};
 	char socket_path[FILE_PATH_MAX];
+	struct transfer t = {.socket_path = socket_path,
+	    .query = query,
+	    .arg = &a};
 	json_t *reply = NULL;
-	long status = 0;
-	CURLcode code;
 
 	if (find_socket(c, socket_path, sizeof(socket_path)) != 0)
 		return http_report(c, HTTP_TOO_LONG, NULL);
-	code = perform(socket_path, path, NULL, &a, &status);
-	if (code == CURLE_OK && status == 200)
+	perform(&t, path);
+	if (t.code == CURLE_OK && t.status == 200)
 		return CLI_DONE;
-	if (code == CURLE_WRITE_ERROR && status == 200)
+	if (t.code == CURLE_WRITE_ERROR && t.status == 200)
 		return cli_errorf(c, CLI_FAILED, "output",
 		    "write it where there is room",
 		    "what musterd answers cannot be written, and is not all "
 		    "there");
-	if (code == CURLE_OK && a.text != NULL)
+	if (t.code == CURLE_OK && a.text != NULL)
 		reply = json_loadb(a.text, a.len, JSON_REJECT_DUPLICATES, NULL);
 	free(a.text);
-	return http_report(c, judge(code, status, reply, socket_path), reply);
+	return http_report(c, judge(&t, reply), reply);
 }

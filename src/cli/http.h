@@ -20,6 +20,7 @@ enum http_result {
 	HTTP_REFUSED,   /* the answer is an error */
 	HTTP_BROKEN,    /* broken off, or not understood */
 	HTTP_TOO_LONG,  /* the socket's path */
+	HTTP_NO_MODULE, /* that knows HTTP, beside this program */
 	HTTP_NO_MEMORY
 };
 
@@ -61,13 +62,14 @@ typedef bool http_sink(void *arg, const char *p, size_t len);
  * http_stream(): an answer that may be longer than memory should be, piece by
  * piece; reports what fails, as http_call() does.
  *
- * In:      path       the query included
+ * In:      path       the query's begin included
+ *          query      more of it, "NAME=VALUE", VALUE any text; ends with NULL
  *          sink       gets the answer, unless that is an error
  * Returns: CLI_DONE, or as http_report(); CLI_FAILED as well where the sink
  *          wants no more
  * Blocks:  as long as pieces come, HTTP_TIMEOUT_S apart at most
  */
-int
-http_stream(const struct cli *c, const char *path, http_sink *sink, void *arg);
+int http_stream(const struct cli *c, const char *path, const char *const *query,
+    http_sink *sink, void *arg);
 
 #endif /* MUSTER_CLI_HTTP_H */

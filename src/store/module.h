@@ -9,9 +9,10 @@
 #ifndef MUSTER_STORE_MODULE_H
 #define MUSTER_STORE_MODULE_H
 
+#include "base/module.h"
 #include "store/store.h"
 
-#define MODULE_FILE "lib/muster/store_postgresql.so"
+#define MODULE_FILE "/lib/muster/store_postgresql.so"
 #define MODULE_SYMBOL "muster_store_postgresql"
 #define MODULE_GROUP_MAX 48 /* a name of a schema has 63 bytes */
 
@@ -20,8 +21,7 @@ typedef int module_open_fn(const char *address, const char *group,
 
 /* What MODULE_SYMBOL names. */
 struct module {
-	const char *version; /* MUSTER_VERSION */
-	size_t store_len;    /* of struct store */
+	struct module_head head; /* its len is that of struct store */
 	module_open_fn *open;
 };
 
@@ -36,6 +36,7 @@ struct module {
  * Out:     diag     on failure: cause and next step; else a warning or nothing
  * Returns: 0
  *          MUSTER_E_NOENT   no module here
+ *          MUSTER_E_IO, MUSTER_E_TOOBIG  nor any place for it
  *          MUSTER_E_SCHEMA  the module, or the tables, of another version
  *          MUSTER_E_INVAL   the address is none
  *          MUSTER_E_NOMEM

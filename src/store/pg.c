@@ -266,7 +266,6 @@ open_postgresql(const char *address, const char *group,
 extern const struct module muster_store_postgresql;
 
 const struct module muster_store_postgresql = {
-    .version = MUSTER_VERSION,
-    .store_len = sizeof(struct store),
+    .head = {.version = MUSTER_VERSION, .len = sizeof(struct store)},
     .open = open_postgresql,
 };

@@ -292,11 +292,13 @@ def test_b7_one_file_connects_to_an_authority():
     for path in glob.glob(os.path.join(demo.REPO, "src/*/*.[ch]")):
         with open(path) as f:
             text = f.read()
+        name = os.path.relpath(path, demo.REPO)
         if "curl_easy_perform(" in text or "gnutls_init(" in text:
-            using.add((os.path.relpath(path, demo.REPO),
-                       "CURLOPT_UNIX_SOCKET_PATH" in text))
-    assert using == {("src/cli/authority.c", False),
-                     ("src/cli/http.c", True)}  # musterd's socket
+            assert name == "src/cli/transfer_curl.c"
+        if "transfer_run(" in text and not name.startswith("src/cli/transfer"):
+            using.add((name, ".socket_path = " in text))
+    # the one, and who asks musterd by its socket
+    assert using == {("src/cli/authority.c", False), ("src/cli/http.c", True)}
     for program in ("musterd", "muster-agent"):
         needed = subprocess.run(
             ["readelf", "-d", os.path.join(demo.BIN, program)], check=True,

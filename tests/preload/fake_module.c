@@ -31,7 +31,7 @@ begin(void)
 	const char *how = getenv("FAKE_MODULE");
 
 	if (how != NULL && strcmp(how, "older") == 0)
-		muster_store_postgresql.version = "0.0.0";
+		muster_store_postgresql.head.version = "0.0.0";
 	if (how != NULL && strcmp(how, "larger") == 0)
-		muster_store_postgresql.store_len++;
+		muster_store_postgresql.head.len++;
 }

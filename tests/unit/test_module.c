@@ -106,7 +106,7 @@ test_module_that_is_none(const char *fake)
 	is(mkdir(module, 0700), 0);
 	(void)snprintf(module, sizeof(module), "%s/lib/muster", kit_dir);
 	is(mkdir(module, 0700), 0);
-	(void)snprintf(module, sizeof(module), "%s/%s", kit_dir, MODULE_FILE);
+	(void)snprintf(module, sizeof(module), "%s%s", kit_dir, MODULE_FILE);
 	copy("/proc/self/maps", module);
 	is(run(bin, "install the package"), MUSTER_E_NOENT);
 	/* a library, and none of ours */
