@@ -3,7 +3,7 @@
 """Completions for a shell, from what a program says of itself by --help, which
 is made from its table of commands.
 
-usage: completions.py bash|zsh|fish PROGRAM
+usage: completions.py PROGRAM BASH FISH ZSH, the last three files to write
 """
 import os
 import re
@@ -235,5 +235,7 @@ def fish(p):
 
 
 if __name__ == "__main__":
-    make = {"bash": bash, "zsh": zsh, "fish": fish}[sys.argv[1]]
-    print("\n".join(make(Program(sys.argv[2]))))
+    of = Program(sys.argv[1])
+    for make, path in zip((bash, fish, zsh), sys.argv[2:]):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join(make(of)) + "\n")
