@@ -117,7 +117,7 @@ fold(char *out, size_t cap, const char *text, size_t len)
 		const char *eol = memchr(text + at, '\n', len - at);
 		size_t end = eol == NULL ? len : (size_t)(eol - text);
 
-		if (text[at] != '\t' && end > at && n + 1 < cap)
+		if (end > at && text[at] != '\t' && n + 1 < cap)
 			n += (size_t)snprintf(out + n, cap - n, "%s%.*s",
 			    n > 0 ? " " : "", (int)(end - at), text + at);
 		at = end + 1;
@@ -155,11 +155,9 @@ pg_say_unconnected(struct store_diag *diag, const char *text,
 		of_last = p;
 	n_first = fold(first, sizeof(first), text, (size_t)(of_last - text));
 	n_last = fold(last, sizeof(last), of_last, strlen(of_last));
-	if (n_first == 0)
-		pg_say(diag, "PostgreSQL: %.*s; %s", (int)room, last, next);
-	else if (n_first + 1 + n_last <= room)
+	if (n_first > 0 && n_first + 1 + n_last <= room)
 		pg_say(diag, "PostgreSQL: %s %s; %s", first, last, next);
-	else if (n_last + sizeof(gap) <= room)
+	else if (n_first > 0 && n_last + sizeof(gap) <= room)
 		pg_say(diag, "PostgreSQL: %.*s%s%s; %s",
 		    (int)(room - n_last - strlen(gap)), first, gap, last, next);
 	else

@@ -225,15 +225,22 @@ class Relay:
             except OSError:
                 pass
 
+    @staticmethod
+    def more(c):
+        """Who trusts no certificate leaves when all the request is wanted."""
+        if not (data := c.recv(65536)):
+            raise ConnectionError("it left")
+        return data
+
     def serve(self, c):
         request = b""
         while b"\r\n\r\n" not in request:
-            request += c.recv(65536)
+            request += self.more(c)
         head, body = request.split(b"\r\n\r\n", 1)
         n = [int(x.split(b":")[1]) for x in head.split(b"\r\n")
              if x.lower().startswith(b"content-length")]
         while n and len(body) < n[0]:
-            body += c.recv(65536)
+            body += self.more(c)
         word = self.words.pop(0) if len(self.words) > 1 else self.words[0]
         self.seen.append(body)
         reply = b""

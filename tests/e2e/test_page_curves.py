@@ -122,9 +122,12 @@ def test_a_curve_reads_what_the_host_noted(chromium, lived, step, n,  # noqa: F8
     assert n - 1 <= h["n"] <= n + 5
     counts = h["groups"][0]["count"]
     known = [c for c in counts if c is not None]
-    assert {2, 4, 10} <= set(known) <= {2, 4, 7, 9, 10}
+    # a slow machine notes a minute before the first of them asks
+    assert {2, 4, 10} <= set(known) - {0} <= {2, 4, 7, 9, 10}
+    assert known == sorted(known)
+    least = known[0]
     assert chromium.text("#groups .reading") == \
-        f"2 to 10 counted since {when(h['first_unix_s'])}"
+        f"{least} to 10 counted since {when(h['first_unix_s'])}"
     for i, count in enumerate(counts):
         if count is not None and (i % every == 0 or
                                   {count} != set(counts[i - 1:i + 2])):
