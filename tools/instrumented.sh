@@ -21,6 +21,17 @@ quietly() { # COMMAND...: what it says, where it fails: meson and ninja say why 
 	printf '%s\n' "$out"
 	return 1
 }
+# What is built without would pass by saying nothing.
+has() { # SYMBOL FILE...: does each call it?
+	symbol=$1
+	shift
+	for program in "$@"; do
+		nm "$program" 2>/dev/null | grep -q " U $symbol\| [Tt] $symbol" || {
+			echo "$program: built without $symbol"
+			return 1
+		}
+	done
+}
 end_to_end() { # PYTEST-ARGS...
 	/usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider "$@"
 }
@@ -37,6 +48,8 @@ sanitizers() {
 	[ -f build/asan/build.ninja ] || quietly meson setup build/asan -Db_sanitize=address,undefined -Db_lundef=false -Doracle=enabled --prefix /usr || return 1
 	quietly ninja -C build/asan && suite build/asan --timeout-multiplier 4 &&
 	    DESTDIR="$PWD/build/asan-stage" meson install -C build/asan --no-rebuild --quiet &&
+	    has __asan_init build/asan/tests/test_worker "$PWD"/build/asan-stage/usr/bin/muster* &&
+	    has __ubsan_handle_pointer_overflow "$PWD"/build/asan-stage/usr/bin/muster* &&
 	    export MUSTER_BIN="$PWD/build/asan-stage/usr/bin" UBSAN_OPTIONS=halt_on_error=1 || return 1
 	# a sanitizer owns the allocator; libmuster in a program without one
 	# needs it loaded first; tests marked bare bear neither
@@ -49,16 +62,21 @@ sanitizers() {
 	fi && LD_PRELOAD="$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	    end_to_end tests/e2e/test_library.py tests/e2e/test_python.py tests/e2e/test_example.py -m "not bare"
 }
-threads() { # musterd's loop and store thread, the authority's three
+threads() { # musterd's loop and store thread, the authority's three, a worker
 	[ -f build/tsan/build.ninja ] || quietly meson setup build/tsan -Db_sanitize=thread -Db_lundef=false -Doracle=disabled -Dtests=false --prefix /usr || return 1
+	[ -f build/tsan-unit/build.ninja ] || quietly meson setup build/tsan-unit -Db_sanitize=thread -Db_lundef=false -Doracle=disabled || return 1
 	long=' and not long'
 	files=$few
 	# the sanitizer's own memory is more than an agent may have
 	[ -z "$whole" ] || { long= files="$few $threaded --deselect
 	    tests/e2e/test_agent.py::test_a_flood_of_connections_passes"; }
-	# shellcheck disable=SC2086
-	quietly ninja -C build/tsan &&
+	quietly ninja -C build/tsan && quietly ninja -C build/tsan-unit tests/test_worker tests/test_agentcall &&
 	    DESTDIR="$PWD/build/tsan-stage" meson install -C build/tsan --no-rebuild --quiet &&
+	    has __tsan_init "$PWD"/build/tsan-stage/usr/bin/muster* build/tsan-unit/tests/test_worker || return 1
+	for unit in worker agentcall; do
+		TSAN_OPTIONS=halt_on_error=1 "build/tsan-unit/tests/test_$unit" || return 1
+	done
+	# shellcheck disable=SC2086
 	    MUSTER_BIN="$PWD/build/tsan-stage/usr/bin" TSAN_OPTIONS="halt_on_error=1" \
 	    end_to_end -n 2 --dist loadfile $files -m "not bare$long"
 }
@@ -103,6 +121,7 @@ memory() {
 	for t in msg rpc agentmsg near base45 hex text dns_message dns_name walk choice; do
 		ninja -C build/msan "tests/test_$t" >build/msan/ninja.log 2>&1 || { cat build/msan/ninja.log; return 1; }
 		build/msan/tests/test_$t >build/msan/$t.log 2>&1 || { tail -n 20 build/msan/$t.log; return 1; }
+		has __msan_init "build/msan/tests/test_$t" || return 1
 		n=$((n + 1))
 	done
 	for f in args result rpc agent dns; do

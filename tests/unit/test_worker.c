@@ -66,7 +66,7 @@ test_worker_runs_one_batch_after_another(void)
 	store_close(s);
 }
 
-static unsigned n_asked; /* whether an upkeep is due */
+static _Atomic unsigned n_asked; /* whether an upkeep is due */
 
 static bool
 note_due(const struct store *s)
