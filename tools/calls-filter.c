@@ -4,7 +4,9 @@
  * kernel, in C: run while Muster is built, see src/base/sandbox.h.  So no
  * service builds it at its start, where memory may be missing.
  *
- * usage: calls-filter ARCHITECTURE >calls_filter.h
+ * usage: calls-filter [ARCHITECTURE] >calls_filter.h
+ *   ARCHITECTURE  as libseccomp names it, of this machine's order of bytes;
+ *                 this machine's own where none is named
  * Exit codes: 0; 1: a message says what is wrong
  */
 #include <errno.h>
@@ -117,6 +119,7 @@ print(scmp_filter_ctx filter)
 {
 	struct sock_filter one;
 	FILE *f = tmpfile();
+	size_t n = 0;
 	int rc;
 
 	if (f == NULL)
@@ -125,10 +128,12 @@ print(scmp_filter_ctx filter)
 	rewind(f);
 	(void)printf("/* made by calls-filter.c */\n"
 	             "static const struct sock_filter calls_filter[] = {\n");
-	while (rc == 0 && fread(&one, sizeof(one), 1, f) == 1)
+	for (; rc == 0 && fread(&one, sizeof(one), 1, f) == 1; n++)
 		(void)printf("    {0x%x, %u, %u, 0x%x},\n", one.code, one.jt,
 		    one.jf, one.k);
 	(void)printf("};\n");
+	if (rc == 0 && (ferror(f) || n == 0))
+		rc = -EIO;
 	(void)fclose(f);
 	if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout) != 0))
 		rc = -EIO;
@@ -141,10 +146,10 @@ main(int argc, char **argv)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int rc = -ENOMEM;
 
-	if (argc != 2)
+	if (argc > 2)
 		rc = -EINVAL;
 	else if (filter != NULL)
-		rc = choose(filter, argv[1]);
+		rc = argc == 2 ? choose(filter, argv[1]) : 0;
 	if (rc == 0)
 		rc = add(filter, SCMP_ACT_ALLOW, allowed,
 		    sizeof(allowed) / sizeof(allowed[0]));

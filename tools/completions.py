@@ -236,6 +236,6 @@ def fish(p):
 
 if __name__ == "__main__":
     of = Program(sys.argv[1])
-    for make, path in zip((bash, fish, zsh), sys.argv[2:]):
+    for make, path in zip((bash, fish, zsh), sys.argv[2:], strict=True):
         with open(path, "w", encoding="utf-8") as f:
             f.write("\n".join(make(of)) + "\n")

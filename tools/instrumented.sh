@@ -32,6 +32,9 @@ has() { # SYMBOL FILE...: does each call it?
 		}
 	done
 }
+installed() { # asan|tsan: all machine code that is installed
+	find "build/$1-stage/usr" -type f \( -path '*/bin/muster*' -o -name muster-plan -o -name '*.so' -o -name '*.so.*' \)
+}
 end_to_end() { # PYTEST-ARGS...
 	/usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider "$@"
 }
@@ -46,10 +49,11 @@ threaded='tests/e2e/test_agent.py tests/e2e/test_publish.py tests/e2e/test_autho
  tests/e2e/test_cluster.py tests/e2e/test_cluster_commit.py tests/e2e/test_status.py'
 sanitizers() {
 	[ -f build/asan/build.ninja ] || quietly meson setup build/asan -Db_sanitize=address,undefined -Db_lundef=false -Doracle=enabled --prefix /usr || return 1
+	# shellcheck disable=SC2046
 	quietly ninja -C build/asan && suite build/asan --timeout-multiplier 4 &&
 	    DESTDIR="$PWD/build/asan-stage" meson install -C build/asan --no-rebuild --quiet &&
-	    has __asan_init build/asan/tests/test_worker "$PWD"/build/asan-stage/usr/bin/muster* &&
-	    has __ubsan_handle_pointer_overflow "$PWD"/build/asan-stage/usr/bin/muster* &&
+	    has __asan_init build/asan/tests/test_worker $(installed asan) &&
+	    has __ubsan_handle_ $(installed asan) &&
 	    export MUSTER_BIN="$PWD/build/asan-stage/usr/bin" UBSAN_OPTIONS=halt_on_error=1 || return 1
 	# a sanitizer owns the allocator; libmuster in a program without one
 	# needs it loaded first; tests marked bare bear neither
@@ -72,12 +76,12 @@ threads() { # musterd's loop and store thread, the authority's three, a worker
 	    tests/e2e/test_agent.py::test_a_flood_of_connections_passes"; }
 	quietly ninja -C build/tsan && quietly ninja -C build/tsan-unit tests/test_worker tests/test_agentcall &&
 	    DESTDIR="$PWD/build/tsan-stage" meson install -C build/tsan --no-rebuild --quiet &&
-	    has __tsan_init "$PWD"/build/tsan-stage/usr/bin/muster* build/tsan-unit/tests/test_worker || return 1
+	    has __tsan_init build/tsan-unit/tests/test_worker build/tsan-unit/tests/test_agentcall $(installed tsan) || return 1
 	for unit in worker agentcall; do
 		TSAN_OPTIONS=halt_on_error=1 "build/tsan-unit/tests/test_$unit" || return 1
 	done
 	# shellcheck disable=SC2086
-	    MUSTER_BIN="$PWD/build/tsan-stage/usr/bin" TSAN_OPTIONS="halt_on_error=1" \
+	MUSTER_BIN="$PWD/build/tsan-stage/usr/bin" TSAN_OPTIONS="halt_on_error=1" \
 	    end_to_end -n 2 --dist loadfile $files -m "not bare$long"
 }
 # Under valgrind a second becomes half a minute: the loops over each fault,
@@ -126,6 +130,7 @@ memory() {
 	done
 	for f in args result rpc agent dns; do
 		ninja -C build/msan "fuzz/${f}_replay" >build/msan/ninja.log 2>&1 || { cat build/msan/ninja.log; return 1; }
+		has __msan_init "build/msan/fuzz/${f}_replay" || return 1
 		build/msan/fuzz/${f}_replay "fuzz/corpus/$f.txt" 48 >build/msan/$f.log 2>&1 || { tail -n 20 build/msan/$f.log; return 1; }
 		n=$((n + 1))
 	done

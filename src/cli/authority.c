@@ -116,7 +116,7 @@ report_silence(const struct cli *c, const struct authority *a,
 	const char *why =
 	    out->t.code == CURLE_OK ? "busy in the end" : out->t.name;
 
-	if (out->t.code == CURLE_FAILED_INIT)
+	if (out->t.is_missing)
 		return cli_errorf(c, CLI_FAILED, "no_module",
 		    "install the package muster-cli again", "%s", out->t.why);
 	if (out->t.code == CURLE_PEER_FAILED_VERIFICATION ||

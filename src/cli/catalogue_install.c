@@ -243,7 +243,8 @@ install(struct install *in, bool *taken_out)
 		result = http_ask(in->c, "/v1/catalogue", body, &reply);
 	}
 	*taken_out = result == HTTP_OK;
-	if (result == HTTP_REFUSED || result == HTTP_BROKEN)
+	if (result != HTTP_OK && result != HTTP_NO_DAEMON &&
+	    result != HTTP_NO_RIGHT && result != HTTP_TOO_LONG)
 		return http_report(in->c, result, reply);
 	json_decref(reply);
 	return *taken_out ? CLI_DONE : install_files(in);

@@ -74,7 +74,7 @@ why_not(const char *socket_path)
 static enum http_result
 judge(const struct transfer *t, const json_t *reply)
 {
-	if (t->code == CURLE_FAILED_INIT)
+	if (t->is_missing)
 		return HTTP_NO_MODULE;
 	if (t->code == CURLE_COULDNT_CONNECT)
 		return why_not(t->socket_path);
@@ -85,6 +85,15 @@ judge(const struct transfer *t, const json_t *reply)
 	if (t->status >= 200 && t->status <= 299)
 		return HTTP_OK;
 	return t->status == 403 ? HTTP_NO_RIGHT : HTTP_REFUSED;
+}
+
+/* The answer of a module that is not there; NULL: no memory. */
+static json_t *
+missing(const struct transfer *t)
+{
+	return json_pack("{s:{s:s,s:s,s:s}}", "error", "code", "no_module",
+	    "message", t->why, "next_step",
+	    "install the package muster-cli again");
 }
 
 static int
@@ -120,6 +129,8 @@ http_ask(const struct cli *c, const char *path, json_t *body,
 	if (t.code == CURLE_OK)
 		*reply_out = json_loadb(a.text != NULL ? a.text : "", a.len,
 		    JSON_REJECT_DUPLICATES, NULL);
+	else if (t.is_missing)
+		*reply_out = missing(&t);
 	result = judge(&t, *reply_out);
 out:
 	if (text != NULL)
@@ -176,18 +187,12 @@ http_report(const struct cli *c, enum http_result result, json_t *reply)
 		    "the path %s" PATH_HOST_SOCKET " is over %d bytes", root,
 		    PATH_SOCKET_MAX);
 		break;
-	case HTTP_NO_MODULE:
-		exit_code = cli_errorf(c, CLI_FAILED, "no_module",
-		    "install the package muster-cli again",
-		    "what speaks HTTP, PREFIX" TRANSFER_FILE
-		    ", cannot be loaded, or is of another version than "
-		    "muster " MUSTER_VERSION);
-		break;
 	case HTTP_NO_MEMORY:
 		exit_code = cli_fail(c, MUSTER_E_NOMEM, NULL, NULL);
 		break;
 	case HTTP_OK:
 	case HTTP_REFUSED:
+	case HTTP_NO_MODULE:
 	case HTTP_BROKEN:
 		if (reply != NULL)
 			exit_code = report_answer(c, CLI_FAILED, reply);
@@ -237,6 +242,8 @@ http_stream(const struct cli *c, const char *path, const char *const *query,
 		    "there");
 	if (t.code == CURLE_OK && a.text != NULL)
 		reply = json_loadb(a.text, a.len, JSON_REJECT_DUPLICATES, NULL);
+	else if (t.is_missing)
+		reply = missing(&t);
 	free(a.text);
 	return http_report(c, judge(&t, reply), reply);
 }

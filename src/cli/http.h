@@ -20,7 +20,7 @@ enum http_result {
 	HTTP_REFUSED,   /* the answer is an error */
 	HTTP_BROKEN,    /* broken off, or not understood */
 	HTTP_TOO_LONG,  /* the socket's path */
-	HTTP_NO_MODULE, /* that knows HTTP, beside this program */
+	HTTP_NO_MODULE, /* that knows HTTP, beside this program; the reply says why */
 	HTTP_NO_MEMORY
 };
 
@@ -62,8 +62,8 @@ typedef bool http_sink(void *arg, const char *p, size_t len);
  * http_stream(): an answer that may be longer than memory should be, piece by
  * piece; reports what fails, as http_call() does.
  *
- * In:      path       the query's begin included
- *          query      more of it, "NAME=VALUE", VALUE any text; ends with NULL
+ * In:      path       such as "/v1/clients"
+ *          query      "NAME=VALUE", VALUE any text; ends with NULL; or NULL
  *          sink       gets the answer, unless that is an error
  * Returns: CLI_DONE, or as http_report(); CLI_FAILED as well where the sink
  *          wants no more

@@ -14,6 +14,7 @@ transfer_run(struct transfer *t)
 	    module_load(TRANSFER_FILE, TRANSFER_SYMBOL, sizeof(*t), &head,
 	        why) == 0)
 		module = (const struct transfer_module *)head;
+	t->is_missing = module == NULL;
 	if (module != NULL) {
 		module->run(t);
 		return;

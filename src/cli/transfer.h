@@ -46,6 +46,7 @@ struct transfer {
 	long status;               /* 0: none came */
 	int64_t retry_s;           /* of Retry-After; 0: none */
 	bool has_shaken_hands;     /* TLS stood: something may have been sent */
+	bool is_missing; /* there is no module of this version: why says more */
 };
 
 /* What TRANSFER_SYMBOL names. */
@@ -57,8 +58,8 @@ struct transfer_module {
 /**
  * transfer_run(): ask, and hand the answer to the sink.
  *
- * Out:     t->code to the end; CURLE_FAILED_INIT: there is no module of this
- *          version, and t->why says which
+ * Out:     t->code to the end; with t->is_missing it is CURLE_FAILED_INIT, and
+ *          nothing was asked
  * Blocks:  as t's bounds say
  */
 void transfer_run(struct transfer *t);

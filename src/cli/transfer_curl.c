@@ -55,24 +55,32 @@ add_header(struct job *job, const char *header)
 	return curl_easy_setopt(job->h, CURLOPT_HTTPHEADER, more);
 }
 
+/* One that was not taken is in *code: nothing goes to another place, or less
+ * verified, for want of memory. */
+#define SET(code, h, option, value)                                   \
+	do {                                                          \
+		if (*(code) == CURLE_OK)                              \
+			*(code) = curl_easy_setopt(h, option, value); \
+	} while (0)
+
 static void
-set_up_socket(CURL *h, const struct transfer *t)
+set_up_socket(CURL *h, const struct transfer *t, CURLcode *code)
 {
-	(void)curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, t->socket_path);
-	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http");
-	(void)curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
+	SET(code, h, CURLOPT_UNIX_SOCKET_PATH, t->socket_path);
+	SET(code, h, CURLOPT_PROTOCOLS_STR, "http");
+	SET(code, h, CURLOPT_NOPROXY, "*");
 }
 
 static void
-set_up_tls(CURL *h, const struct transfer *t)
+set_up_tls(CURL *h, const struct transfer *t, CURLcode *code)
 {
-	(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
-	(void)curl_easy_setopt(h, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_3);
-	(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 1L);
-	(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(code, h, CURLOPT_PROTOCOLS_STR, "https");
+	SET(code, h, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_3);
+	SET(code, h, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(code, h, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (t->ca != NULL) {
-		(void)curl_easy_setopt(h, CURLOPT_CAINFO, t->ca);
-		(void)curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
+		SET(code, h, CURLOPT_CAINFO, t->ca);
+		SET(code, h, CURLOPT_CAPATH, NULL);
 	}
 }
 
@@ -84,26 +92,26 @@ set_up(struct job *job)
 	CURLcode code = set_url(job);
 
 	if (t->socket_path != NULL)
-		set_up_socket(h, t);
+		set_up_socket(h, t, &code);
 	else
-		set_up_tls(h, t);
-	(void)curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, t->connect_s);
-	(void)curl_easy_setopt(h, CURLOPT_TIMEOUT, t->total_s);
-	(void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	(void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, t->silence_s);
-	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, hand_on);
-	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, job);
-	(void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, t->why);
+		set_up_tls(h, t, &code);
+	SET(&code, h, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(&code, h, CURLOPT_NOSIGNAL, 1L);
+	SET(&code, h, CURLOPT_CONNECTTIMEOUT, t->connect_s);
+	SET(&code, h, CURLOPT_TIMEOUT, t->total_s);
+	SET(&code, h, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	SET(&code, h, CURLOPT_LOW_SPEED_TIME, t->silence_s);
+	SET(&code, h, CURLOPT_WRITEFUNCTION, hand_on);
+	SET(&code, h, CURLOPT_WRITEDATA, job);
+	SET(&code, h, CURLOPT_ERRORBUFFER, t->why);
 	if (t->method != NULL)
-		(void)curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, t->method);
+		SET(&code, h, CURLOPT_CUSTOMREQUEST, t->method);
 	if (code == CURLE_OK && t->header != NULL)
 		code = add_header(job, t->header);
 	if (code == CURLE_OK && t->body != NULL) {
 		code = add_header(job, "Content-Type: application/json");
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDS, t->body);
-		(void)curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE,
+		SET(&code, h, CURLOPT_POSTFIELDS, t->body);
+		SET(&code, h, CURLOPT_POSTFIELDSIZE_LARGE,
 		    (curl_off_t)strlen(t->body));
 	}
 	return code;

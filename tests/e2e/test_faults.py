@@ -131,12 +131,39 @@ def test_a_host_that_dies_is_excused_by_name(folder, monkeypatch, object_,
 
     def serve(what, machines):
         host.listed = json.dumps(lists) if what is faults.NONE else None
+        host.found = host.listed
         if what is faults.NONE:
             return 0, "", said, dict.fromkeys(machines, 0)
         return -6, "", said, dict.fromkeys(machines, status)
     monkeypatch.setattr(host, "serve", serve)
     wrong = faults.judge(host, fault)
     assert (wrong is None) is (is_good and status is None), wrong
+
+
+@pytest.mark.parametrize("found,is_good", [((1, 2), True), ((1,), True),
+                                           ((2, 3), False), ((), False),
+                                           ((1, 9), False)])
+def test_who_was_answered_is_found_by_the_next_run(folder, monkeypatch, found,
+                                                   is_good):
+    """Of a host that died and lists nothing more itself; the next run is
+    asked by all."""
+    host = faults.Host.__new__(faults.Host)  # it begins no program
+    monkeypatch.setattr(host, "fresh", lambda: None)
+    cmids = [bytes([n] * 16) for n in range(1, 4)]
+
+    def lists(numbers):
+        return json.dumps({"clients": [{"cmid": str(uuid.UUID(bytes=bytes(
+            [n] * 16)))} for n in numbers]})
+
+    def serve(what, machines):
+        if what is not faults.NONE:
+            host.listed = None
+            return 1, "", "", {cmids[0]: 0, cmids[1]: None, cmids[2]: None}
+        host.found, host.listed = lists(found), lists((1, 2, 3))
+        return 0, "", "", dict.fromkeys(machines, 0)
+    monkeypatch.setattr(host, "serve", serve)
+    wrong = host.run(faults.alloc_fault(folder, 0, 0))[2]
+    assert (wrong is None) is is_good, wrong
 
 
 @pytest.mark.long

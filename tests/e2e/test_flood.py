@@ -214,8 +214,10 @@ def test_32_open_files(host):
         assert ask(site, "127.0.5.1") == 0
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, soft)
+    took = time.monotonic() - begin
     print(f"{n} of {CROWD} connections were made: {used / WATCHED_S:.1%} of a "
-          f"core; served {time.monotonic() - begin:.3f} s after they went")
+          f"core; served {took:.3f} s after they went")
+    assert not EVERY or took <= 2  # of the row that runs alone
     assert n > CROWD / 4 and used / WATCHED_S < SHARE, "a busy loop"
     assert files(site.daemon.pid) <= 32
     assert connections(site)["most_open"] <= 8

@@ -61,10 +61,20 @@ def test_a_module_that_is_none(prefix, spoilt):
     assert "/lib/muster/http.so" in said["error"]["message"]
 
 
+def test_a_catalogue_is_not_installed_beside_a_daemon_that_is_not_asked(
+        prefix, tmp_path):
+    site = demo.Site(str(tmp_path / "site"))
+    os.mkdir(site.folder)
+    site.publish()
+    code, said = muster(prefix, "catalogue", "install", site.path(
+        site.catalogue))
+    assert (code, said["error"]["code"]) == (1, "no_module")
+    assert not os.path.exists(prefix / "root/var/lib/muster/catalogues")
+
+
 def test_what_needs_no_http_goes_on_without(prefix):
-    for args in (("client", "status"), ("plan", "none")):
-        code, said = muster(prefix, *args)
-        assert said["error"]["code"] != "no_module", (args, code)
+    code, said = muster(prefix, "catalogue", "list")
+    assert (code, said["catalogues"]) == (0, [])
     out = subprocess.run(["ldd", prefix / "bin/muster"], check=True,
                          capture_output=True, text=True, timeout=90).stdout
     assert "libsodium" in out and "curl" not in out and "gnutls" not in out

@@ -288,15 +288,20 @@ def test_b7_the_daemon_connects_nowhere_while_its_host_is_activated(
 
 def test_b7_one_file_connects_to_an_authority():
     """Of the host's package, and it is the command's."""
-    using = set()
+    using, with_curl, loading = set(), set(), set()
     for path in glob.glob(os.path.join(demo.REPO, "src/*/*.[ch]")):
         with open(path) as f:
             text = f.read()
         name = os.path.relpath(path, demo.REPO)
         if "curl_easy_perform(" in text or "gnutls_init(" in text:
-            assert name == "src/cli/transfer_curl.c"
+            with_curl.add(name)
+        if "TRANSFER_FILE," in text or "http.so" in text:
+            loading.add(name)
         if "transfer_run(" in text and not name.startswith("src/cli/transfer"):
             using.add((name, ".socket_path = " in text))
+    assert with_curl == {"src/cli/transfer_curl.c"}
+    assert loading - {"src/cli/transfer.h", "src/base/module.h"} == {
+        "src/cli/transfer.c"}
     # the one, and who asks musterd by its socket
     assert using == {("src/cli/authority.c", False), ("src/cli/http.c", True)}
     for program in ("musterd", "muster-agent"):
