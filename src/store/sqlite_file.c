@@ -69,17 +69,27 @@ be32(const uint8_t *p)
 	    (uint32_t)p[2] << 8 | p[3];
 }
 
+static bool
+has_beside(const char *path, const char *end)
+{
+	char name[FILE_PATH_MAX + 16];
+	struct stat st;
+
+	(void)snprintf(name, sizeof(name), "%s%s", path, end);
+	return lstat(name, &st) == 0 && st.st_size > 0;
+}
+
 /*
  * What the header says, before SQLite sees it: another program's database must
- * not be changed, and one without a log is as long as its pages.
+ * not be changed, and one without a log is as long as its pages; or it has a
+ * journal, by which SQLite takes back what the power tore while the database
+ * was made.
  * Source: sqlite.org/fileformat2.html, "The Database Header".
  */
 static int
 check_header(int fd, const char *path, int64_t size, struct store_diag *diag)
 {
 	uint8_t head[HEAD_LEN] = {0};
-	struct stat st;
-	char log[FILE_PATH_MAX + 8];
 	int64_t page, pages;
 
 	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
@@ -88,10 +98,9 @@ check_header(int fd, const char *path, int64_t size, struct store_diag *diag)
 	page = head[16] << 8 | head[17];
 	page = page == 1 ? 65536 : page;
 	pages = be32(head + 28);
-	(void)snprintf(log, sizeof(log), "%s-wal", path);
 	/* 24 and 92: is the number of pages of this version? */
 	if (memcmp(head + 24, head + 92, 4) != 0 || pages * page <= size ||
-	    (lstat(log, &st) == 0 && st.st_size > 0))
+	    has_beside(path, "-wal") || has_beside(path, "-journal"))
 		return 0;
 	sqlite_say(diag, "%.120s: cut short; restore a backup", path);
 	return MUSTER_E_DAMAGED;

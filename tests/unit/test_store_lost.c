@@ -199,6 +199,30 @@ test_store_what_is_cut_short_is_not_touched(void)
 	free(whole.p);
 }
 
+/* The power went in its first page: the journal beside it takes that back. */
+static void
+test_b4_a_torn_making_begins_anew(void)
+{
+	static const uint8_t journal[512] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1,
+	    0x63, 0xd7, [12] = 1, 2, 3, 4, [22] = 2, [26] = 0x10};
+	const char *path = kit_path("torn.db");
+	struct store_diag diag;
+	struct copy whole;
+
+	store_close(kit_open(path));
+	whole = read_copy(path);
+	kit_forget(path);
+	put(path, whole.p, 512);
+	is(try_open(path, STORE_MAKE_IF_EMPTY, &diag), MUSTER_E_DAMAGED);
+	put(kit_path("torn.db-journal"), journal, 0);
+	is(try_open(path, STORE_MAKE_IF_EMPTY, &diag), MUSTER_E_DAMAGED);
+	put(kit_path("torn.db-journal"), journal, sizeof(journal));
+	is(try_open(path, STORE_MAKE_IF_EMPTY, &diag), 0);
+	is_str(diag.text, "");
+	is((long long)image_a.n_clients, 0);
+	free(whole.p);
+}
+
 /* As VACUUM INTO makes a copy, or someone's sqlite3 has left it. */
 static void
 test_store_a_database_that_keeps_no_log(void)
@@ -480,6 +504,7 @@ main(void)
 	test_b4_a_database_without_tables_is_lost_too();
 	test_store_a_foreign_database_is_not_touched();
 	test_store_what_is_cut_short_is_not_touched();
+	test_b4_a_torn_making_begins_anew();
 	test_store_a_database_that_keeps_no_log();
 	test_store_pages_of_64_kib();
 	kill_9(kit_path("killed.db"));
