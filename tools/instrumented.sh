@@ -87,7 +87,7 @@ threads() { # musterd's loop and store thread, the authority's three, a worker
 # Under valgrind a second becomes half a minute: the loops over each fault,
 # call, allocation and mutant are left to soak.sh, where they are whole; what
 # they go through is in the programs that stay.
-loops='near|near_signed|store_alloc|store_calls|store_damage|store_fault|store_reads|store_rot|fuzz_.*'
+loops='near|near_signed|store_alloc|store_calls|store_damage|store_fault|store_power|store_reads|store_rot|fuzz_.*'
 memcheck() {
 	check="valgrind -q --suppressions=$PWD/tests/valgrind.supp --leak-check=full --error-exitcode=9"
 	ours="$check --errors-for-leak-kinds=definite" # what a thread holds at the end is none

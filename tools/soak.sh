@@ -20,14 +20,15 @@ row() { # NAME COMMAND...
 	    $(($(date +%s) - begin)) "$(tail -n 1 "build/soak-$name.log")"
 }
 # The programme's numbers, and a seed of its own for each part: 10^7 inputs,
-# 10^6 seeds, 100,000 kills and files, 10^6 operations; of each parser 10^9
-# runs, of requests and replies 10^10.
+# 10^6 seeds, 100,000 kills and files, 10^6 operations and disks after a power
+# cut; of each parser 10^9 runs, of requests and replies 10^10.
 row oracle sh tools/parts.sh oracle 10 build/tests/test_oracle 1000000
 row simulation sh tools/parts.sh simulation 50 \
     sh -c 'build/sim/muster-sim --seeds 20000 --seed $(($1 * 20000 - 19999))' sh
 row durability sh tools/parts.sh durability 100 \
     sh -c 'SEED=$1 /usr/bin/python3 tests/e2e/durability.py 1000 200' sh
 row rot env TMPDIR=/dev/shm sh tools/parts.sh rot 10 build/tests/test_store_rot 10000
+row power env TMPDIR=/dev/shm sh tools/parts.sh power 10 build/tests/test_store_power 100000
 row cluster sh tools/parts.sh cluster 10 /usr/bin/python3 tests/e2e/cluster_run.py 100000 2000 200
 row fuzz sh tools/parts.sh fuzz 100 sh tools/fuzz.sh --runs 10000000 --part
 row fuzz-wire sh tools/parts.sh fuzz-wire 900 \

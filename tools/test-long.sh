@@ -82,5 +82,6 @@ row near build/tests/test_near_signed 4
 row memory sh tools/instrumented.sh memory
 row store-calls env TMPDIR=/dev/shm build/tests/test_store_calls each
 row rot env TMPDIR=/dev/shm build/tests/test_store_rot 20000
+row power env TMPDIR=/dev/shm build/tests/test_store_power 20000
 row oracle build/tests/test_oracle 1000000
 exit 0

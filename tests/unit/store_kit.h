@@ -184,9 +184,9 @@ kit_image(struct store *s, int64_t now, struct kit_image *image)
 	return err;
 }
 
-/* By field, for padding may differ; says what differs first. */
-static inline bool
-kit_same(const struct kit_image *a, const struct kit_image *b)
+/* By field, for padding may differ: what differs first; NULL: nothing. */
+static inline const char *
+kit_difference(const struct kit_image *a, const struct kit_image *b)
 {
 	const char *what = NULL;
 
@@ -228,6 +228,15 @@ kit_same(const struct kit_image *a, const struct kit_image *b)
 		    memcmp(&x->chain, &y->chain, sizeof(x->chain)) != 0)
 			what = "a client";
 	}
+	return what;
+}
+
+/* Says what differs first. */
+static inline bool
+kit_same(const struct kit_image *a, const struct kit_image *b)
+{
+	const char *what = kit_difference(a, b);
+
 	if (what != NULL)
 		printf("# %s differ: groups %zu %zu, clients %zu %zu\n", what,
 		    a->n_groups, b->n_groups, a->n_clients, b->n_clients);
