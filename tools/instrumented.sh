@@ -109,7 +109,7 @@ memcheck() {
 	echo "$(awk '/^Ok:/ { print $2 }' build/suite.log) programs ok, seeds of $n targets"
 }
 coverage() {
-	[ -f build/cov/build.ninja ] || quietly meson setup build/cov -Db_coverage=true -Doptimization=0 -Doracle=enabled --prefix /usr || return 1
+	[ -f build/cov/build.ninja ] || quietly meson setup build/cov -Db_coverage=true -Dc_std=gnu11 -Doptimization=0 -Doracle=enabled --prefix /usr || return 1
 	quietly ninja -C build/cov && find build/cov -name '*.gcda' -delete && suite build/cov --timeout-multiplier 4 || return 1
 	# the shared store has no unit test without a server
 	env TMPDIR=/dev/shm build/cov/tests/test_store_calls each &&

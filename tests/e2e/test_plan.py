@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -373,6 +374,15 @@ def test_names_are_there_and_apart(tmp_path):
     conf.write_text('machines = ( { name = "pc"; count = 30; product = "desktop"; '
                     'online = "always"; absent_percent = 5; } );\n')
     assert "is always on, so it has neither absent_percent nor" in plan(str(conf), code=1).stderr
+
+
+def test_a_planner_that_is_not_there(tmp_path):
+    os.mkdir(tmp_path / "bin")
+    shutil.copy(MUSTER, tmp_path / "bin")
+    p = subprocess.run([tmp_path / "bin/muster", "plan"], capture_output=True, text=True, timeout=90)
+    assert (p.returncode, p.stdout) == (1, "")
+    assert p.stderr == (f"muster: {tmp_path}/libexec/muster-plan: No such file or directory\n"
+                        "  reinstall the package muster-cli\n")
 
 
 def test_usage():
