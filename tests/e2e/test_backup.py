@@ -4,6 +4,7 @@ back, and a restore that is refused or cut off loses nothing."""
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -163,6 +164,41 @@ def test_a_host_that_runs_is_not_restored(first):
     said = restore(first, path, code=1)["error"]
     assert said["code"] == "running" and "systemctl stop" in said["next_step"]
     assert clients(first) == MACHINES
+
+
+def test_a_restore_in_words(site):
+    missing = site.path("none.backup")
+    p = muster(site, "host", "restore", missing, "--yes")
+    assert (p.returncode, p.stdout) == (1, "")
+    assert f"{missing}: " in p.stderr
+    assert "name a file that `muster host backup` has made" in p.stderr
+    p = muster(site, "host", "restore", site.folder, "--yes")
+    assert p.returncode == 1 and "`muster host backup`" in p.stderr
+    p = muster(site, "host", "restore", site.backup, "--yes")
+    assert p.returncode == 0, p.stderr
+    assert re.fullmatch(rf"restored from {site.backup}\n"
+                        r"what was there is in \S+/host\.db\.previous\S*\n"
+                        r"next: systemctl start musterd\n", p.stdout), p.stdout
+
+
+def test_a_restore_where_no_musterd_is(site, tmp_path):
+    """Of the packages muster-cli alone is installed, or one of another kind."""
+    os.mkdir(tmp_path / "bin")
+    alone = str(tmp_path / "bin/muster")
+    shutil.copy(MUSTER, alone)
+    before = contents(site)
+    restoring = [alone, "host", "restore", site.backup, "--yes", "--root", site.host_root]
+    p = subprocess.run(restoring, capture_output=True, text=True, timeout=90)
+    assert (p.returncode, p.stdout) == (1, "")
+    assert p.stderr == "muster: musterd is not on this machine\n  install muster-host\n"
+    # it is there, and cannot be run: nothing is said by it
+    with open(alone + "d", "w") as f:
+        f.write("no program\n")
+    os.chmod(alone + "d", 0o755)
+    p = subprocess.run(restoring, capture_output=True, text=True, timeout=90)
+    assert (p.returncode, p.stdout) == (1, "")
+    assert f"muster: {site.backup}: musterd did not restore it\n" in p.stderr
+    assert contents(site) == before
 
 
 def test_without_a_yes_nothing_happens(site):

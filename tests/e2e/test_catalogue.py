@@ -3,6 +3,7 @@
 once, and no older, strange or altered one ever takes its place."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -55,6 +56,13 @@ def install(site, path, *more):
     return muster(site, "catalogue", "install", path, *more)
 
 
+def words(site, *args, code=0):
+    p = subprocess.run([os.path.join(demo.BIN, "muster"), *args, "--root", site.host_root],
+                       capture_output=True, text=True, timeout=90)
+    assert (p.returncode, p.stderr) == (code, ""), p
+    return p.stdout
+
+
 def publishers(site):
     return muster(site, "host", "status")[1]["publishers"]
 
@@ -96,11 +104,15 @@ def test_b44_trust_given_to_a_running_host_counts_at_once(empty):
     start_without_package(empty)
     code, answer = muster(empty, "host", "status")
     assert (code, answer["publishers"]) == (3, [])
+    assert words(empty, "host", "status", code=3).endswith(
+        "\nno publisher; next: muster catalogue install FILE --trust ID\n")
     assert error(install(empty, empty.catalogue)) == "publisher_untrusted"
     me = publisher_id(empty.catalogue)
     code, answer = install(empty, empty.catalogue, "--trust", me)
     assert (code, answer["taken_by"]) == (0, "musterd")
     assert status(empty)["catalogue_serial"] == 1
+    assert f"\nAcme ({me})\n  host key      none; next: muster host install-key\n" \
+        "  activated     no: " in words(empty, "host", "status", code=3)
     # the command alone, without the daemon, trusts it too
     empty.stop()
     assert install(empty, empty.catalogue)[1]["taken_by"] == "file"
@@ -225,3 +237,27 @@ def test_what_happened_is_said(bare):
     bare.stop()
     p = subprocess.run(args, capture_output=True, text=True, timeout=90)
     assert p.returncode == 0 and "within 5 s" in p.stdout, p
+
+
+def test_a_catalogue_in_words(bare):
+    of, new = publisher_id(bare.catalogue), resign(bare, demo.PRODUCTS)
+    lines = words(bare, "catalogue", "show", new).splitlines()
+    assert lines[0] == f"Acme, publisher {of}, serial 2"
+    assert f"  {demo.DESKTOP}  from 25, line 0 level 1  Acme Desktop" in lines[2:]
+    assert f"  {demo.SERVER}  from 5, line 0 level 1  Acme Server" in lines[2:]
+    shipped = os.path.join(bare.host_root, SHIPPED, "acme.muster")
+    assert words(bare, "catalogue", "list") == f"* {shipped}: Acme, serial 1\n"
+    assert words(bare, "catalogue", "install", new) == \
+        "musterd took catalogue 2 of Acme: it is in force\n"
+    updated = os.path.join(bare.host_root, UPDATED, of + ".muster")
+    assert sorted(words(bare, "catalogue", "list").splitlines()) == [
+        f"  {shipped}: Acme, serial 1; older than the catalogue in force", f"* {updated}: Acme, serial 2"]
+    bare.stop()
+    with open(updated, "r+b") as f:
+        f.truncate(99)
+    told = words(bare, "catalogue", "list")
+    assert re.search(rf"^  {updated}: .*; \w", told, re.M), told
+    assert "* " not in told  # the newest one that was seen has no file any more
+    assert words(bare, "catalogue", "install", new) == (
+        f"catalogue 2 of Acme is installed as {updated}; a musterd that runs "
+        "takes it up within 5 s\n")

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Goal: what a person or a script meets on a client machine: state and next
 step in words and as JSON, one exit code for each outcome."""
+import contextlib
 import json
 import os
 import pty
 import re
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -236,6 +238,62 @@ def test_activate_where_a_host_says_no(machine):
     assert answer["error"]["code"] == "not_answered"
     assert answer["products"][0]["targets"][0]["outcome"] == \
         "host_not_activated"
+
+
+@contextlib.contextmanager
+def saying(*result):
+    """A host that answers each call with this status and what goes with it."""
+    def serve():
+        while True:
+            try:
+                c, _ = s.accept()
+            except OSError:
+                return
+            with c:
+                call = c.recv(4096)
+                body = call[4:8] + struct.pack(">5I", 1, 0, 0, 0, 0) + \
+                    struct.pack(f">{len(result)}I", *result)
+                c.sendall(struct.pack(">I", len(body) | 1 << 31) + body)
+
+    s = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, daemon=True).start()
+    yield "127.0.0.1:%d" % s.getsockname()[1]
+    s.shutdown(socket.SHUT_RDWR)
+    s.close()
+
+
+@pytest.mark.parametrize("n, result, told", [
+    (91, (5, 30), {"outcome": "busy", "seconds": 30}),
+    (92, (4, 0, 1000), {"outcome": "clock", "host_time": 1000})])
+def test_what_a_host_adds_to_its_no(busy, n, result, told):
+    with saying(*result) as host:
+        root = busy.machine(n)
+        direct = ("activate", "--direct", "--host", host, "--product", demo.SERVER)
+        answer = facts(root, *direct, code=1)
+        want = [{"host": host, "request": REQUEST, **told}]
+        assert answer["error"]["code"] == "not_answered" and answer["targets"] == want
+        assert f"muster: {host}: {told['outcome']}\n" in muster(root, *direct, code=1).stderr
+        m = Machine(busy, n, [host])
+        m.start(wrap=agent.AS_ROOT)
+        answer = facts(root, "activate", demo.SERVER, code=1)
+        m.stop()
+    assert answer["error"]["code"] == "not_answered"
+    assert answer["products"][0]["targets"] == want
+
+
+def test_a_setup_key_in_words(machine):
+    with open(machine.site.path("acme.key")) as f:
+        key = f.read().split()[0]
+    product = facts(machine.root, "install-key", key)["product"]
+    said = muster(machine.root, "install-key", key).stdout
+    assert re.fullmatch("the key is good: it stands for Acme (Desktop|Server) of Acme\n"
+                        f"the agent keeps it; next: muster activate {product}\n", said)
+    p = muster(machine.root, "install-key", key, "--catalogue", "/nowhere/a.muster", code=1)
+    assert "/nowhere/a.muster: not there" in p.stderr
+    machine.stop()
+    said = muster(machine.root, "install-key", key).stdout
+    assert "no agent runs here, so nothing was stored\nnext: muster activate --direct" in said
+    assert said.endswith(f"--product {product}\n")
 
 
 def test_direct_still_asks_by_itself(busy):

@@ -4,6 +4,7 @@ each domain, and a step to take; nobody is counted by it."""
 import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 
@@ -15,6 +16,7 @@ import faked_time
 import nameserver
 from agent import Machine
 from test_admin import resign
+from test_audit import relay
 from test_discovery import DOMAIN, Host, dead_port, name, resolv, zone
 
 MUSTER = os.path.join(demo.BIN, "muster")
@@ -48,6 +50,13 @@ def doctor(root, *args, product=demo.SERVER, code=None, wrap=()):
     out = json.loads(p.stdout)
     assert code is None or p.returncode == code, (p.returncode, out)
     return out["products"][0] if "products" in out else out
+
+
+def words(root, *args, code, product=demo.SERVER):
+    p = subprocess.run([MUSTER, "doctor", "--root", root, product, *args],
+                       capture_output=True, text=True, timeout=90)
+    assert (p.returncode, p.stderr) == (code, ""), p
+    return p.stdout
 
 
 def one(root, host, *args, **kw):
@@ -206,11 +215,22 @@ def test_b25_domains_and_order(sick, root, tmp_path):
         assert b["chosen"] and b["domain"] == DOMAIN
         out = doctor(root, *where, "--host", f"127.0.0.1:{sick.port}")
         assert out["domains"] == [] and len(out["targets"]) == 1
+        said = words(root, *where, code=0)
+        assert said.startswith("Acme Server\n  bare.example: no host: ")
+        assert "(nxdomain)\n    next: publish a host there" in said
+        assert f"\n  {DOMAIN}: 2 hosts are published\n" in said
+        assert f"\n  {name(dead)} ({DOMAIN}, priority 1, weight 0): name ok\n" in said
+        assert f"({DOMAIN}, priority 2, weight 7): name ok, connect ok" in said
+        assert said.endswith("no agent answers: nobody keeps these products activated\n"
+                             "    next: systemctl start muster-agent\n")
         resolv(root, "bare.example")
         out = doctor(root, *where, code=5)
         assert out["targets"] == [] and not out["healthy"]
     assert doctor(root, *where, code=5)["domains"][0]["outcome"] == \
         "dns_timeout"
+    resolv(root, "")
+    assert "  no host is set, and no domain to look in\n    next: muster set-host NAME" \
+        in words(root, code=5)
 
 
 def test_b25_by_the_agents_settings_in_words(sick):
@@ -227,3 +247,22 @@ def test_b25_by_the_agents_settings_in_words(sick):
     p = subprocess.run([MUSTER, "doctor", "--root", m.root],
                        capture_output=True, text=True, timeout=240)
     assert p.returncode == 5 and "no agent answers" in p.stderr
+
+
+@pytest.mark.parametrize("call_of, result, cause, step", [
+    ("certificate", (1,), "unknown_product", "install the newest catalogue on the host"),
+    ("certificate", (2,), "not_covered", "the host needs a key of a higher level"),
+    ("certificate", (6,), "refused", "see the host's log and its allowed networks"),
+    ("count", (5, 30), "busy", "try again; the host's log says what it waits for")])
+def test_b25_what_a_host_says_no_with(sick, root, call_of, result, cause, step):
+    """NULL is as it should be, and COVER or ACTIVATE answered by one status."""
+    def change(call, reply):
+        if call[24:28] != struct.pack(">I", {"certificate": 2, "count": 1}[call_of]):
+            return reply
+        body = call[4:8] + struct.pack(">IIIII", 1, 0, 0, 0, 0) + \
+            struct.pack(f">{len(result)}I", *result)
+        return struct.pack(">I", len(body) | 1 << 31) + body
+
+    with relay(sick.port, change) as port:
+        said = words(root, "--host", f"127.0.0.1:{port}", code=1)
+    assert f"{call_of} FAILED: " in said and f"({cause})\n    next: {step}" in said, said

@@ -4,7 +4,9 @@ spelling of its code and its exit code in every command."""
 import json
 import os
 import re
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -76,6 +78,31 @@ def files(tmp_path):
     ("hots status", 2, "usage", "hots"),
     ("ping", 2, "usage", "HOST"),
     ("host status extra", 2, "usage", "no argument"),
+    ("host dns list", 2, "usage", "show, publish, withdraw or audit"),
+    ("host dns show extra", 2, "usage", "show, publish, withdraw or audit"),
+    ("host dns audit", 5, "no_daemon", "ROOT"),
+    ("host dns audit corp.example --resolver x", 1, "proto", "x"),
+    ("host dns audit corp.example --resolver 127.0.0.1:1", 1, "noent", "catalogue folders"),
+    ("host dns audit corp.example --resolver 127.0.0.1:1 --catalogue JUNK", 1, "trunc", "JUNK"),
+    ("host activate", 2, "usage", "--online or --offline"),
+    ("host activate --online --offline", 2, "usage", "--online or --offline"),
+    ("host activate --online --qr", 2, "usage", "--online or --offline"),
+    ("host activate --offline --ca F", 2, "usage", "--online or --offline"),
+    ("host activate --offline --replaces 256", 2, "range", "--replaces"),
+    ("host activate --offline --replaces 1x", 2, "range", "--replaces"),
+    ("host confirm 1 --file JUNK", 2, "usage", "one answer"),
+    ("host release 0", 2, "range", "1 to 255"),
+    ("host restore JUNK --yes", 1, "no_folder", "var/lib/muster/host"),
+    ("host backup NONE/a.backup", 1, "noent", "NONE/a.backup"),
+    ("host backup JUNK", 1, "exist", "JUNK"),
+    ("doctor Thing", 1, "product", "the product Thing"),
+    ("doctor", 5, "no_agent", "no product is named"),
+    ("doctor Thing --catalogue NONE", 1, "noent", "NONE"),
+    ("doctor Thing --host a:b", 2, "proto", "a:b"),
+    ("install-key HKHKH", 1, "trunc", "client setup key"),
+    (f"activate --direct --host a:b --product {PRODUCT}", 2, "proto", "--host"),
+    (f"activate --direct --resolver x --product {PRODUCT}", 2, "proto", "--resolver"),
+    ("verify JUNK", 2, "usage", "--root-key"),
 ])
 def test_errors_of_muster(files, line, exit_code, code, names):
     args = [files.get(word, word) for word in line.split()]
@@ -86,6 +113,76 @@ def test_errors_of_muster(files, line, exit_code, code, names):
     assert got[:2] == (exit_code, code), got
     assert files.get(names, names) in got[2], got
     assert "SECRET" not in got[2]
+
+
+def test_a_machine_without_an_id_is_told_what_to_write(site, tmp_path):
+    for args in (("activate", "--direct", "--host", "h", "--product", PRODUCT), ("doctor", "Thing")):
+        p = run(*args, "--catalogue", site.catalogue, "--root", str(tmp_path))
+        assert p.returncode == 1 and p.stdout == "", p
+        assert "write 32 hex digits into /etc/machine-id" in p.stderr, p
+
+
+def test_a_product_that_no_catalogue_has(site):
+    p = run("activate", "--direct", "--host", "h", "--product", "00" * 4 + "-0000" * 3 + "-" + "0" * 12,
+            "--root", site.machine(2))
+    assert p.returncode == 1
+    assert "check the id against `muster catalogue show FILE`" in p.stderr
+
+
+def test_a_ping_by_a_catalogue_that_is_not_there(site, tmp_path):
+    none = str(tmp_path / "none")
+    got = error("ping", f"127.0.0.1:{site.port}", "--catalogue", none, words=1)
+    assert got[:2] == (1, "noent") and none in got[2]
+
+
+def test_an_audit_without_a_domain(site):
+    got = error("host", "dns", "audit", "--root", site.host_root, words=3)
+    assert got == (1, "no_domain", "this host publishes in no domain")
+
+
+def test_a_root_that_is_too_long_for_a_socket(tmp_path):
+    root = str(tmp_path) + "/" + "x" * 100
+    for args in (("host", "status"), ("host", "clients", "--csv")):
+        p = run(*args, "--root", root)
+        assert p.returncode == 1
+        assert f"the path {root}/run/muster/host.sock is over" in p.stderr
+        assert "choose a shorter --root" in p.stderr
+
+
+def answer(status, body):
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body)
+
+
+TOLD = json.dumps({"error": {"code": "some", "message": "it is so", "next_step": "do that"}}).encode()
+
+
+@pytest.mark.parametrize("line", ["host status", "host clients --csv"])
+@pytest.mark.parametrize("said, exit_code, words", [
+    (b"", 1, "musterd broke off or answered too late\n  see its log"),
+    (answer(b"200 OK", b"[1]")[:-3], 1, "musterd broke off or answered too late\n  see its log"),
+    (answer(b"500 Error", b"{}"), 1, "the daemon's answer is not understood\n  see its log"),
+    (answer(b"403 Forbidden", b""), 1, "musterd broke off or answered too late\n  see its log"),
+    (answer(b"403 Forbidden", TOLD), 4, "it is so\n  do that"),
+    (answer(b"409 Conflict", TOLD), 1, "it is so\n  do that")],
+    ids=["nothing", "half", "another", "denied-alone", "denied", "refused"])
+def test_what_is_no_answer_of_musterd(tmp_path, line, said, exit_code, words):
+    os.makedirs(tmp_path / "run/muster")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(tmp_path / "run/muster/host.sock"))
+        s.listen()
+
+        def serve():
+            c, _ = s.accept()
+            with c:
+                c.recv(65536)
+                c.sendall(said)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        p = run(*line.split(), "--root", str(tmp_path))
+        thread.join()
+    assert (p.returncode, p.stdout) == (exit_code, ""), p
+    assert words in p.stderr and p.stderr.startswith("muster: "), p
 
 
 @pytest.mark.parametrize("line, exit_code, code, names", [

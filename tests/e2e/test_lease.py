@@ -20,10 +20,10 @@ def lease(site):
                         SERVER + ".lease")
 
 
-def verify(site, path, *more, root=None, key=None):
+def verify(site, path, *more, root=None, key=None, catalogue=None):
     p = subprocess.run(
         [os.path.join(demo.BIN, "muster"), "verify", path,
-         "--root", root or site.machine(5), "--catalogue", site.catalogue,
+         "--root", root or site.machine(5), "--catalogue", catalogue or site.catalogue,
          "--root-key", key or site.path("root.pub"), *more],
         capture_output=True, text=True, timeout=90)
     return p.returncode, p.stdout + p.stderr
@@ -44,6 +44,27 @@ def test_b34_another_root_key_is_refused(site, lease, tmp_path):
     other.write_text("d75a980182b10ab7d54bfed3c964073a"
                      "0ee172f3daa62325af021a68f707511a\n")
     assert verify(site, lease, key=str(other))[0] != 0
+
+
+def test_b34_a_root_key_that_is_none(site, lease, tmp_path):
+    """A file that is not there, what is no key, and the key among blanks."""
+    key = tmp_path / "root.pub"
+    assert verify(site, lease, key=str(key)) == (
+        1, f"muster: {key}: not there\n  check the name; nothing was changed\n")
+    for text in ("00" * 32, "ab" * 31, "zz" * 32):
+        key.write_text(text + "\n")
+        code, told = verify(site, lease, key=str(key))
+        assert code == 1 and f"muster: {key}: " in told
+        assert "the file holds the root public key in hex" in told
+    with open(site.path("root.pub")) as f:
+        key.write_text("  " + f.read().strip() + " \r\n\n")
+    assert verify(site, lease, key=str(key)) == (0, "good; count 5\n")
+
+
+def test_b34_a_catalogue_that_is_not_there(site, lease, tmp_path):
+    code, told = verify(site, lease, "--json", catalogue=str(tmp_path / "none"))
+    told = json.loads(told)["error"]
+    assert (code, told["code"]) == (1, "noent") and str(tmp_path / "none") in told["message"]
 
 
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])

@@ -159,7 +159,14 @@ def test_b45_a_release_whose_answer_is_lost_counts_once(customer, relay):
 
 def test_b45_a_terminal_is_asked_before_a_release(site, customer):
     h = customer.host()
-    activate(h)
+    said = text_of(h, "host", "activate", "--online", code=0, url=site.url + "/")
+    assert re.fullmatch(r"the host is activated: slot 1, 1 of \d+ hosts and 0 of \d+ "
+                        r"reactivations used\n", said)
+    of = muster(h, "host", "slots", "--publisher", "Acme")
+    assert [s["state"] for s in of["slots"]] == ["held"]
+    for args in (("slots",), ("release", "1", "--yes"), ("activate", "--online")):
+        other = muster(h, "host", *args, "--publisher", "Bolt", code=1)["error"]
+        assert other["code"] == "publisher_unknown", other
     for word, code, state in ((b"n\n", 1, "held"), (b"y\n", 0, "released")):
         ours, theirs = pty.openpty()
         os.write(ours, word)
