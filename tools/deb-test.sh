@@ -6,8 +6,8 @@
 # Then each guide on a booted machine, and the images: deb-guides.sh,
 # containers-test.sh
 # The upgrade is from a build whose host has an earlier schema of its database.
-# usage: deb-test.sh; builds the packages, and those before them, unless
-# KEEP=yes and they are there
+# usage: deb-test.sh [short]; builds the packages, and those before them, unless
+# KEEP=yes and they are there; short: no guides and no images
 set -eu
 mirror=${DEB_MIRROR:-http://deb.debian.org/debian}
 top=$PWD/build/deb-test
@@ -87,5 +87,6 @@ unshare --mount --pid --fork --net sh -eu -c "
 	ip link set lo up
 	mount -t proc proc '$tree/proc'
 	exec chroot '$tree' sh /debs/deb-test-inside.sh"
+[ "${1:-}" != short ] || exit 0
 sh tools/deb-guides.sh "$top"
 exec sh tools/containers-test.sh "$top"

@@ -42,15 +42,25 @@ end_to_end() { # PYTEST-ARGS...
 # store, the authority's three, an agent's, and what asks them.
 few='tests/e2e/test_serve.py tests/e2e/test_serve_life.py tests/e2e/test_lease.py
  tests/e2e/test_listing.py tests/e2e/test_admin.py tests/e2e/test_rpc.py'
-more='tests/e2e/test_agent_copies.py tests/e2e/test_authority.py tests/e2e/test_backup.py
- tests/e2e/test_catalogue.py tests/e2e/test_publish_bad.py tests/e2e/test_report.py'
+more='tests/e2e/test_agent_copies.py tests/e2e/test_authority.py'
 # an agent's work, publication, the authority, the shared store, the status page
 threaded='tests/e2e/test_agent.py tests/e2e/test_publish.py tests/e2e/test_authority.py
  tests/e2e/test_cluster.py tests/e2e/test_cluster_commit.py tests/e2e/test_status.py'
+# A sanitizer's, likewise: one store after another, thousands of times.
+often='store_calls|store_reads|sim'
+but() { # BUILD-FOLDER NAMES MESON-ARGS...: the names of its tests but for these
+	folder=$1
+	names=$2
+	shift 2
+	meson test -C "$folder" --list "$@" 2>/dev/null | sed -n 's/^.* \/ //p' | grep -vxE "$names"
+}
 sanitizers() {
 	[ -f build/asan/build.ninja ] || quietly meson setup build/asan -Db_sanitize=address,undefined -Db_lundef=false -Doracle=enabled --prefix /usr || return 1
 	# shellcheck disable=SC2046
-	quietly ninja -C build/asan && suite build/asan --timeout-multiplier 4 &&
+	quietly ninja -C build/asan || return 1
+	set --
+	[ -n "$whole" ] || set -- $(but build/asan "$often")
+	suite build/asan --timeout-multiplier 4 "$@" &&
 	    DESTDIR="$PWD/build/asan-stage" meson install -C build/asan --no-rebuild --quiet &&
 	    has __asan_init build/asan/tests/test_worker $(installed asan) &&
 	    has __ubsan_handle_ $(installed asan) &&
@@ -95,9 +105,7 @@ memcheck() {
 	# shellcheck disable=SC2086
 	$check build/sim/muster-sim --seeds 20 || return 1
 	set --
-	[ -n "$whole" ] ||
-	    set -- $(meson test -C build --list --no-suite sim --no-suite kernel 2>/dev/null |
-	        sed -n 's/^.* \/ //p' | grep -vxE "$loops")
+	[ -n "$whole" ] || set -- $(but build "$loops" --no-suite sim --no-suite kernel)
 	suite build --no-suite sim --no-suite kernel --timeout-multiplier 20 --num-processes 2 \
 	    --wrapper "$ours" "$@" || return 1
 	[ -z "$whole" ] || return 0

@@ -44,5 +44,6 @@ row valgrind sh tools/instrumented.sh valgrind whole
 row stores env MUSTER_OPERATIONS=100000 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_cluster.py -k model
 row coverage sh tools/coverage.sh
 row packages sh tools/deb-repro.sh
+row guides sh tools/deb-test.sh
 echo "$n rows, $failed failed"
 [ "$failed" -eq 0 ] && [ "$n" -gt 0 ]

@@ -57,7 +57,7 @@ row flood /usr/bin/python3 tests/e2e/flood.py 30 10000
 row files env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -s -rfE -p no:cacheprovider tests/e2e/test_flood.py -k "file"
 # what takes longest comes first
 lane=programs
-row packages sh tools/deb-test.sh
+row packages sh tools/deb-test.sh short
 row sanitizers sh tools/instrumented.sh sanitizers
 row end-to-end /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider -n 2 --dist loadfile -m long --ignore tests/e2e/test_host_disk.py tests/e2e
 row threads sh tools/instrumented.sh threads
