@@ -300,17 +300,30 @@ aside_words(const struct store *s, struct store_diag *out)
 }
 
 static void
+named_server(const struct store *s, char *out)
+{
+	(void)s;
+	(void)snprintf(out, STORE_SERVER_MAX, "db2:5432");
+}
+
+static void
 test_store_says_who_it_is_and_what_went_wrong(void)
 {
 	struct store *s = kit_open(NULL);
 	struct store_diag diag = {"of before"};
+	char server[STORE_SERVER_MAX] = "of before";
 
 	is_str(store_kind(s), "memory");
+	store_server(s, server);
+	is_str(server, "");
 	store_aside_diag(s, &diag);
 	is_str(diag.text, "");
 	ops = *s->ops;
 	ops.aside_diag = aside_words;
+	ops.server = named_server;
 	s->ops = &ops;
+	store_server(s, server);
+	is_str(server, "db2:5432");
 	store_aside_diag(s, &diag);
 	is_str(diag.text, "the server is gone");
 	store_close(s);
