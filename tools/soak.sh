@@ -41,6 +41,7 @@ row calls /usr/bin/python3 tests/e2e/faults.py calls
 row sanitizers sh tools/instrumented.sh sanitizers whole
 row threads sh tools/instrumented.sh threads whole
 row valgrind sh tools/instrumented.sh valgrind whole
+row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n 2 --dist load tests/e2e/test_agent_kill.py tests/e2e/test_agent_disk.py
 row stores env MUSTER_OPERATIONS=100000 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_cluster.py -k model
 row coverage sh tools/coverage.sh
 row packages sh tools/deb-repro.sh

@@ -61,7 +61,7 @@ row packages sh tools/deb-test.sh short
 row sanitizers sh tools/instrumented.sh sanitizers
 row end-to-end /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider -n 2 --dist loadfile -m long --ignore tests/e2e/test_host_disk.py tests/e2e
 row threads sh tools/instrumented.sh threads
-row agent-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n 2 --dist load tests/e2e/test_agent_kill.py tests/e2e/test_agent_disk.py
+row agent-disk env MUSTER_STEP=3 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider -n 2 --dist load tests/e2e/test_agent_kill.py tests/e2e/test_agent_disk.py
 row calls /usr/bin/python3 tests/e2e/faults.py calls 100
 row allocations /usr/bin/python3 tests/e2e/faults.py alloc 100
 row host-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_host_disk.py
@@ -73,7 +73,7 @@ lane=code
 row analysis sh tools/analyse.sh
 row mutants sh tools/mutants.sh
 row valgrind sh tools/instrumented.sh valgrind
-row fuzz sh tools/fuzz.sh --seconds 12
+row fuzz sh tools/fuzz.sh --seconds 10
 row models sh tools/models.sh
 row coverage sh tools/instrumented.sh coverage
 row simulation build/sim/muster-sim --seeds 20000

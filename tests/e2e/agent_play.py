@@ -13,17 +13,17 @@ import agent_scenes
 import demo
 from agent_files import Facts
 
-ALL = os.environ.get("MUSTER_STEP") == "1"  # in the long test
+STEP = int(os.environ.get("MUSTER_STEP", "0"))  # 1: all; N: a part in N; 0: few
 SEED = int(os.environ.get("MUSTER_SEED", str(random.randrange(1 << 32))))
 DAMAGES = ("damaged", "cannot", "system or storage failure", "right missing")
 
 
 def sample(points, name, few, many=None):
-    """A few by chance; in the long test many, or every one.  The seed finds
-    them again."""
-    print(f"MUSTER_SEED={SEED}" + " MUSTER_STEP=1" * ALL)
+    """A few by chance; in the long tests a part, many, or every one.  The seed
+    finds them again."""
+    print(f"MUSTER_SEED={SEED} MUSTER_STEP={STEP}")
     assert len(points) >= 6
-    n = (many or len(points)) if ALL else few
+    n = max(few, -(-(many or len(points)) // STEP)) if STEP else few
     return points if n >= len(points) else \
         random.Random(f"{SEED} {name}").sample(points, n)
 
