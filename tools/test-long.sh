@@ -55,6 +55,8 @@ lane=alone
 row durability /usr/bin/python3 tests/e2e/durability.py 200 200
 row flood /usr/bin/python3 tests/e2e/flood.py 30 10000
 row files env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -s -rfE -p no:cacheprovider tests/e2e/test_flood.py -k "file"
+# a minute of an idle machine, twenty of one that has much else to do
+row tls /usr/bin/python3 tests/e2e/tls_scan.py
 # what takes longest comes first
 lane=programs
 row packages sh tools/deb-test.sh short
@@ -66,7 +68,6 @@ row calls /usr/bin/python3 tests/e2e/faults.py calls 100
 row allocations /usr/bin/python3 tests/e2e/faults.py alloc 100
 row host-disk env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_host_disk.py
 row cluster /usr/bin/python3 tests/e2e/cluster_run.py 25000 2000 50
-row tls /usr/bin/python3 tests/e2e/tls_scan.py
 row stores env MUSTER_OPERATIONS=10000 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_cluster.py -k model
 row secret-modes env MUSTER_STEP=1 /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider tests/e2e/test_secret.py
 lane=code
