@@ -7,9 +7,12 @@
 #include <libconfig.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hex.h"
+#include "base/text.h"
+#include "base/widen.h"
 #include "trust/hostkey.h"
 
 #define WHY_MAX 256
@@ -46,6 +49,9 @@ get_number(struct reading *r, const config_setting_t *s, const char *name,
 			wrong(r, s, "%s is missing", name);
 		return (uint32_t)fallback;
 	}
+	if (config_setting_source_file(v) != NULL)
+		wrong(r, v, "%s stands in an included file; write it here",
+		    name); /* its text is not widened: it may be cut */
 	n = config_setting_get_int64(v);
 	if ((config_setting_type(v) != CONFIG_TYPE_INT &&
 	        config_setting_type(v) != CONFIG_TYPE_INT64) ||
@@ -65,6 +71,8 @@ get_text(struct reading *r, const config_setting_t *s, const char *name,
 		wrong(r, s, "%s is missing or not a text", name);
 	else if (text[0] == '\0' || strlen(text) > max)
 		wrong(r, s, "%s must have 1 to %zu bytes", name, max);
+	else if (!text_is_utf8((const uint8_t *)text, strlen(text)))
+		wrong(r, s, "%s must be UTF-8 without control codes", name);
 	return r->why[0] == '\0' ? text : "";
 }
 
@@ -183,16 +191,27 @@ read_list(struct reading *r, const config_t *conf, const char *name, int max,
 		read(r, config_setting_get_elem(list, (unsigned)i), cat);
 }
 
+static int
+failed(const struct ctx *ctx, const struct reading *r)
+{
+	return ctx_fail(ctx, EXIT_FAILED, "bad_products",
+	    "correct the file and sign again", "%s line %u: %s", r->path,
+	    r->line, r->why);
+}
+
 int
-products_read(const struct ctx *ctx, const char *path, struct catalogue *cat)
+products_parse(const struct ctx *ctx, const char *path, const char *text,
+    struct catalogue *cat)
 {
 	static const char *const names[] = {"groups", "products", NULL};
 	struct reading r = {.path = path};
+	char *wide = widen_numbers(text);
 	config_t conf;
-	int rc = EXIT_DONE;
 
 	config_init(&conf);
-	if (config_read_file(&conf, path)) {
+	if (wide == NULL) {
+		wrong(&r, NULL, "%s", muster_strerror(MUSTER_E_NOMEM));
+	} else if (config_read_string(&conf, wide)) {
 		check_members(&r, config_root_setting(&conf), names);
 		read_list(&r, &conf, "groups", CAT_GROUPS_MAX, cat, read_group);
 		if (r.why[0] == '\0')
@@ -203,10 +222,29 @@ products_read(const struct ctx *ctx, const char *path, struct catalogue *cat)
 		(void)snprintf(r.why, sizeof(r.why), "%s",
 		    config_error_text(&conf));
 	}
-	if (r.why[0] != '\0')
-		rc = ctx_fail(ctx, EXIT_FAILED, "bad_products",
-		    "correct the file and sign again", "%s line %u: %s", path,
-		    r.line, r.why);
 	config_destroy(&conf);
+	free(wide);
+	return r.why[0] == '\0' ? EXIT_DONE : failed(ctx, &r);
+}
+
+int
+products_read(const struct ctx *ctx, const char *path, struct catalogue *cat)
+{
+	struct reading r = {.path = path};
+	char *text = malloc(PRODUCTS_FILE_MAX + 1);
+	size_t len = 0;
+	int rc, err = MUSTER_E_NOMEM;
+
+	if (text != NULL)
+		err = file_read(path, (uint8_t *)text, PRODUCTS_FILE_MAX, &len);
+	if (err != 0)
+		wrong(&r, NULL, "%s", muster_strerror(err));
+	else if (memchr(text, '\0', len) != NULL)
+		wrong(&r, NULL, "a byte of zero: this is no text");
+	else
+		text[len] = '\0';
+	rc = r.why[0] == '\0' ? products_parse(ctx, path, text, cat)
+	                      : failed(ctx, &r);
+	free(text);
 	return rc;
 }

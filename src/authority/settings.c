@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/widen.h"
 
 #define SETTINGS_FILE_MAX 65536
-#define DIGITS_MAX 9 /* more may not fit what libconfig reads them into */
 #define PORT_MAX 65535
 #define PORT_DIGITS_MAX 5
 
@@ -47,7 +47,7 @@ static const struct settings_option options[] = {
 /* One file being read. */
 struct parse {
 	const char *name;
-	const char *text;
+	const char *text; /* of widen_numbers() */
 	struct settings *s;
 	unsigned n_mistakes;
 };
@@ -76,33 +76,16 @@ defaults(struct settings *s)
 	memcpy(s->listen, SETTINGS_LISTEN, sizeof(SETTINGS_LISTEN));
 }
 
-/* Does the line have a number that libconfig may have cut? */
-static bool
-has_long_number(const char *text, unsigned line)
-{
-	size_t run = 0;
-
-	while (line > 1 && (text = strchr(text, '\n')) != NULL) {
-		text++;
-		line--;
-	}
-	for (; text != NULL && *text != '\0' && *text != '\n'; text++) {
-		run = strchr("0123456789", *text) != NULL ? run + 1 : 0;
-		if (run > DIGITS_MAX)
-			return true;
-	}
-	return false;
-}
-
 static void
 read_number(struct parse *p, const struct settings_option *o,
     const config_setting_t *set)
 {
 	unsigned line = config_setting_source_line(set);
-	long long v = config_setting_get_int(set);
+	int type = config_setting_type(set);
+	long long v = config_setting_get_int64(set);
 
-	if (config_setting_type(set) == CONFIG_TYPE_INT &&
-	    !has_long_number(p->text, line) && v >= o->min && v <= o->max) {
+	if ((type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64) &&
+	    v >= o->min && v <= o->max) {
 		*number_at(p->s, o) = (uint32_t)v;
 		return;
 	}
@@ -285,7 +268,7 @@ settings_load(const char *path, struct settings *s_out)
 {
 	struct settings s;
 	struct parse p = {.name = path, .s = &s};
-	char *text = NULL;
+	char *text = NULL, *wide;
 	int err;
 
 	defaults(&s);
@@ -293,11 +276,15 @@ settings_load(const char *path, struct settings *s_out)
 	err = settings_read(path, &text);
 	if (err != 0)
 		return err;
-	p.text = text;
+	wide = widen_numbers(text);
+	free(text);
+	if (wide == NULL)
+		return MUSTER_E_NOMEM;
+	p.text = wide;
 	err = parse_text(&p);
 	if (err == 0)
 		*s_out = s;
-	free(text);
+	free(wide);
 	return err;
 }
 

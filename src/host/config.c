@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/widen.h"
 #include "host/config_read.h"
 
 #define SAY_MAX 512
@@ -334,7 +335,7 @@ config_parse(const char *text, const char *name, config_say_fn *say_fn,
 {
 	struct config_parse parse = {.name = name, .say = say_fn, .arg = arg};
 	struct host_config config;
-	char *wide = config_widen(text);
+	char *wide = widen_numbers(text);
 	config_t tree;
 	int err = 0;
 

@@ -25,13 +25,6 @@ config_say(struct config_parse *parse, enum log_level level, unsigned line,
     const char *format, ...);
 
 /**
- * config_widen(): a copy of the text whose numbers libconfig does not cut.
- *
- * Returns: for the caller to free(); NULL out of memory
- */
-char *config_widen(const char *text);
-
-/**
  * config_read_dns(): a setting of one of the types that only DNS has.
  */
 void

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/widen.h"
+
 #include <ctype.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "host/config_read.h"
 
 #define WORD_CHARS                                                       \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" \
@@ -58,7 +58,7 @@ widen_number(const char **p, char *out)
 }
 
 char *
-config_widen(const char *text)
+widen_numbers(const char *text)
 {
 	char *copy = malloc(2 * strlen(text) + 2);
 	char *out = copy;
