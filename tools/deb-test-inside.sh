@@ -269,7 +269,8 @@ check "muster-authority goes on" authority key list
 # ---- remove, purge
 ours=$(dpkg-query -W -f '${Package}\n' | grep -E '^(muster-|libmuster|python3-muster)')
 check "remove" apt-get remove -y -qq $ours
-is "programs" "" "$(ls /usr/bin /usr/lib/muster /usr/lib/*/libmuster* 2>/dev/null | grep '^muster\|libmuster\|\.so$')"
+is "programs" "" "$(ls /usr/bin /usr/lib/*/libmuster* 2>/dev/null | grep '^muster\|libmuster')"
+is "modules" "" "$(ls -A /usr/lib/muster 2>/dev/null)"
 is "keys and certificate" "$keys" "$(cat $host/*/identity.key $host/*/certificate | sha256sum)"
 is "leases" "$lease" "$(cat /var/lib/muster/agent/leases/* | sha256sum)"
 check "settings" test -f /etc/muster/musterd.conf
