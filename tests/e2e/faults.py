@@ -43,7 +43,7 @@ WORKERS = 2 * (os.cpu_count() or 1)  # half of a case is waiting
 SEEN_LEN = 64  # of nth_alloc's file
 # they take no care where they have no memory; at a start, when nothing was
 # promised yet
-CARELESS = ("libconfig.", "libtasn1.", "libgnutls.")
+CARELESS = ("libconfig.", "libtasn1.", "libgnutls.", "libc-nss.")
 
 FILE = ("EIO", "ENOMEM", "EMFILE", "ENFILE", "EINTR")
 NET = ("ENOMEM", "EIO", "EINTR", "EAGAIN", "EPIPE")

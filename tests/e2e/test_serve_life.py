@@ -122,7 +122,11 @@ def test_what_is_open_is_answered_before_the_end(s):
         except OSError:  # came too late
             pass
     threads = [threading.Thread(target=one, args=(i,)) for i in range(20)]
-    for t in threads:
+    # the first is with the database before the others come: all that wait at
+    # once would be taken at once, and none left to be seen in the queue
+    threads[0].start()
+    time.sleep(1)
+    for t in threads[1:]:
         t.start()
     s.wait_for_queue(5)
     s.process.send_signal(signal.SIGTERM)

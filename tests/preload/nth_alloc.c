@@ -8,8 +8,9 @@
  *   EVER  1: and all that follow
  *   FILE  of SEEN_LEN bytes, mapped: how many there were, as a number of eight
  *         bytes, and of a crash in whose code it was, the C library's left
- *         out: the file name of its object, ended by a zero.  It needs no call
- *         for this, so that it is there where a sandbox lets none pass
+ *         out: the file name of its object, ended by a zero; LOOKUP, where
+ *         the C library was looking up a group or user.  It needs no call for
+ *         this, so that it is there where a sandbox lets none pass
  *
  * What the loader asks for comes before.
  */
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #define SEEN_LEN 64
+#define LOOKUP "libc-nss." /* it asserts that it has memory */
 
 struct seen {
 	_Atomic uint64_t n;
@@ -90,6 +92,19 @@ posix_memalign(void **out, size_t align, size_t n)
 	return 0;
 }
 
+static int
+is_lookup(const char *function)
+{
+	static const char *const names[] = {"getgrnam", "getgrgid", "getpwnam",
+	    "getpwuid"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (function != NULL && strcmp(function, names[i]) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 static void
 died(int number)
 {
@@ -104,7 +119,9 @@ died(int number)
 			continue;
 		name = strrchr(info.dli_fname, '/');
 		name = name == NULL ? info.dli_fname : name + 1;
-		if (strncmp(name, "libc.", 5) == 0 ||
+		if (strncmp(name, "libc.", 5) == 0 && is_lookup(info.dli_sname))
+			name = LOOKUP;
+		else if (strncmp(name, "libc.", 5) == 0 ||
 		    strncmp(name, "nth_alloc", 9) == 0)
 			continue;
 		for (size_t k = 0; k + 1 < sizeof(seen->died_in); k++)
