@@ -56,9 +56,9 @@ but() { # BUILD-FOLDER NAMES MESON-ARGS...: the names of its tests but for these
 }
 sanitizers() {
 	[ -f build/asan/build.ninja ] || quietly meson setup build/asan -Db_sanitize=address,undefined -Db_lundef=false -Doracle=enabled --prefix /usr || return 1
-	# shellcheck disable=SC2046
 	quietly ninja -C build/asan || return 1
 	set --
+	# shellcheck disable=SC2046
 	[ -n "$whole" ] || set -- $(but build/asan "$often")
 	suite build/asan --timeout-multiplier 4 "$@" &&
 	    DESTDIR="$PWD/build/asan-stage" meson install -C build/asan --no-rebuild --quiet &&

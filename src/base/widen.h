@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * widen.h -- libconfig keeps 32 bits of a number: what its text needs before
- * it is read; pure.
+ * it is read.
  */
 #ifndef MUSTER_BASE_WIDEN_H
 #define MUSTER_BASE_WIDEN_H
